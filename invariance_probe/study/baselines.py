@@ -62,7 +62,8 @@ class Persistence(MethodDeclaration):
     """How similar the target stays over the lags of a time jitter.
 
     The measured value is rho(w), the correlation of the target with itself at the lag
-    w. 1 - rho(w)^2 is the fraction of its variance that cannot be predicted over it.
+    w. 1 - rho(w)^2 is the fraction of its variance that cannot be predicted across that
+    lag.
     """
 
     kind: Literal["persistence"] = "persistence"
@@ -154,7 +155,7 @@ class Code(MethodDeclaration):
 
     kind: Literal["code"] = "code"
     corruptions: tuple[CodeCorruption, ...] = ()
-    """The corruptions whose loss is measured."""
+    """The corruptions of the inputs under which decoding is measured."""
     masks: Annotated[int, Field(ge=20)] = 60
     """Number of random masks per corruption on which decoders are refitted.
 

@@ -22,7 +22,7 @@ of the two epochs chose, so enough such units must be left.
 
 
 def most_messengers(units: int) -> int:
-    """Largest number of units that the measurement `messengers` can choose.
+    """Return the largest number of units that `messengers` can choose.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class Declaration(BaseModel):
     __slots__ = ("_canonical",)  # not a field, so it is not dumped, compared or copied
 
     def canonical(self) -> str:
-        """Canonical JSON of this declaration.
+        """Return the canonical JSON of this declaration.
 
         It is computed once and kept, because the runs of a plan have most of their
         parts in common.
@@ -61,7 +61,7 @@ class MethodDeclaration(Declaration):
 
 @dataclass(frozen=True)
 class DoseWords:
-    """Words with which reports name the doses of a declaration that can be swept.
+    """Words for the doses of a declaration in reports.
 
     Attributes
     ----------
@@ -82,14 +82,14 @@ class Swept(Declaration):
     identity: ClassVar[dict[str, float]]
     """The fields that can be swept, each with the dose that changes nothing."""
     words: ClassVar[DoseWords]
-    """Words with which reports name its doses."""
+    """Words for its doses in reports."""
 
 
 D = TypeVar("D", bound=Declaration)
 
 
 def members(union: Any, base: type[D]) -> tuple[type[D], ...]:
-    """The classes of a union that are derived from a base class.
+    """Return the classes of a union that are derived from a base class.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def canonical_json(value: Any) -> str:
 
 
 def sha256_of(value: Any) -> str:
-    """Hexadecimal SHA-256 of the canonical JSON of plain JSON data."""
+    """Return the hexadecimal SHA-256 of the canonical JSON of plain data."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 

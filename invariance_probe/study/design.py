@@ -190,19 +190,19 @@ class Design(Declaration):
         return LogisticProbe() if self.target.kind == "categorical" else RidgeProbe()
 
     def axis(self, path: str) -> Axis:
-        """The axis that sweeps a path."""
+        """Return the axis that sweeps a path."""
         return next(axis for axis in self.axes if axis.path == path)
 
     def identity(self, path: str) -> float:
-        """The identity dose of a swept path."""
+        """Return the identity dose of a swept path."""
         return self.views.doses()[path]
 
     def doses_of(self, path: str) -> list[float]:
-        """The doses of an axis other than its identity."""
+        """Return the doses of an axis, except its identity dose."""
         return [dose for dose in self.axis(path).doses if dose != self.identity(path)]
 
     def arms_of(self, path: str) -> tuple[str, ...]:
-        """The arms of an axis: the ways in which its doses are applied.
+        """Return the arms of an axis: the ways in which its doses are applied.
 
         For a corruption they say how random draws are shared. For mined pairs and pairs
         across states they are the sources of the distant partners; a quick study leaves
@@ -265,7 +265,7 @@ class Design(Declaration):
         )
 
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 of the study, with all defaults filled in."""
+        """Return the hexadecimal SHA-256 of the study, with all defaults filled in."""
         return sha256_of(self.model_dump(mode="json"))
 
     def with_setting(

@@ -1,4 +1,4 @@
-"""Null targets that a decoder has to beat before anything else is believed.
+"""Null targets: the true target must be decoded better than these.
 
 A null target is one that the activity cannot carry information about. In: a study's
 `null`. Out: a frozen declaration. In order of preference, the nulls are
@@ -25,7 +25,7 @@ FEWEST_OTHERS = 5
 ENOUGH_OTHERS = 19
 """Number of other sessions that allows p = .05 with one stretch of each."""
 FEWEST_DRAWS = 39
-"""Fewest draws of a null that takes several from one session."""
+"""Fewest null targets to draw if several come from the same session."""
 
 SHUFFLES = ("shuffl", "permut", "iid", "i.i.d", "random")
 """Parts of names that ask for shuffled bins; such a null is refused."""
@@ -72,7 +72,10 @@ class PseudoSession(Declaration):
     array: str | None = None
     """Name of the recording's array of alternative targets (draw, time, ...)."""
     by: Literal["trial"] | None = None
-    """`trial`: whole trials exchange their targets at random."""
+    """How to make alternative targets without an array.
+
+    `trial`: whole trials exchange their targets at random.
+    """
     draws: Annotated[int, Field(ge=FEWEST_DRAWS)] = 99
     """Number of random exchanges of trials; of an array, all draws are used."""
 
@@ -108,7 +111,7 @@ Null = Annotated[
 
 
 def cuts_of(others: int) -> int:
-    """Number of stretches of the target to take from each other session.
+    """Return how many stretches of the target to take from each other session.
 
     One stretch of each is taken where there are enough sessions. Where more are needed,
     they are shifted against each other in time.

@@ -67,7 +67,7 @@ class Origin:
 
 
 def _position(tree: Any, place: Place) -> tuple[int, int]:
-    """Line and column, from 0, of the deepest part of a place that the file has."""
+    """Return line and column, from 0, of the deepest part of a place in the file."""
     node, found = tree, (0, 0)
     for part in place:
         if isinstance(node, CommentedMap) and part in node and part in node.lc.data:

@@ -47,7 +47,7 @@ class NpzRecording(Declaration):
     """One session in a NumPy `.npz` archive with named arrays (never unpickled)."""
 
     located_by: ClassVar[str] = "path"
-    """Name of the field at which problems with opening it are reported."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["npz"] = "npz"
     path: str
@@ -122,7 +122,7 @@ class ArraysRecording(Declaration):
     """
 
     located_by: ClassVar[str] = "session"
-    """Name of the field at which problems with opening it are reported."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["arrays"] = "arrays"
     session: Name
@@ -162,7 +162,7 @@ class CatalogRecording(Declaration):
     """
 
     located_by: ClassVar[str] = "name"
-    """Name of the field at which problems with opening it are reported."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["catalog"] = "catalog"
     name: str
@@ -179,7 +179,7 @@ class _Simulated(Declaration):
     """The fields that all simulated worlds have in common."""
 
     located_by: ClassVar[str] = "generator"
-    """Name of the field at which problems with opening it are reported."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["simulated"] = "simulated"
     session: Name = "simulated"
@@ -226,7 +226,7 @@ class RedundancyRecording(_Simulated):
     information: Annotated[float, Field(gt=0, le=64)] = 2.0
     """Linear Fisher information J of all carriers together, per bin.
 
-    The label has unit variance.
+    It is information about the label, which has unit variance.
     """
     shared_noise: Annotated[float, Field(ge=0)] = 0.0
     """Variance eps of noise added to the label before it drives the carriers.
@@ -269,7 +269,7 @@ class CarriersRecording(_Simulated):
     information: Annotated[float, Field(gt=0, le=64)] = 8.0
     """Linear Fisher information J of all carriers together, per bin.
 
-    The label has unit variance.
+    It is information about the label, which has unit variance.
     """
     information_log_sd: Annotated[float, Field(ge=0, le=4)] = 0.0
     """SD of the log of the weights by which the carriers share the information.
@@ -673,7 +673,7 @@ ONLY_IN_PYTHON = ("arrays",)
 
 
 PlantKind = Literal["one_unit", "projection"]
-"""Targets of known redundancy that can be planted in a session."""
+"""Kinds of targets that can be planted in a session; see `Planted.plant`."""
 
 
 class Planted(Declaration):

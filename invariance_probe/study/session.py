@@ -13,7 +13,7 @@ from invariance_probe.study.declaration import Declaration, Problem
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
 POPULATION = 4
-"""Fewest subjects (or sessions of one subject) of a population claim."""
+"""Fewest subjects (or sessions of one subject) for a population claim."""
 PLANT = "+"
 """Separator between a session's name and the kind of target planted in it."""
 THESE_RECORDINGS = "these recordings"

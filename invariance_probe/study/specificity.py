@@ -85,9 +85,9 @@ def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl
 def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
     """Return the controls that are as strong as unit dropout at a rate.
 
-    Thinning removes as many spikes. Noise of variance p / (1 - p) is what dropout is to
-    a linear readout (Wager et al. 2013, arXiv:1307.1493). Stratified dropout removes as
-    many units of every firing rate.
+    Thinning removes as many spikes. To a linear readout, noise of variance p / (1 - p)
+    does the same as dropout with probability p (Wager et al. 2013, arXiv:1307.1493).
+    Stratified dropout removes as many units, the same fraction at every firing rate.
     """
     return {
         "thinning": (SpikeThinning(), "spike_thinning.rate", rate),

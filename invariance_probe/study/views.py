@@ -63,7 +63,7 @@ class NoSplitting(Declaration):
 
 
 def _jitter_unless_named(pairing: Any) -> Any:
-    """Read a pairing that names no kind as a time jitter."""
+    """Return a pairing; one that names no kind becomes a time jitter."""
     return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
 
 
@@ -172,7 +172,7 @@ DOSE_WORDS: dict[str, DoseWords] = {
     for stage in _SWEPT
     for field in stage.identity
 }
-"""Words with which reports name doses, by swept path; adversaries have none."""
+"""Words for doses in reports, by swept path; adversaries have none."""
 
 
 def has_closed_form(views: Views) -> bool:

@@ -409,8 +409,8 @@ class CodeFigures:
         Number of folds in which each unit is among the first K_s gained, and among the
         first K_n lost, where both are rounded up (unit,).
     autocorrelation_s
-        First lag, in seconds, at which the autocorrelation is below 1/e: the longer one
-        of those of the target and of the decoder's errors.
+        First lag, in seconds, at which the autocorrelation is below 1/e; the longer of
+        the two for the target and for the decoder's errors.
     copies
         Pairs of units that are copies of each other.
     sums

@@ -130,14 +130,16 @@ def _takes(study: Design, path: str, dose: float) -> bool:
 
 
 def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[Problem]:
-    """Yield problems of a contrast's controls, or of its role given the guide.
+    """Yield problems of the controls or the role of a contrast.
+
+    A contrast cannot be confirmatory if its pairs are chosen by the target itself.
 
     Parameters
     ----------
     study
         The study.
     i
-        Position of the hypothesis, from 0.
+        Position of the hypothesis in the study, from 0.
     hypothesis
         The contrast.
     """

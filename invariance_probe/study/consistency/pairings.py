@@ -45,7 +45,7 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
         )
     if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
         alone = (
-            "models see one session only, so no other can give partners; set views.pool, or "
+            "models see one session only, so no other can offer partners; give views.pool, or "
             "leave `elsewhere` out"
         )
         yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
