@@ -86,7 +86,7 @@ class Folds(Declaration):
 
     @property
     def blocks_per_fold(self) -> int:
-        """Test blocks per fold: enough for `TEST_BLOCKS` in the whole session."""
+        """Number of test blocks per fold, so that a session has at least `TEST_BLOCKS`."""
         return math.ceil(TEST_BLOCKS / self.count)
 
 

@@ -5,9 +5,9 @@ The module also has two methods that contrast by labels and serve as ceilings (`
 relies on. In: the fields of a study's `method`. Out: frozen declarations, and a table
 of all methods and measurements by kind. Nothing here trains.
 
-With its default settings a method keeps enough of the decodable range, without any
-corruption, on the simulated recordings and on monkey reach data (the retention gate of
-docs/science.md). `preset` names published settings instead.
+With its default settings, a method trained at dose 0 keeps at least half of the
+decodable range on the simulated recordings and on monkey reach data (the retention gate
+of docs/science.md). `preset` names published settings instead.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -106,7 +106,7 @@ class SimCLR(TrainedMethod):
 
     kind: Literal["simclr"] = "simclr"
     temperature: Temperature = 0.2
-    """Temperature of the loss; a low one gives near negatives more weight."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = added(Negatives())
@@ -122,7 +122,7 @@ class MoCo(TrainedMethod):
 
     kind: Literal["moco"] = "moco"
     temperature: Temperature = 0.2
-    """Temperature of the loss; a low one gives near negatives more weight."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     queue: Annotated[int, Field(ge=4)] = 256
     """Number of embeddings in the queue, one per window.
 
@@ -437,7 +437,7 @@ class MaskedSequence(TrainedMethod):
     All other windows of the sequence, if there are fewer.
     """
     temperature: Temperature = 0.3
-    """Temperature of the loss; a low one gives near negatives more weight."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
@@ -482,7 +482,7 @@ class SupCon(TrainedMethod):
     kind: Literal["supcon"] = "supcon"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the loss; a low one gives near negatives more weight."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
 
@@ -497,7 +497,7 @@ class YAware(TrainedMethod):
     kind: Literal["y_aware"] = "y_aware"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the loss; a low one gives near negatives more weight."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
@@ -568,7 +568,7 @@ class Reliance(MethodDeclaration):
     of: Method = SimCLR()
     """The SSL method whose models are examined.
 
-    The models are trained for this purpose, without corruption, and are not stored.
+    The models are trained for this purpose at the identity dose, and are not stored.
     """
     budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     """Numbers of units in the sets."""
@@ -583,7 +583,10 @@ class Reliance(MethodDeclaration):
     """
 
     def passes(self, units: int) -> int:
-        """Return the number of forward passes through a model of `units` units."""
+        """Return the number of forward passes that the search and scoring make.
+
+        They go through one trained model of a session with `units` units.
+        """
         choosing = max(self.budgets) * (
             units * self.screening + self.finalists * self.choosing * self.batches
         )

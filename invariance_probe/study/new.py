@@ -12,7 +12,7 @@ TEMPLATES = {
     "jitter": "whether a code is smooth in time",
     "simulated": "a world of known truth, which runs as it is",
 }
-"""The question that each template's study asks, by the template's name."""
+"""What each template's study is about, by the template's name."""
 
 
 def template_text(name: str) -> str:

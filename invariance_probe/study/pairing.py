@@ -46,7 +46,7 @@ def source_of(axis: str, arm: str) -> Source:
 
 
 class MinedPairing(Swept):
-    """Pair windows that are nearby or, for part of the pairs, far away but alike.
+    """Pair windows that are near in time or, in part, far apart but similar.
 
     A nearby partner is in the same trial. A distant partner resembles the window in its
     activity, or in a `guide`.

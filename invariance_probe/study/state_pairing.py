@@ -45,7 +45,7 @@ def state_source_of(axis: str, arm: str) -> StateSource:
 
 
 class StatePairing(Swept):
-    """Pair windows that are nearby or, for part of the pairs, in another state.
+    """Pair windows that are near in time or, in part, in different states.
 
     A nearby partner is in the same trial. Around a partner in another state, activity
     follows a similar trajectory.
