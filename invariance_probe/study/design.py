@@ -86,7 +86,7 @@ class Folds(Declaration):
 
     @property
     def blocks_per_fold(self) -> int:
-        """Number of test blocks per fold, so that a session has at least `TEST_BLOCKS`."""
+        """Number of test blocks per fold: a session has at least `TEST_BLOCKS`."""
         return math.ceil(TEST_BLOCKS / self.count)
 
 
