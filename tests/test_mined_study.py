@@ -106,7 +106,7 @@ REFUSED = {
     "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
     "a method that chooses its own windows": (
         {"method": {"kind": "cpc"}},
-        "mined.share does not reach it",
+        "mined.share has no effect",
     ),
     "a gap longer than the recording": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 60}}},

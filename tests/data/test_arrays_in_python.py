@@ -239,7 +239,7 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
 
 
 def test_a_bare_array_is_no_recording():
-    with pytest.raises(ValidationError, match="an array is no recording"):
+    with pytest.raises(ValidationError, match="an array is not a recording"):
         study_of(COUNTS)
 
 
