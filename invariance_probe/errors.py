@@ -1,7 +1,7 @@
 """Exceptions for every error that a user can cause.
 
-A message says what is wrong, the value that was got, what is allowed and what to do.
-Our own mistakes raise none of these: they are assertions.
+A message says what is wrong, the value that was found, what is allowed and what to do.
+A mistake in the toolkit itself raises an AssertionError instead.
 """
 
 
@@ -40,12 +40,12 @@ class TrainingError(InvarianceProbeError):
 class StoreError(InvarianceProbeError):
     """The run store, or the file of an encoder, cannot be used.
 
-    It is damaged, lacks what is asked for, or holds something else.
+    It is damaged, lacks what was requested, or is not a store or encoder file.
     """
 
 
 class DamagedError(StoreError):
-    """One stored folder is incomplete, or was changed after it was written."""
+    """A folder in the store is incomplete, or was changed after it was written."""
 
 
 class WriteError(StoreError):
@@ -56,11 +56,11 @@ class WriteError(StoreError):
 
 
 class InferenceError(InvarianceProbeError):
-    """The results do not suffice for the inference that is asked for."""
+    """The results do not suffice for the requested inference."""
 
 
 class ExecutionError(InvarianceProbeError):
-    """Runs cannot be handed out to workers.
+    """Runs cannot be handed out to worker processes.
 
     For example: the cluster's commands are missing, they refuse a job, or no scheduler
     answers.

@@ -1,8 +1,10 @@
 """SSL methods as scikit-learn transformers of arrays, outside a study.
 
-Arrays (time, unit) go in, a representation (time, dimension) comes out. Training is the
-same as a study's (`probing.measurements.trained.train_ssl`), on all windows of one
-array. Nothing is judged here. The parameters of a method are its declaration.
+In: an array of activity (time, unit). Out: its representation (time, dimension).
+Training is the same as in a study (`probing.measurements.trained.train_ssl`), but uses
+all windows of one array, without folds. No verdict is given. A method, its views and
+its training are declared as in a study file, either by a class such as
+`SimCLR(temperature=0.2)` or by plain data.
 """
 
 import math
@@ -44,16 +46,16 @@ from invariance_probe.study.transforms import GaussianNoise
 from invariance_probe.study.views import NoSplitting, Views
 
 ARRAY = "X"
-"""Session name of an array; random streams are derived from it and the seed."""
+"""Session name given to every array; it and the seed determine all random numbers."""
 FEWEST_WINDOWS = 4
-"""The fewest windows that an array must have: the smallest batch."""
+"""Smallest number of windows that an array must have, which is the smallest batch."""
 NOISE = 0.5
-"""Standard deviation of the noise on each view of a signal, after z-scoring.
+"""Standard deviation of the noise added to each view of a z-scored signal.
 
-It is used where no views are declared.
+It is used if no views are declared.
 """
 PASS = 1 << 22
-"""At most this many input numbers are encoded at once, to bound memory."""
+"""Largest number of input values that are encoded at once, to limit memory."""
 CPU = torch.device("cpu")
 
 
@@ -61,36 +63,37 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """Learn a representation of neural activity without labels, and apply it.
 
     Row t of the output is the representation of the window whose central bin
-    (`window_bins // 2` after its first) is bin t. There is thus one row per bin, and
-    the target of a row is that of its bin, as in a study. Bins at an end of the array
-    or of a trial, on which no window is centred, have the row of the nearest bin of the
-    same trial that has one. No window crosses a trial border, if `trials` are given
+    (`window_bins // 2` after its first) is bin t. There is thus one row per bin, to be
+    compared with the target of that bin, as in a study. Near the ends of the array or
+    of a trial, no window can be centred on a bin; the row is then that of the nearest
+    window in the same trial. No window crosses a trial border, if `trials` are given
     both to `fit` and to `transform`.
 
     Parameters
     ----------
     method
-        A declaration (`SimCLR(temperature=0.2)`) or the same as plain data (`{"kind":
-        "simclr", "temperature": 0.2}`), its encoder included; SimCLR with its defaults
-        if omitted. Any method that is trained by gradient is allowed.
+        The method with its encoder, as a declaration (`SimCLR(temperature=0.2)`) or as
+        plain data (`{"kind": "simclr", "temperature": 0.2}`); SimCLR with its defaults
+        if omitted. Any method that is trained by gradient descent is allowed.
     views
         How training views are made, as a `Views` or as plain data. If omitted, each
         view is one half of every spike count or, for signals, all activity with white
         noise of half a standard deviation.
     training
-        An `Optimisation` or plain data. If omitted, its defaults, with a batch of at
-        most all windows.
+        An `Optimisation` or plain data. If omitted, its defaults are used, with a batch
+        size of at most the number of windows.
     window_bins
         Number of successive bins in one window.
     bin_s
-        Length of a bin in seconds; at 1, durations in declarations are in bins.
+        Length of a bin in seconds. With the default of 1, durations in declarations
+        are in bins.
     activity_kind
-        `counts`, `signal`, or `auto`: counts where all values are whole numbers >= 0.
-        Give `signal` for whole numbers that are not counts.
+        `counts`, `signal`, or `auto`, which means counts if all values are whole
+        numbers >= 0. Give `signal` for whole numbers that are not counts.
     target_kind
-        What `y` is for the methods that learn from it: `continuous`, `categorical`,
-        `circular` (radians), or `auto`: continuous where it is floating, else
-        categorical.
+        Kind of `y`, for methods that learn from it: `continuous`, `categorical`,
+        `circular` (radians), or `auto`, which means continuous for floating-point
+        values and categorical otherwise.
     seed
         Determines the initial weights, batch order and views; the same seed gives the
         same encoder.
@@ -104,9 +107,9 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     encoder_
         The frozen encoder, in double precision on the CPU.
     header_
-        What the encoder is and what it was made with. Its diagnostics are the SSL loss
-        over the last tenth of the steps and RankMe (below about 1.5 the representation
-        has collapsed).
+        Describes the encoder and how it was trained. Its `diagnostics` are the mean SSL
+        loss over the last tenth of the steps, and RankMe, the effective rank of the
+        representation (below about 1.5 it has collapsed).
     scaling_
         Mean and inverse standard deviation of every unit (2, unit).
 
@@ -166,11 +169,12 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ArrayError
-            For arrays that cannot be used; it is a `DataError` and a `ValueError`.
+            For arrays that cannot be used. It is both a `DataError` and a `ValueError`.
         StudyError
-            For a declaration that is wrong.
+            For an invalid declaration.
         TrainingError
-            When a batch is larger than the array, or the loss stops being finite.
+            When a batch is larger than the number of windows, or the loss stops being
+            finite.
         """
         _check_choice("activity_kind", self.activity_kind, ("auto", "counts", "signal"))
         _check_choice(
@@ -218,8 +222,8 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X
-            Activity (time, unit), as the encoder was trained on: its units, in its
-            order and in its own scale.
+            Activity (time, unit) of the units that the encoder was trained on, in the
+            same order and on the same scale.
         trials
             Trial of every bin (time,). If omitted, all bins are one stretch.
 
@@ -275,7 +279,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         StoreError
-            When it cannot be written.
+            When the file cannot be written.
         """
         check_is_fitted(self)
         mean, inverse = self.scaling_
@@ -299,7 +303,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         StoreError
-            When the file is damaged, or is no encoder file.
+            When the file is damaged, or is not an encoder file.
         """
         file = EncoderFile.load(path)
         header = file.header
@@ -331,7 +335,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return int(self.header_.method.encoder.dimensions)  # type: ignore[union-attr]
 
     def _take(self, file: EncoderFile) -> Self:
-        """Hold an encoder that was trained or loaded."""
+        """Set the fitted attributes from a trained or loaded encoder."""
         self.header_ = header = file.header
         weights = {
             name: np.asarray(value, dtype=np.float64) for name, value in file.weights.items()
@@ -350,13 +354,16 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def _encode(self, activity: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-        """Representation of the windows that begin at some bins (window, dimension)."""
+        """Encode the windows of `length` bins that begin at the bins `starts`.
+
+        Returns their representation (window, dimension).
+        """
         mean, inverse = self.scaling_
         windows = (activity[starts[:, None] + np.arange(length)] - mean) * inverse
         return self.encoder_(torch.from_numpy(windows).unsqueeze(0))[0].numpy()
 
     def _views(self, kind: str) -> Views:
-        """The declared views, or those that suit counts or signals."""
+        """The declared views, or defaults that suit counts or signals."""
         if self.views is not None:
             return _declared("views", Views, self.views)
         return (
@@ -366,19 +373,41 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
 
     def _optimisation(self, windows: int) -> Optimisation:
+        """The declared training, or defaults with a batch of at most all windows."""
         if self.training is not None:
             return _declared("training", Optimisation, self.training)
         common = Optimisation()
         return common.model_copy(update={"batch_size": min(common.batch_size, windows)})
 
     def _kind_of_target(self, y: Any) -> Any:
+        """The declared kind of target, or a guess from the type of its values."""
         if self.target_kind != "auto":
             return self.target_kind
         return "continuous" if y is None or np.asarray(y).dtype.kind == "f" else "categorical"
 
 
 def _declared(name: str, kind: Any, given: Any) -> Any:
-    """A declaration, from one or from plain data; StudyError where it is wrong."""
+    """Validate a declaration, or plain data that describes one.
+
+    Parameters
+    ----------
+    name
+        What is declared, for messages.
+    kind
+        Class of the declaration.
+    given
+        A declaration, or plain data.
+
+    Returns
+    -------
+    declaration
+        An instance of `kind`.
+
+    Raises
+    ------
+    StudyError
+        With one line per invalid field.
+    """
     try:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
@@ -390,7 +419,7 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
 
 
 def _method(given: Any) -> Any:
-    """A declared method that is trained by gradient; StudyError for others."""
+    """Validate a method; raise StudyError unless it is trained by gradient descent."""
     method = _declared("method", Method, given)
     if method.kind not in METHODS:
         allowed = ", ".join(repr(kind) for kind in METHODS)
@@ -401,19 +430,23 @@ def _method(given: Any) -> Any:
 
 
 def _check_choice(name: str, got: Any, allowed: tuple[str, ...]) -> None:
+    """Raise StudyError if a parameter has none of its allowed values."""
     if got not in allowed:
         raise StudyError(f"{name}: got {got!r}; allowed: {', '.join(map(repr, allowed))}")
 
 
 def _kind_of(X: np.ndarray) -> str:
-    """`counts` where all values are whole numbers >= 0, else `signal`."""
+    """`counts` if all values are whole numbers >= 0, otherwise `signal`."""
     return "counts" if (X >= 0).all() and (np.round(X) == X).all() else "signal"
 
 
 def _recording(
     X: np.ndarray, kind: Any, bin_s: float, trials: Any, targets: dict[str, np.ndarray]
 ) -> Recording:
-    """An array as a recording, with numbered trials."""
+    """Wrap an array and its targets as a recording.
+
+    Raises ArrayError if trials or targets do not have one value per bin of `X`.
+    """
     for name, values in {"trials": trials, **targets}.items():
         if values is not None and (np.ndim(values) == 0 or len(values) != len(X)):
             got = (
@@ -436,7 +469,7 @@ def _recording(
 
 
 def _everything(windows: Windows) -> tuple[Fold]:
-    """The one fold that trains on all windows and tests on none."""
+    """A single fold, which trains on all windows and tests on none."""
     nothing = np.zeros(0, dtype=np.int64)
     return (Fold(np.arange(len(windows.starts)), nothing, nothing),)
 
@@ -444,9 +477,10 @@ def _everything(windows: Windows) -> tuple[Fold]:
 def _target(
     recording: Recording, windows: Windows, declared: Target, device: torch.device
 ) -> DecodedTarget:
-    """The target at the windows' centres.
+    """The target at the central bin of each window.
 
-    Where the method reads no target it is the time, which nothing looks at.
+    For a method that learns from no target, bin numbers fill its place; they are not
+    used.
     """
     if not recording.targets:
         return DecodedTarget.of(Target(name="time"), windows.centres, device)
@@ -454,7 +488,10 @@ def _target(
 
 
 def _train(bench: Workbench, run: Run) -> EncoderFile:
-    """Train one run on its windows and return its frozen encoder."""
+    """Train the encoder of a run, and return it frozen, with its description.
+
+    Raises TrainingError if the loss stops being finite.
+    """
     method, views, training = train_ssl(bench, [run], lambda steps: None)
     if training.failed_at[0] >= 0:
         step = int(training.failed_at[0])
@@ -491,9 +528,11 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
 
 
 def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
-    """First bin of every bin's window (time,).
+    """First bin of the window that represents each bin (time,).
 
-    The window is centred on the bin, or is the nearest one inside the bin's stretch.
+    The window is centred on the bin or, near the end of a trial, is the nearest window
+    in the same trial (`stretches` numbers the trials). Raises ArrayError if a trial is
+    shorter than a window.
     """
     lengths = np.bincount(stretches)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -501,7 +540,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
         short = int(np.argmin(lengths))
         raise ArrayError(
             f"the trial from bin {first[short]} on has {lengths[short]} bins, "
-            f"and a window has {length}; leave such trials out"
+            f"but a window has {length}; omit such trials"
         )
     return np.clip(
         np.arange(len(stretches)) - length // 2,
@@ -511,7 +550,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
 
 
 def _check_weights(file: EncoderFile, path: str | Path) -> None:
-    """Raise StoreError if the tensors do not match the declared encoder."""
+    """Raise StoreError if names, shapes or values do not fit the declared encoder."""
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}

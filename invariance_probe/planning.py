@@ -1,9 +1,9 @@
 """Make a study's plan, and find what the run store holds of it.
 
 In: a study file and a run store. Out: the plan with its warnings, and how many of its
-runs are stored. What recordings hold is looked up in the store, which keeps what was
-found when each was opened. Nothing is measured or inferred here, so that `validate` and `status`
-answer at once.
+runs are stored. Recordings are opened only once: what was found then, their inspection,
+is kept in the store. Nothing is measured or inferred here, so that the commands
+`validate` and `status` answer at once.
 """
 
 from collections.abc import Callable
@@ -28,29 +28,34 @@ from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
 Tell = Callable[[str], None]
-"""Called with a sentence for the user."""
+"""A function that is called with a sentence for the user."""
 
 
 def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None = None) -> Plan:
     """Check a study's recordings and make its plan.
 
-    Every recording is opened at most once, and one after the other. A recording that the
-    store has an inspection of, and that has not changed since, is not opened at all.
+    Recordings are opened one after the other, each at most once. A recording that has
+    an inspection in the store, and has not changed since, is not opened at all.
 
     Parameters
     ----------
     file
         The study.
     store
-        Where inspections are kept; every recording is opened when left out.
+        Where inspections are kept. If omitted, every recording is opened.
     absent
-        Called with a sentence for each recording that is gone, whose last inspection in
-        the store stands in for it. When left out, every recording must be there.
+        Called with a sentence for each recording whose file is gone; its last
+        inspection in the store is then used. If omitted, every file must exist.
+
+    Returns
+    -------
+    plan
+        Sessions and runs of the study.
 
     Raises
     ------
     StudyError
-        With one line per problem, each with its place in the study file.
+        With one line per problem, which names the line and field of the study file.
     """
     study = file.study
     kept, design = Inspections(store.root) if store else None, design_sha256(study)
@@ -83,18 +88,18 @@ def _inspected(
     file
         The study.
     index
-        Position of the recording in it.
+        Position of the recording in the study's list.
     design
-        Hash of all that checks of recordings may read of it.
+        Hash of everything in the study that checks of recordings may read.
     kept
         The stored inspections.
     absent
-        Called with a sentence where an inspection stands in for a file that is gone.
+        Called with a sentence if an inspection is used because the file is gone.
 
     Returns
     -------
     inspection
-        What was found. It is stored, unless something is wrong.
+        What was found. A new inspection is stored if it has no problems.
     problems
         What is wrong with the recording.
     """
@@ -133,12 +138,15 @@ def _inspected(
 
 
 def _at(found: Inspection, source: RecordingSource) -> Inspection:
-    """A stored inspection with the study's own declaration, which is equal to its own."""
+    """Put the study's own declaration of a recording into its inspection.
+
+    The two declarations are equal, but the study's own may hold arrays in memory.
+    """
     return found.model_copy(update={"source": source})
 
 
 def _stands_in(inspection: Inspection, where: str) -> str:
-    """Say that an inspection stands in for a file that is gone."""
+    """Write the sentence that says which inspection is used because a file is gone."""
     name, date = Path(inspection.path).name, inspection.inspected_at[:10]
     if where and where != inspection.path:
         return f"{name} is not at {where}: the inspection of {inspection.path} of {date} is used"
@@ -146,9 +154,9 @@ def _stands_in(inspection: Inspection, where: str) -> str:
 
 
 def _declared(study: Study) -> dict[str, int]:
-    """Number of sessions that each hypothesis is about, by its declaration alone.
+    """Count the sessions of each hypothesis from the declared recordings alone.
 
-    It serves where not all recordings can be read, so that sessions cannot be counted.
+    This is for studies with unreadable recordings, whose sessions cannot be counted.
     """
     sizes = [(one.group, getattr(one, "sessions", 1)) for one in study.recordings]
     return {
@@ -170,17 +178,18 @@ def warnings(file: StudyFile, plan: Plan) -> list[str]:
     Returns
     -------
     lines
-        Each names the place in the file that gives rise to the caution.
+        Each names the line and field of the file that the caution is about.
     """
     return [f"warning: {file.line(*caution)}" for caution in cautions(plan)]
 
 
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:
-    """The study as this machine computes it: torch stands in for missing kernels.
+    """Replace native kernels by torch if this machine cannot run them.
 
-    A study asks for native kernels with `training.kernels`. Their rounding differs from
-    that of torch, so one study never mixes the two. Where the store has trainings by
-    native kernels from another machine, the study stays as it is.
+    Native kernels are compiled training routines for the CPU, which a study chooses
+    with `training.kernels: native`. They round differently from torch, so a study never
+    mixes the two: if the store already has runs trained by native kernels, the study is
+    not changed.
 
     Parameters
     ----------
@@ -189,14 +198,14 @@ def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[St
     store
         The run store.
     device
-        Where models are trained: `cpu` or `cuda`; the kernels need `cpu`.
+        Where models are trained: `cpu` or `cuda`. Native kernels need `cpu`.
 
     Returns
     -------
     file
-        The study, with `training.kernels` replaced by `torch` where that stands in.
+        The study, with `training.kernels` set to `torch` if it had to be replaced.
     note
-        Why torch computes instead; empty where the study stays as it is.
+        Why torch computes instead; empty if the study was not changed.
     """
     if file.study.training.kernels != "native":
         return file, ""
@@ -214,11 +223,11 @@ def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[St
 
 
 def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -> Plan:
-    """The plan of a study as its runs are stored.
+    """Make the plan that matches the runs in the store.
 
-    Where torch stood in for native kernels, here or on another machine, the plan has
-    torch too. Otherwise the stored runs would not be found, since kernels are part of a
-    run's key. Recordings need not be there: their last inspections stand in for them.
+    If torch replaced native kernels when the study ran (`with_kernels`), the plan has
+    torch too. Otherwise the stored runs would not be found, since the kernels are part
+    of a run's key. For recordings whose files are gone, their last inspections are used.
 
     Parameters
     ----------
@@ -227,13 +236,13 @@ def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -
     store
         The run store.
     tell
-        Called with a sentence for each recording that is gone.
+        Called with a sentence for each recording whose file is gone.
 
     Returns
     -------
     plan
-        With torch where the store has trainings by torch and none by native kernels, or
-        where it has no trainings and the kernels cannot be built here.
+        With torch if the store has runs trained by torch and none by native kernels, or
+        if it has no trained runs and native kernels cannot be built here.
     """
     plan = make_plan(file, store, tell)
     if file.study.training.kernels != "native" or _begun(plan, store):
@@ -243,7 +252,7 @@ def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -
 
 
 def _begun(plan: Plan, store: Store) -> bool:
-    """Whether the store has a trained run of the grid.
+    """Whether the store has a trained SSL run of a plan.
 
     Methods with a closed form do not count: kernels do not change their results.
     """
@@ -251,6 +260,7 @@ def _begun(plan: Plan, store: Store) -> bool:
 
 
 def _by_torch(study: Study) -> Study:
+    """The same study with `training.kernels` set to `torch`."""
     return study.model_copy(
         update={"training": study.training.model_copy(update={"kernels": "torch"})}
     )
@@ -258,18 +268,18 @@ def _by_torch(study: Study) -> Study:
 
 @dataclass(frozen=True)
 class Stock:
-    """How much of a plan a store holds, up to a number of seeds.
+    """How many runs of a plan are in a store, up to a number of seeds.
 
-    A stored run counts whichever study made it.
+    A stored run counts even if another study made it.
 
     Attributes
     ----------
     seeds
         Seeds per session.
     runs, stored
-        Number of distinct runs, and of those that are in the store.
+        Number of distinct runs, and how many of them are in the store.
     model_steps, left
-        Update steps of all these models, and of those that are not in the store.
+        Update steps of all these runs, and of those that are not in the store.
     """
 
     seeds: int
@@ -280,7 +290,7 @@ class Stock:
 
 
 def stock(plan: Plan, runs_root: Path) -> list[Stock]:
-    """Count what a store holds of a plan at each interim analysis.
+    """Count the runs of a plan that a store holds, for each interim analysis.
 
     Parameters
     ----------
@@ -292,8 +302,8 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
     Returns
     -------
     stocks
-        One per interim analysis, with ascending seeds; a single one where the number of
-        seeds is fixed.
+        One per interim analysis, with ascending numbers of seeds; a single one if the
+        number of seeds is fixed.
     """
     store = Store(runs_root)
     steps = {run.key(): run.steps for run in plan.runs}
@@ -328,16 +338,16 @@ def read_statuses(
     runs_root
         Root of the run store.
     tell
-        Called with a sentence for each recording that is gone.
+        Called with a sentence for each recording whose file is gone.
 
     Returns
     -------
     plan
-        The plan of the study as it is stored.
+        The plan that matches the runs in the store.
     statuses
         `done`, `collapsed` or `failed`, by run key.
     damaged
-        What is wrong with a damaged result, by run key.
+        What is wrong with each damaged result, by run key.
     """
     store = Store(runs_root)
     plan = stored_plan(file, store, tell)

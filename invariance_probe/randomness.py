@@ -1,4 +1,4 @@
-"""Named random sequences: every random number of the toolkit comes from one.
+"""Named random sequences: the source of every random number of the toolkit.
 
 A sequence is derived from its name, the study seed, the session, the seed index and
 the fold, and NOT from the dose or the arm. Conditions that are compared therefore share
@@ -22,7 +22,7 @@ StreamName = Literal[
 def stream_key(
     name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
 ) -> int:
-    """64-bit key of a random sequence.
+    """Compute the 64-bit key that identifies a random sequence.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def stream_key(
 def generator(
     name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
 ) -> np.random.Generator:
-    """Fresh NumPy generator at the start of a random sequence.
+    """Make a new NumPy generator at the start of a random sequence.
 
     Parameters
     ----------

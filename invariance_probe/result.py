@@ -1,8 +1,8 @@
-"""What a study came to: its findings, tables, figures and report.
+"""The result of a study: its verdicts, tables, figures and report.
 
-In: a plan, its results and what was inferred from them (`runner.run`, `runner.judge`).
-Out: a `Result`, from which a notebook or a script takes what it needs. Nothing is
-measured or inferred here, and torch is not needed.
+In: a plan, the results of its runs, and the findings inferred from them (`runner.run`,
+`runner.judge`). Out: a `Result`, from which a notebook or a script takes what it needs.
+Nothing is measured or inferred here, and torch is not needed.
 """
 
 from collections.abc import Mapping
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """What a study came to.
+    """Verdicts, tables, figures and report of a study.
 
-    `print` it for the verdicts with their sentences; a notebook shows them as a table.
+    `print` shows every verdict with an explanation in words; a notebook shows a table.
 
     Attributes
     ----------
@@ -44,11 +44,12 @@ class Result:
     findings
         Estimands, gates and verdicts of every hypothesis.
     runs
-        Results of runs by run key.
+        Result of each run. Its key is a hash of all that can change the result.
     lost
-        By run key, why a run has no result.
+        Reason why a run failed to give a result, by run key.
     provenance
-        Versions, device and times: whatever may differ between two calls.
+        Versions, device and times: everything that may differ between two calls for the
+        same study.
     trained
         Number of runs measured in this call; the others were in the store already.
     seconds
@@ -65,11 +66,11 @@ class Result:
 
     @property
     def study(self) -> Study:
-        """The study, as it was computed."""
+        """The study, with the settings that its runs were computed with."""
         return self.plan.study
 
     def __str__(self) -> str:
-        """Every verdict with its sentences, then how many runs they rest on."""
+        """Every verdict, explained in words, and the number of runs behind them."""
         return "\n".join(summary_lines(self.findings))
 
     def __repr__(self) -> str:
@@ -81,7 +82,7 @@ class Result:
         return summary_html(self.study.name, self.study.question, self.findings)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per hypothesis: its words, estimates, intervals and p values.
+        """One row per hypothesis: its verdict, estimates, intervals and p values.
 
         Returns
         -------
@@ -106,8 +107,8 @@ class Result:
         Parameters
         ----------
         hypothesis
-            Id of a hypothesis: its axis and its sessions alone. If omitted, all axes
-            and sessions; `axis` is then a dimension too.
+            Id of a hypothesis, to get the losses of its axis and sessions only. If
+            omitted, all axes and sessions are included, and `axis` is a dimension too.
 
         Returns
         -------
@@ -127,7 +128,7 @@ class Result:
                          finding["axis"])  # fmt: skip
 
     def figures(self, hypothesis: str) -> list[Chart]:
-        """All figures of a hypothesis, as the report shows them.
+        """All figures of a hypothesis, in the order of the report.
 
         Parameters
         ----------
@@ -144,8 +145,8 @@ class Result:
     def figure(self, hypothesis: str) -> Chart:
         """The main figure of a hypothesis: losses over the doses of its axis.
 
-        A notebook shows it; `save` writes it to a file. Without a swept dose it is the
-        first of the figures of the code.
+        A notebook shows it, and its method `save` writes it to a file. If the
+        hypothesis sweeps no dose, this is its first figure about the code.
 
         Parameters
         ----------
@@ -155,7 +156,7 @@ class Result:
         Raises
         ------
         InferenceError
-            For an unknown hypothesis, or one of which nothing was measured.
+            For an unknown hypothesis, or one for which nothing was measured.
         """
         charts = self.figures(hypothesis)
         if not charts:
@@ -170,8 +171,8 @@ class Result:
         Parameters
         ----------
         path
-            Folder of the report; reports/NAME if omitted. An older report in it is
-            replaced, and nothing else.
+            Folder of the report; reports/NAME if omitted. An older report in the folder
+            is replaced; no other file is touched.
 
         Returns
         -------
@@ -181,8 +182,8 @@ class Result:
         Raises
         ------
         StudyError
-            When the folder holds something else than a report, or, where none was named,
-            the report of another study.
+            When the folder holds anything other than a report, or when `path` is omitted
+            and reports/NAME holds the report of another study.
         """
         file = StudyFile(self.study)
         folder = report_folder(file, None if path is None else Path(path))
@@ -197,14 +198,15 @@ class Result:
 
     @cached_property
     def _planned(self) -> list[Run]:
-        """Every run once per setting.
+        """All planned runs, each listed once per training setting.
 
-        A run may be planned twice: a recipe may train what a swept setting trains too.
+        Two parts of a plan can name the same run: a training recipe may coincide with a
+        value that the study sweeps.
         """
         return list({(run.key(), run.setting): run for run in self.plan.runs}.values())
 
     def _finding(self, hypothesis: str) -> dict[str, Any]:
-        """A hypothesis of report.json by its id."""
+        """The entry of a hypothesis in report.json, by its id."""
         found = {one["id"]: one for one in self._report["hypotheses"]}
         if hypothesis not in found:
             raise InferenceError(

@@ -1,7 +1,9 @@
-"""Run a study: measure what is missing, and infer.
+"""Run a study: measure the runs that are missing, and judge the hypotheses.
 
-In: a study and a run store. Out: a `Result`. This module knows all stages from planning
-to inference. It does not import torch, since models are trained in worker processes.
+In: a study and a run store. Out: a `Result`. This module goes through all stages, from
+planning to inference. A plan has three kinds of runs: baselines (decoders without SSL),
+the grid (SSL models at every dose and arm), and examinations of stored encoders. Torch
+is not imported here, because models are trained in worker processes.
 """
 
 import os
@@ -48,6 +50,7 @@ from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.study import Study
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
+"""Packages whose versions can affect a result."""
 IDENTITY_DOSE = "identity"
 """Name of the condition at dose 0 of every axis, which all axes share."""
 
@@ -74,10 +77,10 @@ def run(
 ) -> Result:
     """Measure the runs that the store lacks, and judge every hypothesis.
 
-    Baselines come first. They show which sessions can be decoded and where the target
-    changes, before any SSL result is seen. Grid runs that no verdict could use are then
-    skipped. The stored encoders are examined last. A call that was stopped goes on where
-    it was.
+    Baselines are measured first. They show in which sessions the target can be decoded,
+    and whether it changes fast enough to be tested against jitter, before any SSL result
+    is seen. Grid runs that no verdict could use are then skipped. The stored encoders
+    are examined last. After an interruption, the same call goes on where it stopped.
 
     Parameters
     ----------
@@ -90,11 +93,11 @@ def run(
     device
         Where models are trained: `cpu` or `cuda`.
     on_event
-        Called with progress events (`executors.jobs.Event`). By default cautions and
-        what went wrong become Python warnings, and progress is not shown.
+        Called with progress events (`executors.jobs.Event`). By default, cautions and
+        failures become Python warnings, and progress is not shown.
     execute
-        How runs are handed to workers, such as `executors.slurm.Slurm`. By default they
-        go to `workers` processes on this machine.
+        Hands runs to workers, for example `executors.slurm.Slurm`. By default the
+        workers are `workers` processes on this machine.
 
     Returns
     -------
@@ -150,6 +153,11 @@ def plan_of(study: Study | str | Path) -> Plan:
     study
         The study, or its YAML file.
 
+    Returns
+    -------
+    plan
+        Sessions and runs of the study.
+
     Raises
     ------
     StudyError
@@ -159,14 +167,18 @@ def plan_of(study: Study | str | Path) -> Plan:
 
 
 def _opened(study: Study | str | Path) -> StudyFile:
-    """The study with its origin; a file is opened together with its recordings."""
+    """Read a study from its file, or wrap one that was made in Python.
+
+    If the file has errors, its recordings are checked too, so that all problems are
+    reported together.
+    """
     if isinstance(study, Study):
         return StudyFile(study)
     return open_study(study, (), recording_problems)
 
 
 def _keep_recordings(study: Study, store: Store) -> None:
-    """Write recordings that are in memory to the store, where workers read them."""
+    """Write recordings that are in memory to the store, where workers can read them."""
     for source in study.recordings:
         if isinstance(source, ArraysRecording) and isinstance(source.arrays.recording, Recording):
             store.keep_recording(source.fingerprint, partial(write_arrays, source.arrays.recording))
@@ -179,11 +191,11 @@ class Measurement:
     Attributes
     ----------
     results
-        By run key.
+        Results by run key.
     left_out
-        By run key, why a run was skipped.
+        Reason why each skipped run was skipped, by run key.
     lost
-        By run key, why a run was tried and has no result.
+        Reason why each failed run gave no result, by run key.
     trained
         Number of runs measured in this call; the others were in the store already.
     """
@@ -205,38 +217,38 @@ def measure(
 ) -> Measurement:
     """Measure the runs of a plan that the store lacks and that are needed.
 
-    Baselines come first. Then come the grid runs that a verdict could still use; where
-    seeds are adaptive, one interim analysis at a time. Runs that no verdict rests on
-    come last.
+    Baselines come first, then the grid runs that a verdict could still use, and then
+    the examinations of encoders. If the number of seeds is adaptive, each interim
+    analysis decides which further seeds of the grid are needed.
 
     Parameters
     ----------
     plan
         The runs of a study.
     store
-        Where results are read and committed.
+        Where results are read and written.
     place
-        Folders and device, for the workers.
+        Folders and device that workers use.
     execute
-        Hands runs to workers.
+        Function that hands runs to workers.
     on_event
         Called with progress events.
     needed
-        Whether a run is wanted; all are by default.
+        Says whether a run is wanted; by default all are.
     workers
-        Number of processes that share the work, for a first guess of the time left.
+        Number of processes that share the work, for a first estimate of the time left.
 
     Returns
     -------
     measurement
-        The results, and the runs that were skipped or lost.
+        The results, and the runs that were skipped or failed.
     """
     prices = Prices(plan)
 
     def tell(event: Event) -> None:
-        """Pass an event on; `committed` gains what the run was expected to take.
+        """Pass an event on, adding to `committed` the run's expected measuring time.
 
-        Training is told by `progress` events, so that only the rest is added here.
+        Training time is not included, because `progress` events report it.
         """
         if event["event"] == "committed":
             event = {**event, "measured_s": prices.measuring([event["key"]])}
@@ -269,20 +281,22 @@ def measure(
 def _stage_event(
     stage: str, missing: Sequence[Run], wanted: int, workers: int, prices: Prices, later: set[str]
 ) -> Event:
-    """What a listener is told when a stage begins, with the seconds that are left.
+    """Make the event that announces a stage, with the expected time left.
 
     Parameters
     ----------
     stage
-        Its name.
+        Name of the stage.
     missing
-        The runs that the store lacks, of those `wanted`.
+        Runs of the stage that the store lacks.
+    wanted
+        Number of runs of the stage, those in the store included.
     workers
         Number of processes that share the work.
     prices
-        Seconds of every run.
+        Expected seconds of every run.
     later
-        Keys of the runs that later stages still have to make.
+        Keys of the runs that later stages still have to measure.
     """
     keys, steps = [run.key() for run in missing], sum(run.steps for run in missing)
     return {
@@ -299,9 +313,9 @@ def _stage_event(
 
 
 def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
-    """Yield the parts of a plan by name, in the order of measuring.
+    """Yield name and runs of each stage of a plan, in the order of measuring.
 
-    Where seeds are adaptive, the grid has one part per interim analysis.
+    If the number of seeds is adaptive, the grid has one stage per interim analysis.
     """
     yield "baselines", plan.baselines
     for earlier, seeds in pairwise((0, *plan.looks)):
@@ -317,7 +331,7 @@ def _sound(
 ) -> dict[str, RunResult]:
     """Read the stored results of runs, by key, and move damaged ones aside.
 
-    A run whose result was moved aside counts as missing, so that it is made again.
+    A run whose result was moved aside counts as missing, so that it is measured again.
     """
     found, damaged = store.read(runs)
     for key, why in damaged.items():
@@ -333,7 +347,7 @@ def _sound(
 def _damaged_encoders(
     store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]
 ) -> list[Run]:
-    """Find the runs whose encoders are to be examined but are damaged.
+    """Find runs whose encoders should be examined but are damaged in the store.
 
     Their encoders and results are moved aside, so that these runs are trained again.
     """
@@ -365,7 +379,7 @@ def judge(
 ) -> Result:
     """Judge every hypothesis by the results in the store; nothing is trained.
 
-    The recordings need not be there.
+    The files of the recordings are not needed.
 
     Parameters
     ----------
@@ -374,7 +388,7 @@ def judge(
     runs
         Folder of the run store; damaged results in it count as missing.
     tell
-        Called with a sentence for each recording that is gone.
+        Called with a sentence for each recording whose file is gone.
 
     Returns
     -------
@@ -406,9 +420,9 @@ def judge(
 
 
 def registration_of(file: StudyFile) -> Path:
-    """Path of a study's registration, beside its file.
+    """Path of a study's registration, which lies beside the study file.
 
-    A study that was made in Python is registered in the working folder, by its name.
+    For a study made in Python it is in the working folder, and has the study's name.
     """
     return registration_path(file.path or file.base / f"{file.study.name}.study")
 
@@ -426,15 +440,15 @@ def register(study: Study | str | Path) -> tuple[Path, str]:
     Returns
     -------
     path
-        The registration, a file beside the study's file; for a study made in Python
+        The registration, a file beside the study file; for a study made in Python,
         NAME.registration.json in the working folder.
     sha256
-        Its hash.
+        Hash of the registration.
 
     Raises
     ------
     StudyError
-        When the study is wrong, or registered already.
+        When the study is invalid, or already registered.
     """
     file = _opened(study)
     registration = new_registration(make_plan(file), versions())
@@ -458,8 +472,8 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
     Returns
     -------
     standing
-        The registration's hash and every deviation from it; no hash where the study is
-        not registered.
+        The registration's hash and every deviation from it; the hash is None if the
+        study is not registered.
     """
     registration = read_registration(registration_of(file))
     if registration is None:
@@ -485,14 +499,14 @@ def read_results(
     runs_root
         Root of the run store.
     tell
-        Called with a sentence for each recording that is gone.
+        Called with a sentence for each recording whose file is gone.
 
     Returns
     -------
     plan
-        The plan of the study as it is stored.
+        The plan that matches the runs in the store (`planning.stored_plan`).
     results
-        By run key.
+        Results by run key.
     """
     store = Store(runs_root)
     plan = stored_plan(file, store, tell)
@@ -523,14 +537,14 @@ def export_encoder(
     out
         The file to write.
     session, seed, fold
-        Which encoder; each was trained on the training part of its fold only.
+        Session, seed and fold of the encoder, which was trained on the training part of
+        that fold only.
     condition
-        `identity`, or a swept dose as `PATH=DOSE`.
+        `identity` (dose 0 of every axis), or a swept dose as `PATH=DOSE`.
     arm
-        Arm of a swept dose; it is ignored at the identity dose, where all arms are one
-        run.
+        Arm of a swept dose. It is ignored for `identity`, where all arms share one run.
     tell
-        Called with a sentence for each recording that is gone.
+        Called with a sentence for each recording whose file is gone.
 
     Returns
     -------
@@ -574,13 +588,15 @@ def export_encoder(
 
 
 def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
-    """Find the run that trained an encoder of the study's own method and setting.
+    """Find the run of the study's own method that trained an encoder.
+
+    Parameters are those of `export_encoder`.
 
     Raises
     ------
     StudyError
-        When the method stores no encoder, or naming what the study does not train and
-        what it allows.
+        When the method stores no encoder, or when the study trains none for one of the
+        given values; the message lists the allowed values.
     """
     if not isinstance(plan.study.method, TrainedMethod):
         raise StudyError(
@@ -617,14 +633,17 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
 
 
 def _names(plan: Plan) -> set[str]:
+    """Names of the sessions of a plan, without its planted controls."""
     return {session.name for session in plan.sessions}
 
 
 def _condition(run: Run) -> str:
+    """Name of a run's condition: `PATH=DOSE`, or `identity` if it sweeps no axis."""
     return f"{run.axis}={run.dose:g}" if run.axis else IDENTITY_DOSE
 
 
 def _number(dose: str) -> str:
+    """Format a dose as `_condition` does; text that is no number stays as it is."""
     try:
         return f"{float(dose):g}"
     except ValueError:
@@ -639,7 +658,7 @@ def _judged(
     settings: dict[str, Any],
     lost: Mapping[str, str],
 ) -> Result:
-    """Infer findings from the results of a plan.
+    """Infer findings from the results of a plan, and collect all in a `Result`.
 
     Parameters
     ----------
@@ -648,13 +667,13 @@ def _judged(
     plan
         Its plan.
     results
-        By run key.
+        Results by run key.
     left_out
-        By run key, why a run was skipped.
+        Reason why each skipped run was skipped, by run key.
     settings
-        How results were computed, for the report's provenance.
+        How the results were computed, for the report's provenance.
     lost
-        By run key, why a run was tried and has no result.
+        Reason why each failed run gave no result, by run key.
     """
     findings = infer(plan, results, left_out, standing_of(file, plan, results))
     failures = sorted(

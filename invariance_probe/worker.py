@@ -1,10 +1,11 @@
-"""Worker process: measures the runs of jobs and commits the results.
+"""Worker process: measures runs and writes their results to the store.
 
 In: jobs from a file or from standard input, one JSON line each (`executors.jobs`). A
-job holds runs of one session that can be stacked, where the recording comes from, and
-the store. Out: results in the store, and events on standard output, one JSON line
-each. The worker ends when its input ends. On SIGTERM or SIGUSR1 it saves what it is
-training and ends; the training can go on later.
+job names runs of one session, the source of the recording, and the store. Runs whose
+models can be trained together, as one batch of models, form a stack. Out: results in
+the store, and events on standard output, one JSON line each. The worker ends when its
+input ends. On SIGTERM or SIGUSR1 it saves the training in progress and ends, so that
+the training can go on later.
 """
 
 import json
@@ -56,12 +57,12 @@ ABOUT_DATA = (
     RuntimeError,
     ValueError,
 )
-"""Errors that arithmetic raises on data that no check foresaw.
+"""Errors that computations raise on data that no check foresaw.
 
-Errors of linear algebra are among them.
+The errors of NumPy's and torch's linear algebra are subclasses of these.
 """
 ASIDE = (StoreError, NotImplementedError, RecursionError)
-"""Errors among `ABOUT_DATA` that do not come from the data; they are raised again."""
+"""Subclasses of `ABOUT_DATA` that do not come from the data; they are raised again."""
 
 
 def measure(
@@ -70,20 +71,21 @@ def measure(
     on_progress: Any = lambda steps: None,
     stored: Stored = NOTHING_STORED,
 ) -> list[Measured]:
-    """Measure stacked runs of one session.
+    """Measure the runs of one stack.
 
-    Runs that examine encoders find them in `stored`. SSL runs whose encoders are
-    stored, because they were trained for another target, are only probed.
+    Runs that examine encoders read them from `stored`. If the encoder of an SSL run is
+    stored already, because it was trained for a study of another target, nothing is
+    trained: only the decoder (probe) is fitted.
 
     Parameters
     ----------
     bench
         The opened session.
     runs
-        Runs that can share one stack.
+        The runs of one stack.
     on_progress
-        Called with the number of model steps since the last call: training steps times
-        stacked models.
+        Called with the number of model steps since the last call: update steps times
+        models in the stack.
     stored
         Encoders from the store.
 
@@ -106,7 +108,7 @@ def measure(
 
 
 def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
-    """Measure runs and note the time per run, in seconds."""
+    """Measure runs, and record in each result the mean time per run, in seconds."""
     started = time.perf_counter()
     found = measured()
     seconds = (time.perf_counter() - started) / len(runs)
@@ -116,22 +118,22 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 def guarded(
     session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measured]]
 ) -> list[Measured]:
-    """Measure stacked runs, and record runs as failed where their data break.
+    """Measure the runs of a stack; a run fails if its data cause an error.
 
-    This is the one border between arithmetic on data and the worker. After an error
-    each run of the stack is measured alone. Those that fail again are recorded as
-    failed, with the session, the run and the cause in their message. Errors that are
-    not about data are raised again: of the store, of memory, and mistakes in the code
-    (`ASIDE`).
+    This is the only place where the worker catches errors of computations on data.
+    After an error, each run of the stack is measured alone. Those that fail again are
+    recorded as failed, with the session, the run and the cause in their message. Errors
+    that are not about data are raised again: those of the store, of memory, and mistakes
+    in the code (`ASIDE`).
 
     Parameters
     ----------
     session
         Name of the runs' session.
     runs
-        The stack.
+        The runs of one stack.
     measured
-        Function that measures some of the runs.
+        Function that measures the runs it is given.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def guarded(
     Raises
     ------
     TrainingError
-        When memory runs out, which a smaller stack or another machine may solve.
+        When memory runs out; fewer workers or a larger machine may help.
     """
     try:
         return measured(runs)
@@ -150,7 +152,7 @@ def guarded(
         if _is_of_memory(error):
             raise TrainingError(
                 f"session {session!r}: memory does not suffice for {_described(runs)} together; "
-                f"use fewer workers or a machine with more of it ({error or 'MemoryError'})"
+                f"use fewer workers or a machine with more memory ({error or 'MemoryError'})"
             ) from error
         if len(runs) > 1:
             return [found for run in runs for found in guarded(session, [run], measured)]
@@ -165,7 +167,7 @@ def guarded(
 def _is_of_memory(error: Exception) -> bool:
     """Whether memory ran out.
 
-    Torch has an error class of its own for a GPU's memory, but none for a CPU's.
+    Torch has an error class for a full GPU, but raises a RuntimeError for a full CPU.
     """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(
         error
@@ -173,7 +175,7 @@ def _is_of_memory(error: Exception) -> bool:
 
 
 def _described(runs: list[Run]) -> str:
-    """Describe a stack by its size, or one run by its condition."""
+    """Describe a stack by its size, or a single run by its condition, for messages."""
     kind = runs[0].method.kind
     if len(runs) > 1:
         return f"{len(runs)} runs of {kind}"
@@ -184,17 +186,20 @@ def _described(runs: list[Run]) -> str:
 
 
 def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
-    """Group runs that can share one stack.
+    """Group runs into stacks, whose models are trained together.
 
-    They have the same method, optimisation, base, window, companions and options of
-    what corrupts views, and their trainings stand at the same step.
+    Runs of a stack have the same method, optimisation and windows, train on the same
+    companion sessions, and make the two views from a window in the same way (the base).
+    Their corruptions may differ in dose only, and their saved trainings must have
+    reached the same step.
 
     Parameters
     ----------
     runs
         Runs of one session.
     begun
-        Number of saved steps of a training, by its train key.
+        Returns the number of saved training steps for a train key (the hash of all that
+        reaches an encoder).
 
     Yields
     ------
@@ -207,7 +212,7 @@ def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iter
 
 
 def _structure(run: Run) -> str:
-    """Key that runs of one stack have in common."""
+    """Text that is equal for runs that may share a stack."""
     views = run.views
     options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
@@ -233,9 +238,9 @@ def stored_encoders(
 ) -> Stored:
     """Load the stored encoders that some runs need.
 
-    They are the encoders that runs examine, the encoders that these are compared with,
-    and the runs' own where training does not read the target. A damaged encoder is
-    moved aside and reported.
+    They are the encoders to be examined, those that they are compared with, and the
+    runs' own encoders if their training does not depend on the target. A damaged
+    encoder is moved aside and reported.
 
     Parameters
     ----------
@@ -248,10 +253,11 @@ def stored_encoders(
 
     Returns
     -------
-    Weights and training figures of the encoders that are stored and sound.
+    Weights and training diagnostics of the encoders that are stored and undamaged.
     """
 
     def sound(run: Run) -> dict[str, np.ndarray] | None:
+        """Weights of a run's encoder; None if it is not stored, or is damaged."""
         try:
             return store.encoder(run)
         except DamagedError as error:
@@ -272,18 +278,18 @@ def stored_encoders(
 def work(
     job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Measure the runs of one job that the store lacks, and commit them.
+    """Measure the runs of one job that the store lacks, and store their results.
 
-    Trainings go on from where they were saved.
+    Interrupted trainings go on from their last checkpoint.
 
     Parameters
     ----------
     job
-        The job as plain JSON data.
+        The job as plain JSON data (`executors.jobs`).
     emit
         Called with every event.
     stop
-        Whether the process should end; asked between stacks and during training.
+        Says whether the process should end; called between stacks and during training.
 
     Raises
     ------
@@ -343,14 +349,17 @@ def _on_bench(
     stored: Stored,
     runs: list[Run],
 ) -> list[Measured]:
-    """Open the session for the first run and measure all runs on it."""
+    """Prepare the session for the first run of a stack, and measure all its runs.
+
+    `opened` cuts the recording into windows and folds as a run declares them.
+    """
     return measure(opened(runs[0]), runs, on_progress, stored)
 
 
 def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recording:
-    """Open a session once in this process, with the arrays that some runs read.
+    """Open a session once per process, with the arrays that some runs read.
 
-    What they read must be what they were planned with.
+    Check that these data are unchanged since the runs were planned.
 
     Parameters
     ----------
@@ -376,10 +385,10 @@ def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recor
 
 
 def main() -> None:
-    """Measure the jobs of a file, or of standard input until it ends.
+    """Measure the jobs in a file, or those on standard input until it ends.
 
-    Signals only ask the process to end after the next step. The exit code is
-    `GO_ON_LATER` when it ends before all is done.
+    After a signal the process ends at its next step, not at once. Its exit code is
+    `GO_ON_LATER` if it ends before all jobs are done.
     """
     torch.set_num_threads(1)
     asked: list[int] = []

@@ -207,7 +207,7 @@ WRONG = {
         "no such file",
     ),
     "long embargo": ({"folds": {"count": 2, "embargo_s": 1000}}, "use a shorter embargo"),
-    "one name twice": ({"recordings": [tiny_study()["recordings"][0]] * 2}, "stands twice"),
+    "one name twice": ({"recordings": [tiny_study()["recordings"][0]] * 2}, "appears twice"),
 }
 
 

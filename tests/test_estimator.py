@@ -181,7 +181,7 @@ def test_rows_are_bins_and_windows_are_centred_on_them(length):
     assert not np.allclose(
         made.transform(COUNTS), rows
     )  # without trials, windows cross their borders
-    with pytest.raises(ArrayError, match=f"bin 380 on has 1 bins, and a window has {length}"):
+    with pytest.raises(ArrayError, match=f"bin 380 on has 1 bins, but a window has {length}"):
         made.transform(COUNTS[:381], trials=TRIALS[:381])
     assert np.array_equal(made.fit_transform(COUNTS, trials=TRIALS), rows)
 
@@ -302,7 +302,7 @@ WRONG = {
             METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}
         ),
         TrainingError,
-        "time_cutout takes some bins of a window, and windows have 1",
+        "time_cutout changes some bins of a window, but windows have 1",
     ),
     "divergence": (
         lambda: SSLTransformer(

@@ -106,7 +106,7 @@ REFUSED = {
     "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
     "a method that chooses its own windows": (
         {"method": {"kind": "cpc"}},
-        "mined.share does not reach it",
+        "mined.share has no effect",
     ),
     "a gap longer than the recording": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 60}}},
@@ -121,7 +121,7 @@ REFUSED = {
     ),
     "a gap too long for a third of the data": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False},
-        "at which contrasts are looked at again",
+        "on which contrasts are repeated",
     ),
     "a nuisance that is not there": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}},

@@ -1,14 +1,16 @@
 """Augmentations: how two training views are made from recorded windows.
 
-The stages are pairing (`pairing`, `mining`, `state_mining`), the base (`splitting`),
-and then the transforms of each view (`amplitude`, `blocks`, `neighbours`,
-`population`). `views.ViewMaker` runs all of them for stacked runs.
+There are three stages: pairing (which two windows form a pair: `pairing`, `mining`,
+`state_mining`), the base (what each view shows of its window: `splitting`), and the
+transforms, which corrupt each view (`amplitude`, `blocks`, `neighbours`, `population`).
+`views.ViewMaker` goes through all stages for a stack of K runs, whose models are trained
+together; the first axis of most arrays is the run.
 
-Every transform has the same four parts. `of` builds it from the declarations of K runs.
-`idle` says whether all of these runs have the identity dose. `draw` makes the random
-numbers, and the pure function `apply` uses them. `standardised` says whether the
-transform acts on standardised activity. `PURPOSE` is the part of the address under
-which the transform reads its random numbers (see `random_bits`).
+All transforms have the same interface. `of` builds one from the declarations of K runs.
+`idle` says whether the dose is 0 in all of them. `draw` makes the random numbers, and
+the pure function `apply` uses them. `standardised` says whether the transform acts on
+standardised activity. `PURPOSE` is a number that keeps the random numbers of the
+transforms apart (see `random_bits`).
 """
 
 from invariance_probe.augmentations.amplitude import AddNoise, AddPepper, ModulateGain
@@ -30,4 +32,4 @@ TRANSFORMS = {
     "unit_cutout": CutUnits,
     "cutmix": MixWindows,
 }
-"""Stacked implementation of each transform that a study can declare, by kind."""
+"""Implementation of each transform that a study can declare, by kind."""

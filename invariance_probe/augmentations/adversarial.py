@@ -1,11 +1,13 @@
-"""Random stand-ins for adversaries, on inputs that no model is trained on.
+"""Random corruptions that replace an adversary where no model is trained.
 
-An adversary climbs a training loss. Where nothing is trained there is no such loss, and
-a random corruption of the same strength takes its place: as many hidden units, the same
-bound on the noise, or the same cap on the operations.
+An adversary corrupts inputs so as to increase a training loss. Where nothing is trained
+there is no such loss, and a random corruption of the same strength replaces it: as many
+hidden units, the same bound on the noise, or the same limit on the operations.
 
-In: standardised windows (run, batch, time, unit). Out: corrupted windows of the same
-shape. The adversaries that act in training are in `training.adversaries`.
+In: standardised windows of stacked runs, which are evaluated together
+(run, batch, time, unit). Out: corrupted windows of the same shape. Where an axis is
+given as "batch or 1", length 1 means that all windows of the batch share one draw. The
+adversaries that act in training are in `training.adversaries`.
 """
 
 from dataclasses import dataclass
@@ -22,12 +24,13 @@ from invariance_probe.study.adversaries import AdversarialNoise, Adversary, Lear
 class LoseBudget:
     """Hide a fixed number of random units of each window at their mean.
 
-    The draw is one number per unit (run, batch or 1, unit), and the `budget` units with
-    the smallest numbers are hidden. So the hidden units nest: a larger budget hides the
+    `draw` returns one number per unit (run, batch or 1, unit), and the `budget` units
+    with the smallest numbers are hidden. Hidden units nest: a larger budget hides the
     same units and more.
     """
 
     PURPOSE = 20
+    """Number that keeps its random numbers apart from those of other transforms."""
     budget: Tensor
     """Number of hidden units per window (run,), whole numbers."""
 
@@ -37,9 +40,9 @@ class LoseBudget:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -56,12 +59,12 @@ class LoseBudget:
         windows
             Standardised activity (run, batch, time, unit).
         numbers
-            What `draw` returned (run, batch or 1, unit).
+            Output of `draw` (run, batch or 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(smallest(numbers, self.budget).unsqueeze(2), 0)
 
@@ -70,11 +73,12 @@ class LoseBudget:
 class SignNoise:
     """Move every value of a window up or down by epsilon, at random.
 
-    Epsilon is in standard deviations of the unit. The draw is the signs
+    Epsilon is in standard deviations of the unit. `draw` returns the signs
     (run, batch or 1, time, unit).
     """
 
     PURPOSE = 21
+    """Number that keeps its random numbers apart from those of other transforms."""
     epsilon: Tensor
     """Size of the noise of each run (run,), in standard deviations of the unit."""
 
@@ -84,9 +88,9 @@ class SignNoise:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -118,33 +122,34 @@ class SignNoise:
 class AnyOperation:
     """Corrupt each window by an operation chosen uniformly at random.
 
-    This is a policy that has learned nothing: all operations and levels are equally
-    likely. The draw is a triple: where the operations' numbers start (run,), the rows
-    that read them, and the choice for each window (run, batch or 1).
+    This is an augmentation policy that has learned nothing: all operations, at all
+    levels of strength, are equally likely (`augmentations.operations`).
     """
 
     PURPOSE = 23
+    """Number that keeps its random numbers apart from those of other transforms."""
     strength: Tensor
-    """Cap on the magnitude of every operation (run,), in [0, 1]."""
+    """Strength that scales the magnitude of every operation (run,), in [0, 1]."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw the operation of each window, and address its random numbers.
+        """Draw the operation for each window, and find its random numbers.
 
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         start
-            Where each run's numbers start (run,).
+            Start position of each run's numbers (run,).
         rows
-            Rows that the windows read (run, batch or 1).
+            Row of numbers that each window reads (run, batch or 1).
         choice
-            Operation and level (run, batch or 1), as `operations.operate` reads it.
+            Code of operation and level for each window (run, batch or 1), as
+            `operations.operate` takes it.
         """
         start = draws.start(self.PURPOSE)
         number = uniform(position(start, 0), draws.rows, 1).squeeze(2)
@@ -162,12 +167,12 @@ class AnyOperation:
         windows
             Standardised activity (run, batch, time, unit).
         draw
-            What `draw` returned.
+            Output of `draw`.
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         start, rows, choice = draw
         return operate(windows, choice, self.strength, start, rows)
@@ -201,12 +206,13 @@ def random_counterpart(
     adversaries
         Adversaries of K runs, all of one kind.
     device
-        Where the doses are put.
+        Device of the doses.
 
     Returns
     -------
     corruption
-        `AnyOperation` for a policy, `SignNoise` for noise, and `LoseBudget` for masks.
+        `AnyOperation` for a learned policy, `SignNoise` for adversarial noise, and
+        `LoseBudget` for adversaries that hide units.
     """
     if isinstance(adversaries[0], LearnedPolicy):
         return AnyOperation(torch.tensor([a.strength for a in adversaries], device=device))  # type: ignore[union-attr]

@@ -1,7 +1,9 @@
-"""Transforms of how large activity is: noise, a common gain, and pepper.
+"""Transforms of the size of activity: noise, a common gain, and pepper.
 
-In: windows (run, batch, time, unit). Out: windows of the same shape. None of these
-transforms changes which unit is which.
+In: windows of stacked runs, which are trained together (run, batch, time, unit). Out:
+windows of the same shape. No activity moves from one unit or bin to another. Where an
+axis is given as "batch or 1", length 1 means that all windows of the batch share one
+draw.
 """
 
 from dataclasses import dataclass
@@ -23,14 +25,16 @@ from invariance_probe.study.transforms import GainModulation, GaussianNoise, Pep
 class AddNoise:
     """Add white noise, in standard deviations of each unit's training activity.
 
-    The draw is noise of standard deviation 1 (run, batch or 1, time, unit). All doses
-    scale the same noise.
+    `draw` returns noise of standard deviation 1 (run, batch or 1, time, unit), which is
+    the same at all doses; only the factor on it differs.
     """
 
     PURPOSE = 4
+    """Number that keeps its random numbers apart from those of other transforms."""
     sigma: Tensor
-    """Sigma of the noise (run,), in standard deviations of each unit."""
+    """Standard deviation of the noise (run,), in standard deviations of each unit."""
     standardised = True
+    """It acts on standardised activity."""
 
     @classmethod
     def of(cls, declared: list[GaussianNoise], rates: Tensor) -> "AddNoise":
@@ -41,13 +45,13 @@ class AddNoise:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(torch.tensor([d.sigma for d in declared], device=rates.device))
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.sigma.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -56,9 +60,9 @@ class AddNoise:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -76,26 +80,27 @@ class AddNoise:
         windows
             Standardised activity (run, batch, time, unit).
         noise
-            What `draw` returned (run, batch or 1, time, unit).
+            Output of `draw` (run, batch or 1, time, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows + noise.to(windows.dtype) * self.sigma.to(windows.dtype).view(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ModulateGain:
-    """Multiply each window by a random gain that its units share.
+    """Multiply each window by a random gain that all its units share.
 
-    The gain is exp(sigma c u - (sigma c)^2 / 2), which has mean 1. All doses scale the
-    same u. The draw is u (run, batch or 1, 1, 1) and the units' couplings c
-    (run, 1, 1, unit or 1). A run keeps its couplings at all steps and in all views.
+    The gain is exp(sigma c u - (sigma c)^2 / 2), which has mean 1. Here u is a standard
+    normal number of the window, the same at all doses, and c the coupling of the unit,
+    which a run keeps at all steps and in all views. `draw` returns u
+    (run, batch or 1, 1, 1) and c (run, 1, 1, unit or 1).
 
     Counts become floating-point numbers, so this transform comes after every transform
-    that reads counts.
+    that needs counts.
 
     References
     ----------
@@ -105,13 +110,15 @@ class ModulateGain:
     """
 
     PURPOSE = 9
+    """Number that keeps its random numbers apart from those of other transforms."""
     sigma: Tensor
     """Standard deviation of the log-gain (run,)."""
     varied: bool
-    """Whether each unit has a coupling of its own; if not, all couplings are 1."""
+    """Whether each unit has its own random coupling; otherwise all couplings are 1."""
     dtype: torch.dtype
     """Floating type that counts are converted to."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[GainModulation], rates: Tensor) -> "ModulateGain":
@@ -122,14 +129,15 @@ class ModulateGain:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device and
+            dtype are used.
         """
         sigma = torch.tensor([d.sigma for d in declared], device=rates.device, dtype=torch.float64)
         return cls(sigma, declared[0].coupling == "varied", rates.dtype)
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.sigma.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -138,9 +146,9 @@ class ModulateGain:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -151,7 +159,7 @@ class ModulateGain:
         """
         u = normal(draws.start(self.PURPOSE), draws.rows, 1).unsqueeze(3)
         always = torch.zeros_like(draws.rows[:, :1])
-        # Step and view are 0 in this address, so that a run keeps its couplings.
+        # Step and view are always 0 here, so that a run keeps its couplings.
         c = normal(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]).unsqueeze(2)
         return u, c if self.varied else torch.ones_like(c[..., :1])
 
@@ -163,12 +171,12 @@ class ModulateGain:
         windows
             Counts or signals before standardisation (run, batch, time, unit).
         draw
-            What `draw` returned.
+            Output of `draw`.
 
         Returns
         -------
         windows
-            (run, batch, time, unit), floating point.
+            The corrupted windows (run, batch, time, unit), floating point.
         """
         u, c = draw
         strength = self.sigma.view(-1, 1, 1, 1) * c
@@ -179,19 +187,21 @@ class ModulateGain:
 
 @dataclass(frozen=True, eq=False)
 class AddPepper:
-    """Add a constant to random values.
+    """Add a constant to random values, like grains of pepper.
 
-    The constant is in standard deviations of each unit's training activity. The draw is
-    a mask (run, batch or 1, time, unit), true where the constant is added. Masks nest
-    over rates: a higher rate adds the constant to the same values and more.
+    The constant is in standard deviations of each unit's training activity. `draw`
+    returns a mask (run, batch or 1, time, unit), true where the constant is added. Masks
+    nest over rates: a higher rate adds the constant to the same values and more.
     """
 
     PURPOSE = 13
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Probability that a value gets the constant (run,), in [0, 1)."""
     amplitude: float
     """The constant, in standard deviations of each unit."""
     standardised = True
+    """It acts on standardised activity."""
 
     @classmethod
     def of(cls, declared: list[Pepper], rates: Tensor) -> "AddPepper":
@@ -202,7 +212,7 @@ class AddPepper:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(
             torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64),
@@ -211,7 +221,7 @@ class AddPepper:
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -220,9 +230,9 @@ class AddPepper:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -240,11 +250,11 @@ class AddPepper:
         windows
             Standardised activity (run, batch, time, unit).
         peppered
-            What `draw` returned (run, batch or 1, time, unit).
+            Output of `draw` (run, batch or 1, time, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return torch.where(peppered, windows + self.amplitude, windows)

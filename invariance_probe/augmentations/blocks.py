@@ -1,7 +1,9 @@
 """Transforms of a block of successive bins or units of a window.
 
-The block is lost (`CutTime`, `CutUnits`) or replaced by that of another window
-(`MixWindows`). In: windows (run, batch, time, unit). Out: windows of the same shape.
+The block is lost (`CutTime`, `CutUnits`) or replaced by the same block of another window
+(`MixWindows`). In: windows of stacked runs, which are trained together
+(run, batch, time, unit). Out: windows of the same shape. Where an axis is given as
+"batch or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass
@@ -14,20 +16,21 @@ from invariance_probe.study.transforms import CutMix, TimeCutout, UnitCutout
 
 
 def block_mask(fraction: Tensor, numbers: Tensor, length: int) -> Tensor:
-    """Mark one block of successive places in each row.
+    """Mark one block of successive bins or units (places) in each window.
 
-    The block has n = floor(fraction length + u) places, and at most length - 1. It
-    starts at floor(v (length - n + 1)). One place more extends it on one side, so
-    blocks nest over fractions.
+    The block has n = floor(fraction * length + u) places, but at most length - 1, and
+    starts at place floor(v (length - n + 1)). A larger n extends the block at one of
+    its ends, so blocks nest over fractions.
 
     Parameters
     ----------
     fraction
-        Expected part of the places that is marked (run,); at least one place is left.
+        Expected part of the places that is marked (run,). At least one place stays
+        unmarked.
     numbers
         Uniform on (0, 1), (run, batch, 2 or more): the first is u, the second is v.
     length
-        Number of places.
+        Number of places, which are the bins or the units of a window.
 
     Returns
     -------
@@ -44,12 +47,13 @@ def block_mask(fraction: Tensor, numbers: Tensor, length: int) -> Tensor:
 class CutTime:
     """Lose a block of successive bins of each window.
 
-    The draw is a mask (run, batch or 1, time, 1), true where a bin is lost. A lost bin
-    becomes 0: silent before standardisation, the mean after. Blocks nest over
-    fractions.
+    `draw` returns a mask (run, batch or 1, time, 1), true for a lost bin. A lost bin is
+    set to 0, which means silence before standardisation, and the mean after it. Blocks
+    nest: a larger fraction loses the same bins and more.
     """
 
     PURPOSE = 10
+    """Number that keeps its random numbers apart from those of other transforms."""
     fraction: Tensor
     """Expected part of the bins that is lost (run,), in [0, 1)."""
     standardised: bool
@@ -64,13 +68,13 @@ class CutTime:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(_fractions(declared, rates), declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -79,14 +83,14 @@ class CutTime:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         lost
-            Mask (run, batch or 1, time, 1).
+            Mask (run, batch or 1, time, 1), true for a lost bin.
         """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[0]
@@ -98,14 +102,14 @@ class CutTime:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
-            What `draw` returned (run, batch or 1, time, 1).
+            Output of `draw` (run, batch or 1, time, 1).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -114,12 +118,13 @@ class CutTime:
 class CutUnits:
     """Lose a block of successive units of each window.
 
-    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost
-    unit becomes 0: silent before standardisation, the mean after. Blocks nest over
-    fractions.
+    `draw` returns a mask (run, batch or 1, 1, unit), true for a lost unit. A lost unit
+    is set to 0, which means silence before standardisation, and the mean after it.
+    Blocks nest: a larger fraction loses the same units and more.
     """
 
     PURPOSE = 11
+    """Number that keeps its random numbers apart from those of other transforms."""
     fraction: Tensor
     """Expected part of the units that is lost (run,), in [0, 1)."""
     standardised: bool
@@ -134,13 +139,13 @@ class CutUnits:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(_fractions(declared, rates), declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -149,14 +154,14 @@ class CutUnits:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[1]
@@ -168,33 +173,36 @@ class CutUnits:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
-            What `draw` returned (run, batch or 1, 1, unit).
+            Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class MixWindows:
-    """Replace a block of units or bins by that of another training window.
+    """Replace a block of units or bins by the same block of another window.
 
-    The draw is a mask of the block and one number on (0, 1) per row. The number says
-    which of the run's training windows is the other one, and `views.ViewMaker` fetches
-    that window. Blocks nest over fractions, and the other window stays the same.
+    The other window is a random training window of the run. `draw` returns a mask of the
+    block, and one number on (0, 1) per window, by which `views.ViewMaker` chooses the
+    other window. Blocks nest over fractions: a larger fraction replaces the same places
+    and more, from the same other window.
     """
 
     PURPOSE = 12
+    """Number that keeps its random numbers apart from those of other transforms."""
     fraction: Tensor
-    """Expected part of the places that is replaced (run,), in [0, 1)."""
+    """Expected part of the units or bins that is replaced (run,), in [0, 1)."""
     of_bins: bool
-    """Whether a block is of bins; otherwise it is of units."""
+    """Whether a block consists of bins; otherwise it consists of units."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[CutMix], rates: Tensor) -> "MixWindows":
@@ -205,24 +213,24 @@ class MixWindows:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(_fractions(declared, rates), declared[0].along == "bins")
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Draw the blocks, and which window is the other one.
+        """Draw the blocks, and the numbers that choose the other windows.
 
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -242,14 +250,15 @@ class MixWindows:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         replaced
-            Mask of the block, and the other windows (run, batch, time, unit).
+            Mask of the block (from `draw`), and the other windows
+            (run, batch, time, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         block, others = replaced
         return torch.where(block, others.to(windows.dtype), windows)
@@ -258,4 +267,5 @@ class MixWindows:
 def _fractions(
     declared: list[TimeCutout] | list[UnitCutout] | list[CutMix], rates: Tensor
 ) -> Tensor:
+    """The declared fractions (run,), on the device of the rates."""
     return torch.tensor([d.fraction for d in declared], device=rates.device, dtype=torch.float64)

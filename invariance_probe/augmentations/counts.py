@@ -1,11 +1,12 @@
 """Binomial thinning of spike counts by counting random bits.
 
 Bin(x, 1/2) is the number of ones among x fair random bits, so a count is split with one
-AND and one bit count. Counts are packed four to a 64-bit word, which gives each count a
-lane of 16 bits for up to sixteen spikes. Larger counts take several words.
+AND and one bit count. Four counts share a 64-bit word: each has 16 bits of it, its lane,
+for up to sixteen spikes. Larger counts take several words.
 
-In: non-negative integer counts, and the address of random bits (`random_bits`). Out:
-thinned counts. Nothing here knows of views or windows.
+In: non-negative integer counts of stacked runs, which are trained together, and where to
+read random bits: a start position per run, and row numbers (`random_bits`). Out: thinned
+counts. Nothing here depends on views or windows.
 """
 
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import LANES, position, words_at
 
 LANE_BITS = 16
-"""Bits of one lane: the most spikes of one unit that a word holds."""
+"""Bits of one lane: the largest number of spikes of one unit that a word holds."""
 _BYTES = 0x00FF00FF00FF00FF
+"""Mask of every second byte of a word."""
 
 
 def packed_ones(counts: Tensor) -> list[Tensor]:
-    """Pack counts into words: the lane of a count x holds x ones.
+    """Pack counts into words, such that the lane of a count x holds x ones.
 
     Parameters
     ----------
@@ -29,8 +31,9 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
     Returns
     -------
     words
-        A list of int64 tensors (..., word) with `ceil(unit / 4)` words: one tensor for
-        each sixteen spikes of the largest count.
+        A list of int64 tensors (..., word), each with ceil(units / 4) words. The first
+        holds up to sixteen spikes of every count, the second the next sixteen, and so
+        on up to the largest count.
     """
     units = counts.shape[-1]
     padded = torch.zeros(
@@ -48,18 +51,18 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
 def lane_popcount(words: Tensor) -> Tensor:
     """Count the ones in each 16-bit lane of int64 words.
 
-    The words are overwritten. The sums of neighbouring bits, pairs, nibbles and bytes
-    are added in turn.
+    The words are overwritten. Neighbouring bits are added up, then pairs of bits,
+    nibbles and bytes.
 
     Parameters
     ----------
     words
-        (..., word), int64.
+        Words of four lanes each (..., word), int64.
 
     Returns
     -------
     ones
-        (..., 4 word), int16.
+        Number of ones in each lane (..., 4 * word), int16.
     """
     words.sub_((words >> 1).bitwise_and_(0x5555555555555555))
     words = (words & 0x3333333333333333).add_((words >> 2).bitwise_and_(0x3333333333333333))
@@ -74,16 +77,16 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
     Parameters
     ----------
     ones
-        What `packed_ones` returned, gathered to (run, ..., word).
+        Output of `packed_ones`, gathered to (run, ..., word).
     start, rows
-        Address of the random bits: starts (run,), rows (run, ...).
+        Start positions (run,) and rows (run, ...) of the random bits.
     units
-        Number of units, since the last word may have lanes to spare.
+        Number of units, because the last word may have unused lanes.
 
     Returns
     -------
     halves
-        (run, ..., unit), int16.
+        One half of each count (run, ..., unit), int16.
     """
     words = ones[0].shape[-1]
     bits = words_at(start, rows, words * len(ones))
@@ -94,29 +97,30 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
 
 
 def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) -> Tensor:
-    """Draw words whose bits are one with a given probability, to 2^-16.
+    """Draw words whose bits are 1 with a given probability, rounded to 2^-16.
 
-    Sixteen fair words are compared with the binary digits of the probability. So the
-    ones nest: raising the probability only adds ones.
+    Each bit is 1 if a random 16-bit number is below 2^16 times the probability. The
+    ones nest: a higher probability only adds ones.
 
     Parameters
     ----------
     start, rows
-        Address of the random bits: starts (run,), rows (run, ...).
+        Start positions (run,) and rows (run, ...) of the random bits.
     words
         Number of words per row.
     probability
-        Of a one (run,), in [0, 1].
+        Probability that a bit is 1 (run,), in [0, 1].
 
     Returns
     -------
     bits
-        (run, ..., words), int64.
+        Words of random bits (run, ..., words), int64.
     """
     digits = (probability * 65536.0).round().to(torch.int64).view(-1, *[1] * rows.dim())
     fair = words_at(start, rows, words * LANE_BITS)
     below = torch.zeros(*rows.shape, words, dtype=torch.int64, device=rows.device)
-    # From the least digit upward: below = digit ? (~bit | below) : (~bit & below).
+    # From the least significant digit of the probability to the most significant one:
+    # below = digit ? (~bit | below) : (~bit & below).
     for i in range(LANE_BITS):
         flipped = ~fair[..., i * words : (i + 1) * words]
         digit = -((digits >> i) & 1)
@@ -127,22 +131,22 @@ def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) ->
 def thin(counts: Tensor, start: Tensor, rows: Tensor, keep: Tensor) -> Tensor:
     """Draw Bin(x, keep) for counts: keep each spike with probability `keep`.
 
-    Each sixteen spikes read their bits at an address of their own, so a run's draws do
-    not depend on the largest count of its partners in the stack.
+    Every further sixteen spikes of a count have random bits of their own, so a run's
+    draws do not depend on the largest count of other runs in the stack.
 
     Parameters
     ----------
     counts
         Non-negative integers (run, ..., unit).
     start, rows
-        Address of the random bits: starts (run,), rows (run, ...).
+        Start positions (run,) and rows (run, ...) of the random bits.
     keep
         Probability that a spike stays (run,), in [0, 1].
 
     Returns
     -------
     counts
-        (run, ..., unit), of the dtype of the counts given.
+        Thinned counts (run, ..., unit), in the dtype of the input.
     """
     ones = packed_ones(counts)
     parts = []

@@ -1,11 +1,14 @@
 """Distant pairs of training windows, at least a gap of time apart.
 
-Four sources of partners are compared: `mined` (nearest neighbours in activity, or by a
-guide), and the controls `random`, `shifted` and `oracle` (nearest in the target).
+A window (the anchor) is paired with a partner that is alike but distant in time. There
+are four sources of partners: `mined` (nearest neighbours in activity or, if the study
+declares one, in a guide, an array that says which windows are alike), and the controls
+`random`, `shifted` (partners mined for another anchor) and `oracle` (nearest in the
+target).
 
-In: the training windows of one run, and no others. Out: a table of partners for each
-window. Neighbours are searched without labels, or by a guide where one is declared;
-only the oracle reads the target. Nothing is trained here.
+In: the training windows of one run. Out: a table of partners for each window. A place is
+the position of a window in the list of training windows. Only the oracle reads the
+target. Nothing is trained here.
 
 References
 ----------
@@ -25,16 +28,17 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.study.pairing import MinedPairing, Source
 
 CHUNK = 500
-"""Number of windows whose neighbours are searched together."""
+"""Number of windows whose neighbours are searched at once."""
 MANY = 20_000
-"""Above so many windows, neighbours are searched by a tree.
+"""Number of windows above which neighbours are searched with a k-d tree.
 
 It finds the same neighbours without computing all distances.
 """
 SHIFTS = 8
-"""Number of shifts drawn for the shifted control.
+"""Number of shifts that are drawn for the `shifted` control.
 
-Where the gap is short against the recording, the first shift serves nearly all windows.
+If the gap is short compared to the recording, the first shift gives partners to nearly
+all windows.
 """
 
 
@@ -52,7 +56,7 @@ class Pairs:
     second: np.ndarray
 
     def same(self, values: np.ndarray) -> float:
-        """Part of the pairs whose two windows have the same value.
+        """Fraction of the pairs whose two windows have the same value.
 
         Parameters
         ----------
@@ -61,7 +65,7 @@ class Pairs:
 
         Returns
         -------
-        part
+        fraction
             In [0, 1].
         """
         return float((values[self.first] == values[self.second]).mean())
@@ -69,17 +73,17 @@ class Pairs:
     def distance(self, values: np.ndarray) -> float:
         """Mean squared distance within pairs, relative to that of random pairs.
 
-        This is E|n - n'|^2 / (2 Var n).
+        This is E|n - n'|^2 / (2 Var n), where n and n' are the values of the two windows.
 
         Parameters
         ----------
         values
-            n of each training window (window, column).
+            Value n of each training window (window, column).
 
         Returns
         -------
         distance
-            1 for pairs that know nothing of n, 0 for pairs with equal n.
+            1 for pairs that are unrelated to n, 0 for pairs with equal n.
         """
         apart = ((values[self.first] - values[self.second]) ** 2).sum(axis=1).mean()
         return float(apart / (2 * values.var(axis=0).sum()))
@@ -92,27 +96,27 @@ class Ground:
     Attributes
     ----------
     train
-        Training windows (window,), ascending.
+        Indices of the training windows among all windows (window,), ascending.
     stretch
-        Trial or gap-free stretch of each (window,).
+        Trial or gap-free stretch of each training window (window,).
     activity
         Mean activity over each window's bins (window, unit).
     counts
-        Whether the activity is counts.
+        Whether the activity is spike counts.
     times
-        Start of each window in seconds of recorded time (window,), ascending. Where
-        partners must come from other sessions, the number of its session instead.
+        Start of each window in seconds of recorded time (window,), ascending. If
+        partners must come from other sessions, the number of the session instead.
     target
-        Classes (window,) or columns (window, column), for the oracle alone.
+        Classes (window,) or columns (window, column) of the target, for the oracle only.
     bin_s
         Seconds per bin.
     gap
         Smallest difference in `times` between partners.
     guide
         Classes (window,) or columns (window, column) that decide which windows are
-        alike; None where activity decides.
+        alike; None if activity decides.
     labelled
-        Whether a window's guide is known (window,); None where all are known.
+        Whether the guide is known for a window (window,); None if it is for all.
     """
 
     train: np.ndarray
@@ -129,19 +133,19 @@ class Ground:
     def among_labelled(
         self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]
     ) -> "Pairs":
-        """Find pairs among the windows whose guide is known.
+        """Find pairs among the windows for which the guide is known.
 
         Parameters
         ----------
         values
-            Value of each training window (window, ...).
+            What windows are compared by, for each training window (window, ...).
         find
-            Makes pairs from values and times of some windows.
+            Function that makes pairs from the values and times of some windows.
 
         Returns
         -------
         pairs
-            By place among all training windows.
+            Their places are those among all training windows.
         """
         if self.labelled is None:
             return find(values, self.times)
@@ -157,12 +161,12 @@ class Distant:
     Attributes
     ----------
     partners
-        Windows (anchor, partner), -1 beyond an anchor's last.
+        Indices of the partners among all windows (anchor, partner), filled up with -1.
     count
-        Number of partners of each anchor (anchor,); an anchor without any pairs
-        locally.
+        Number of distant partners of each anchor (anchor,). An anchor without any has
+        only local partners.
     share
-        Part of the pairs that are distant.
+        Fraction of the pairs that are distant.
     """
 
     partners: np.ndarray
@@ -180,18 +184,18 @@ class Distant:
         Returns
         -------
         anchors, partners
-            As windows, each (pair,).
+            Indices among all windows, each (pair,).
         """
         used = self.partners >= 0
         return np.repeat(train, used.sum(axis=1)), self.partners[used]
 
 
 def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
-    """Find every window's nearest neighbours.
+    """Find the nearest neighbours of every training window.
 
-    They are near in smoothed principal components of activity, or in the columns of a
-    guide. For a guide of classes the table is empty, because `distant_partners` draws
-    those partners anew for every run.
+    Distances are between smoothed principal components of activity, or between the
+    columns of a guide. If the guide is classes, the table is empty, because
+    `distant_partners` draws those partners anew for every run.
 
     Parameters
     ----------
@@ -203,7 +207,7 @@ def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
     Returns
     -------
     places
-        Among the training windows (anchor, neighbour), -1 beyond the last.
+        Places of the neighbours (anchor, neighbour), filled up with -1.
     """
     size = declared.neighbours
     if ground.guide is not None:
@@ -227,25 +231,26 @@ def distant_partners(
     mined: np.ndarray,
     rng: np.random.Generator,
 ) -> Distant:
-    """Find the distant partners that one source gives.
+    """Find the distant partners that come from one source.
 
-    All sources serve the same anchors: those that have mined, random and shifted
-    partners. The oracle has no say in that, so that no label reaches the other sources.
-    Where it finds no partner, its anchor pairs locally.
+    All sources give partners to the same anchors: those for which mined, random and
+    shifted partners exist. Whether the oracle has partners is not considered, so that
+    no label influences the other sources. An anchor for which the oracle finds none has
+    only local partners.
 
     Parameters
     ----------
     declared
         Number of neighbours, gap and share.
     source
-        Whose partners are returned: `mined`, `random`, `shifted` or `oracle`.
+        Which partners are returned: `mined`, `random`, `shifted` or `oracle`.
     ground
         The training windows.
     mined
-        What `nearest_table` returned.
+        Output of `nearest_table`.
     rng
-        At the start of a stream that depends on neither share nor source, so that runs
-        that differ in these have the same draws.
+        Generator that depends on neither share nor source, so that runs that differ only
+        in these use the same random numbers.
 
     Returns
     -------
@@ -255,12 +260,12 @@ def distant_partners(
     Raises
     ------
     TrainingError
-        When no window has partners of every source.
+        When no window has mined, random and shifted partners.
     """
     count, size = len(ground.train), declared.neighbours
 
     def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
-        """Random partners of the same group, as a table of places."""
+        """Draw random partners within groups, as a table of places."""
         pairs = ground.among_labelled(
             groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by)
         )
@@ -278,7 +283,7 @@ def distant_partners(
         raise TrainingError(
             f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
             "random and shifted partners; use a shorter gap, a longer recording, or a guide that "
-            "is known for more of it"
+            "is known for more windows"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
@@ -290,12 +295,29 @@ def distant_partners(
 def _shifted(
     mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Give each window the partners mined for a window a random shift away.
+    """Give each anchor the partners that were mined for another one (control).
 
-    The shift is on the circle of training windows, and partners within the gap are left
-    out. It keeps which windows are partners, how often, and how they follow each other,
-    and breaks their relation to the anchor. An anchor to which all these partners lie
-    too near takes those at the next of `SHIFTS` shifts.
+    The other anchor is a random shift away, the same for all, on the circle of training
+    windows. The shift preserves which windows are partners, how often, and in which
+    order, but destroys their relation to the anchor. Partners within the gap are
+    omitted. An anchor that then has none takes the partners at the next of `SHIFTS`
+    shifts.
+
+    Parameters
+    ----------
+    mined
+        Places of the mined partners (anchor, neighbour), filled up with -1.
+    times
+        Start of each training window in seconds (window,).
+    gap_s
+        Smallest distance in time, in seconds.
+    rng
+        Source of the shifts.
+
+    Returns
+    -------
+    places
+        Places of the shifted partners (anchor, neighbour), filled up with -1.
     """
     count = len(mined)
     least = min(int(np.searchsorted(times, times[0] + gap_s)), count // 4)
@@ -309,9 +331,10 @@ def _shifted(
 
 
 def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Places of windows of the same class, or with the nearest target.
+    """Find the oracle's partners: of the same class, or with the nearest target.
 
-    A window has none where no two windows of its class lie a gap apart.
+    Returns places (anchor, count), filled up with -1. A window has no partner if no
+    window of its class is far enough away.
     """
     classes = ground.target.ndim == 1
     found = (
@@ -323,7 +346,7 @@ def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _table(pairs: Pairs, anchors: int, count: int) -> np.ndarray:
-    """Write pairs as places (anchor, count), -1 beyond an anchor's last."""
+    """Arrange pairs as a table of places (anchor, count), filled up with -1."""
     order = np.argsort(pairs.first, kind="stable")
     first = pairs.first[order]
     table = np.full((anchors, count), -1, dtype=np.int64)
@@ -339,22 +362,22 @@ def neighbour_features(
     sigma: float,
     components: int,
 ) -> np.ndarray:
-    """Principal components of smoothed activity, in which neighbours are near.
+    """Principal components of smoothed activity, by which windows are compared.
 
-    Activity is smoothed inside each piece of successive windows of one stretch.
+    Activity is smoothed inside each sequence of successive windows of one stretch.
 
     Parameters
     ----------
     activity
-        Of the training windows (window, unit).
+        Mean activity of each training window (window, unit).
     counts
-        Whether the activity is counts, whose square roots are then taken.
+        Whether the activity is spike counts, whose square roots are then taken.
     train, stretch
-        Indices of these windows, ascending, and the stretch of each (window,).
+        Indices of the training windows, ascending, and the stretch of each (window,).
     sigma
         Standard deviation of the Gaussian, in windows; 0 for no smoothing.
     components
-        Number of components, fewer where there are fewer windows or units.
+        Number of components; fewer if there are fewer windows or units.
 
     Returns
     -------
@@ -377,15 +400,15 @@ def drawn_pairs(
 ) -> Pairs:
     """Draw `count` random partners of the same group for every window.
 
-    They are drawn with replacement, uniformly among the windows of the group that lie
-    at least the gap away. Windows without such a partner are left out.
+    They are drawn with replacement, uniformly among the windows of the group that are
+    at least the gap away. Windows without such a partner are omitted.
 
     Parameters
     ----------
     times
-        Ascending, in seconds (window,).
+        Start of each window in seconds (window,), ascending.
     groups
-        Group of each window (window,); only windows of one group may pair.
+        Group of each window (window,). Only windows of one group may form a pair.
     gap_s
         Smallest distance in time, in seconds.
     count
@@ -396,12 +419,12 @@ def drawn_pairs(
     Returns
     -------
     pairs
-        By place among the windows.
+        Pairs of places.
 
     Raises
     ------
     TrainingError
-        When no two windows of a group lie the gap apart.
+        When no two windows of a group are the gap apart.
     """
     return _checked(_drawn(times, groups, gap_s, count, rng), gap_s)
 
@@ -409,11 +432,12 @@ def drawn_pairs(
 def _drawn(
     times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator
 ) -> Pairs:
+    """`drawn_pairs`, but without an error if there are no pairs."""
     first, second = [], []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        # `before` windows of the group lie early enough; those from place `after` on lie
-        # late enough. A drawn number below `before` is a place, others skip the middle.
+        # The first `before` windows of the group are early enough, those from `after` on
+        # late enough. Drawn numbers from `before` on skip the windows in between.
         before = np.searchsorted(times[members], times[members] - gap_s + 1e-9, side="right")
         after = np.searchsorted(times[members], times[members] + gap_s - 1e-9, side="left")
         allowed = before + len(members) - after
@@ -428,14 +452,14 @@ def _drawn(
 
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Find every window's nearest neighbours among windows a gap away.
+    """Find every window's nearest neighbours that are at least a gap away.
 
     Parameters
     ----------
     features
         What windows are compared by, with Euclidean distance (window, feature).
     times
-        Ascending, in seconds (window,).
+        Start of each window in seconds (window,), ascending.
     gap_s
         Smallest distance in time, in seconds.
     count
@@ -444,17 +468,18 @@ def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: 
     Returns
     -------
     pairs
-        By place among the windows.
+        Pairs of places.
 
     Raises
     ------
     TrainingError
-        When no two windows lie the gap apart.
+        When no two windows are the gap apart.
     """
     return _checked(_nearest(features, times, gap_s, count), gap_s)
 
 
 def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
+    """`nearest_pairs`, but without an error if there are no pairs."""
     count = min(count, len(features))
     tree = KDTree(features) if len(features) > MANY else None
     found = []
@@ -472,9 +497,10 @@ def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) 
 def _by_distances(
     features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest windows of some rows from all distances.
+    """Find the nearest windows of some anchors by computing all distances.
 
-    Returns anchors (pair,) among the rows and their neighbours (pair,).
+    `rows` are the places of the anchors. Returns the places of anchors and neighbours,
+    each (pair,).
     """
     distances = cdist(features[rows], features, "sqeuclidean")
     distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
@@ -491,11 +517,12 @@ def _by_tree(
     count: int,
     rows: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the nearest windows of some rows by a tree, where that pays.
+    """Find the nearest windows of some anchors with a k-d tree, if it is faster.
 
-    More and more neighbours are asked for, until enough of them lie beyond the gap.
-    Rows whose neighbours nearly all lie within the gap are left for `_by_distances`.
-    Returns these rows, and for the others anchors (pair,) and neighbours (pair,).
+    The tree is queried for more and more neighbours, until enough of them are beyond the
+    gap. Anchors for which that takes too many are left for `_by_distances`. Returns the
+    places of these anchors and, for all others, the places of anchors and neighbours,
+    each (pair,).
     """
     first, second, asked = [], [], 8 * count
     while len(rows) and asked <= len(features) // 16:
@@ -511,6 +538,7 @@ def _by_tree(
 
 
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:
+    """Return the pairs; raise TrainingError if there are none."""
     if not len(pairs.first):
         raise TrainingError(
             f"gap_s is {gap_s:g} s, but no two training windows are that far apart; use a shorter "

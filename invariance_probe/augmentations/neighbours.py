@@ -1,8 +1,9 @@
-"""Transforms of which unit is which: activity moves between neighbours.
+"""Transforms that move activity from a unit to its neighbour.
 
-Neighbours are units that stand together in the recording's order. In: windows
-(run, batch, time, unit). Out: windows of the same shape, with the same total activity
-in every bin.
+Neighbours are units that follow each other in the order of the recording. In: windows
+of stacked runs, which are trained together (run, batch, time, unit). Out: windows of the
+same shape, with the same total activity in every bin. Where an axis is given as "batch
+or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass
@@ -17,19 +18,21 @@ from invariance_probe.study.transforms import UnitPermutation, WaveformDrift
 
 @dataclass(frozen=True, eq=False)
 class SwapNeighbours:
-    """Swap random pairs of units within a neighbourhood.
+    """Swap the activity of random pairs of units within a neighbourhood.
 
-    Each pair swaps with its run's probability. Swaps nest over rates: a higher rate
-    swaps the same pairs and more. The draw is the unit whose activity each unit shows
-    (run, batch or 1, 1, unit), a permutation of the units.
+    Each pair swaps with the probability (rate) of its run. Swaps nest over rates: a
+    higher rate swaps the same pairs and more. `draw` returns the unit whose activity
+    each unit shows, a permutation of the units (run, batch or 1, 1, unit).
     """
 
     PURPOSE = 7
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Probability that a pair swaps (run,), in [0, 1]."""
     neighbourhood: int
     """Number of successive units among which pairs are drawn."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[UnitPermutation], rates: Tensor) -> "SwapNeighbours":
@@ -40,25 +43,25 @@ class SwapNeighbours:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].neighbourhood)
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw whose activity each unit shows.
+        """Draw the unit whose activity each unit shows.
 
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
@@ -72,8 +75,8 @@ class SwapNeighbours:
         # Random order within each neighbourhood; neighbourhoods follow one another.
         order = (numbers[..., :units] + block).argsort(dim=-1)
         begin = block * self.neighbourhood
-        # Places 0 and 1 of a neighbourhood are partners, 2 and 3, and so on. The last
-        # place of an odd neighbourhood has no partner and keeps its own activity.
+        # Places 0 and 1 of a neighbourhood are partners, then 2 and 3, and so on. In a
+        # neighbourhood of odd size the last place has no partner and keeps its activity.
         partner = begin + ((places - begin) ^ 1)
         partner = torch.where(
             (partner < begin + self.neighbourhood) & (partner < units), partner, places
@@ -88,14 +91,14 @@ class SwapNeighbours:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         shown
-            What `draw` returned (run, batch or 1, 1, unit).
+            Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.gather(3, shown.expand(windows.shape))
 
@@ -104,15 +107,17 @@ class SwapNeighbours:
 class MixNeighbours:
     """Give a part of each unit's activity to the unit before it.
 
-    Counts are divided binomially, spike by spike; signals are mixed in proportion. The
-    draw is the address of random bits: start positions and rows. The spikes that stay
-    with their unit nest over doses.
+    Each spike is given away with a probability; of signals, a fixed part is given away.
+    `draw` returns where `apply` finds its random bits: start positions and row numbers.
+    Spikes nest over doses: a higher dose gives away the same spikes and more.
     """
 
     PURPOSE = 8
+    """Number that keeps its random numbers apart from those of other transforms."""
     mix: Tensor
-    """Part that a unit gives away (run,), in [0, 1]."""
+    """Part of its activity that a unit gives away (run,), in [0, 1]."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[WaveformDrift], rates: Tensor) -> "MixNeighbours":
@@ -123,7 +128,7 @@ class MixNeighbours:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(
             torch.tensor([d.mix for d in declared], device=rates.device, dtype=torch.float64)
@@ -131,45 +136,45 @@ class MixNeighbours:
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.mix.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Address the random bits: one row for every bin of a window.
+        """Find the random bits: one row of bits for every bin of a window.
 
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         start
-            Start positions (run,).
+            Start position of each run's bits (run,).
         rows
-            (run, batch or 1, time).
+            Row of bits that each bin reads (run, batch or 1, time).
         """
         bins = torch.arange(shape[0], device=draws.rows.device)
         return draws.start(self.PURPOSE), draws.rows.unsqueeze(-1) * shape[0] + bins
 
     def apply(self, windows: Tensor, address: tuple[Tensor, Tensor]) -> Tensor:
-        """Mix the activity of neighbours; counts stay counts.
+        """Mix the activity of neighbours; counts remain counts.
 
-        The unit before the first one is the last one.
+        The first unit gives to the last one.
 
         Parameters
         ----------
         windows
             Counts or signals (run, batch, time, unit).
         address
-            What `draw` returned.
+            Output of `draw`.
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         start, rows = address
         if windows.is_floating_point():

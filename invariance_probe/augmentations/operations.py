@@ -1,12 +1,14 @@
 """The operations that an augmentation policy chooses from.
 
-One operation is chosen per window: units are hidden at their mean, noise is added, the
-whole window is scaled, or single values are set far out. At level l of `LEVELS` and
-strength s in [0, 1] the magnitude is s l / LEVELS of the operation's cap. At strength 0
-nothing changes, to the bit.
+One operation is chosen per window: units are hidden (set to their mean), noise is added,
+the whole window is scaled, or single values are set far from the mean. The magnitude is
+cap * s * l / `LEVELS`, with the operation's largest magnitude (cap), the strength s in
+[0, 1], and the level l = 1 ... `LEVELS`. At strength 0 the window is returned bit for
+bit.
 
-In: standardised windows (run, row, time, unit) and a choice per window. Out: windows of
-the same shape. Learning the policy is the task of `training.adversaries.policy`.
+In: standardised windows of stacked runs, which are trained together
+(run, row, time, unit), and a choice per window. Out: windows of the same shape. The
+policy is learned in `training.adversaries.policy`.
 """
 
 import torch
@@ -15,37 +17,39 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import normal, position, uniform
 
 CAPS = {"hide": 0.8, "noise": 1.0, "gain": 0.5, "pepper": 0.2}
-"""Largest magnitude of each operation.
+"""Largest magnitude (cap) of each operation.
 
 `hide`: probability that a unit is hidden; `noise`: SD of the noise, in SDs of a unit;
 `gain`: SD of a window's log-gain; `pepper`: probability that a value is set to `FAR`.
 """
 LEVELS = 4
-"""Number of magnitudes of each operation."""
+"""Number of levels of magnitude of each operation."""
 CHOICES = LEVELS * len(CAPS)
-"""Number of pairs of an operation and a level."""
+"""Number of choices: every operation at every level."""
 FAR = 3.0
-"""Where pepper sets a value, in SDs of its unit above its mean."""
+"""Value that pepper sets, in SDs of the unit above its mean."""
 HIDE, NOISE, GAIN, PEPPER = range(len(CAPS))
+"""Numbers of the operations, in the order of `CAPS`."""
 
 
 def operate(
     windows: Tensor, choice: Tensor, strength: Tensor, start: Tensor, rows: Tensor
 ) -> Tensor:
-    """Apply to each window its chosen operation.
+    """Apply the chosen operation to each window.
 
     Parameters
     ----------
     windows
         Standardised activity (run, row, time, unit).
     choice
-        Operation x `LEVELS` + level, with levels counted from 0 (run, row).
+        Number of the operation * `LEVELS` + level, with levels counted from 0
+        (run, row).
     strength
-        Cap on all magnitudes (run,), in [0, 1].
+        Factor on all magnitudes (run,), in [0, 1].
     start
-        Where each run's random numbers start (run,).
+        Start position of each run's random numbers (run,).
     rows
-        Which of these numbers each window reads (run, row).
+        Row of random numbers that each window reads (run, row).
 
     Returns
     -------
@@ -57,7 +61,7 @@ def operate(
     magnitude = strength.view(-1, 1) * level
 
     def size(which: int, cap: float) -> Tensor:
-        """Magnitude of one operation in each window; 0 where another was chosen."""
+        """Magnitude of one operation in each window; 0 if another was chosen."""
         return torch.where(operation == which, cap * magnitude, 0.0)[..., None, None].to(
             windows.dtype
         )
@@ -82,12 +86,12 @@ def drawn(number: Tensor, probabilities: Tensor) -> Tensor:
     number
         Uniform on (0, 1) (run, row).
     probabilities
-        Of each choice (run, choice), summing to 1.
+        Probability of each choice (run, choice); they sum to 1.
 
     Returns
     -------
     choices
-        (run, row), from 0.
+        Index of the choice in each row (run, row).
     """
     edges = probabilities.to(torch.float64).cumsum(1)[:, :-1].contiguous()
     return torch.searchsorted(edges, number.to(torch.float64), right=True)

@@ -1,13 +1,14 @@
 """Which windows make a pair: an anchor and a partner nearby in time.
 
-A partner is found by a lag, counted in windows. A pair can only lie inside one run of
-successive training windows of one stretch (one trial, or one gap-free segment). A fold,
-an embargo, a trial border or a recording gap ends such a run. Distant partners, found
-by `augmentations.mining`, may lie in other stretches, but always among the training
-windows.
+A partner lies at a lag from its anchor, counted in windows. Both must lie in one
+unbroken sequence of training windows inside one stretch (a trial, or a gap-free
+segment). A fold, an embargo, a trial border or a recording gap ends such a sequence.
+Distant partners, found by `augmentations.mining`, may lie in other stretches, but always
+among the training windows.
 
-In: training windows, their stretches and the declared jitter. Out: for each anchor the
-lags that its partner may take. Nothing here reads activity or targets.
+In: training windows, their stretches and the declared jitter. Out: for each anchor, the
+lags that its partner may have; and, for a stack of runs that are trained together,
+random partners. Neither activity nor targets are read here.
 """
 
 from collections.abc import Sequence
@@ -23,15 +24,15 @@ from invariance_probe.study.views import TimeJitter
 
 @dataclass(frozen=True, eq=False)
 class Partners:
-    """The windows that have a partner, and the lags the partner may take.
+    """The windows that have a partner (anchors), and the lags of the partner.
 
-    The lags of an anchor are two intervals: one before it and one after it (`annulus`),
-    or a single one (`uniform`).
+    The lags of an anchor are two intervals, one before it and one after it (for the
+    jitter shape `annulus`), or a single interval (`uniform`).
 
     Attributes
     ----------
     anchors
-        Windows (anchor,), ascending.
+        Indices of the anchors among all windows (anchor,), ascending.
     first, second
         Lowest lag of each interval (anchor,), in windows.
     first_count, second_count
@@ -45,12 +46,12 @@ class Partners:
     second_count: np.ndarray
 
     def of(self, chosen: np.ndarray) -> "Partners":
-        """The partners of the chosen anchors alone.
+        """Select some anchors, with the lags of their partners.
 
         Parameters
         ----------
         chosen
-            Boolean mask or places of the anchors (anchor,).
+            Boolean mask of the anchors (anchor,), or their positions in `anchors`.
         """
         columns = (self.anchors, self.first, self.first_count, self.second, self.second_count)
         return Partners(*(column[chosen] for column in columns))
@@ -59,7 +60,7 @@ class Partners:
 def find_partners(
     train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bin_s: float
 ) -> Partners:
-    """Find the admissible lags of every training window.
+    """Find the lags at which each training window may have a partner.
 
     Parameters
     ----------
@@ -67,18 +68,18 @@ def find_partners(
         Training windows (window,), ascending indices into all windows; neighbours in
         one stretch are one bin apart.
     stretch
-        Stretch of each of all windows (all windows,).
+        Stretch of every window, training or not (all windows,).
     jitter
-        Its `window_s` is rounded to whole bins. `uniform`: every lag up to it, zero
-        too, as far as the stretch reaches; `annulus`: exactly that lag, to either side,
-        and windows without such a partner are left out.
+        The declared jitter. Its `window_s` is rounded to whole bins. `uniform`: all
+        lags up to that, zero included, as far as the stretch reaches. `annulus`: only
+        exactly that lag, before or after; windows without such a partner are omitted.
     bin_s
         Seconds per bin.
 
     Returns
     -------
     partners
-        Anchors with their lags.
+        Anchors with the lags of their partners.
     """
     reach = round(jitter.window_s / bin_s)
     before, after = room_beside(train, stretch)
@@ -97,21 +98,21 @@ def find_partners(
 
 
 def room_beside(train: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count the training windows right before and right after each one.
+    """Count the training windows that directly precede and follow each one.
 
-    Only windows in an unbroken run inside the same stretch count.
+    The count ends at the first gap between training windows, or border of a stretch.
 
     Parameters
     ----------
     train
         Training windows (window,), ascending indices into all windows.
     stretch
-        Stretch of each of all windows (all windows,).
+        Stretch of every window, training or not (all windows,).
 
     Returns
     -------
     before, after
-        Each (window,).
+        Number of preceding and of following windows, each (window,).
     """
     breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch[train]) != 0)) + 1
     starts = np.concatenate([[0], breaks])
@@ -127,14 +128,14 @@ class StackedPartners:
     Attributes
     ----------
     anchors
-        Windows (run, anchor).
+        Indices of the anchors among all windows (run, anchor).
     intervals
-        `first`, `first_count`, `second` and `second_count` of `Partners` (4, run,
-        anchor).
+        `first`, `first_count`, `second` and `second_count` of `Partners`
+        (4, run, anchor).
     count
         Number of anchors of each run (run,).
     jittered
-        Whether any window of any run has another partner than itself.
+        Whether any anchor can have a partner other than itself.
     """
 
     anchors: Tensor
@@ -149,9 +150,9 @@ class StackedPartners:
         Parameters
         ----------
         partners
-            One for each run.
+            Anchors and lags of each run.
         device
-            Where the tensors live.
+            Device of the tensors.
         """
         most = max(len(p.anchors) for p in partners)
         padded = np.zeros((5, len(partners), most), dtype=np.int64)
@@ -175,19 +176,19 @@ class StackedPartners:
         )
 
     def partner_of(self, places: Tensor, number: Tensor) -> Tensor:
-        """Choose a partner for each anchor, uniformly over its admissible lags.
+        """Choose a partner for each anchor, uniformly over its lags.
 
         Parameters
         ----------
         places
-            Places of the anchors in the run's list (run, batch).
+            Positions of the anchors in the run's list of anchors (run, batch).
         number
-            Uniform on (0, 1) (run, batch).
+            Random numbers, uniform on (0, 1) (run, batch).
 
         Returns
         -------
         partners
-            Windows (run, batch).
+            Indices of the partners among all windows (run, batch).
         """
         anchors = self.anchors.gather(1, places)
         first, first_count, second, second_count = (
@@ -201,17 +202,15 @@ class StackedPartners:
 
 @dataclass(frozen=True, eq=False)
 class StackedDistant:
-    """Distant partners of stacked runs, for a part of the pairs.
-
-    They replace the local partners of that part of the pairs.
+    """Distant partners of stacked runs, which replace a part of the local ones.
 
     Attributes
     ----------
     partners
-        Windows (run, anchor, partner).
+        Indices of the distant partners among all windows (run, anchor, partner).
     count
-        Number of partners of each anchor (run, anchor); an anchor without any keeps its
-        local partner.
+        Number of distant partners of each anchor (run, anchor). An anchor without any
+        keeps its local partner.
     share
         Part of the pairs that are distant (run, 1), in [0, 1].
     """
@@ -229,16 +228,16 @@ class StackedDistant:
         Parameters
         ----------
         found
-            One for each run; None for a run without distant partners.
+            Distant partners of each run; None for a run without any.
         anchors
-            Number of anchors that the tensors are padded to.
+            Number of anchors to which the tensors are padded.
         device
-            Where the tensors live.
+            Device of the tensors.
 
         Returns
         -------
         distant
-            None where no run has distant partners.
+            None if no run has distant partners.
         """
         known = [one for one in found if one is not None]
         if not known:
@@ -267,17 +266,17 @@ class StackedDistant:
         Parameters
         ----------
         local
-            Local partners (run, batch).
+            Indices of the local partners among all windows (run, batch).
         places
-            Places of the anchors in the run's list (run, batch).
+            Positions of the anchors in the run's list of anchors (run, batch).
         numbers
-            Uniform on (0, 1) (run, batch, 2): a pair is distant where the first is
-            below the share, and the second chooses the partner.
+            Random numbers, uniform on (0, 1) (run, batch, 2). A pair is distant if the
+            first is below the share; the second chooses the distant partner.
 
         Returns
         -------
         partners
-            Windows (run, batch).
+            Indices of the partners among all windows (run, batch).
         """
         count = self.count.gather(1, places)
         chosen = torch.minimum((numbers[..., 1] * count).to(torch.int64), (count - 1).clamp_min(0))

@@ -1,7 +1,9 @@
-"""Transforms of which units, and how many of their spikes, a view shows.
+"""Transforms that remove units or spikes from a view.
 
-In: windows (run, batch, time, unit). Out: windows of the same shape, with whole units
-lost (`DropUnits`, `DropEvenly`, `LoseInOrder`) or spikes removed (`ThinSpikes`).
+In: windows of stacked runs, which are trained together (run, batch, time, unit). Out:
+windows of the same shape, with whole units lost (`DropUnits`, `DropEvenly`,
+`LoseInOrder`) or single spikes removed (`ThinSpikes`). Where an axis is given as "batch
+or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass
@@ -31,14 +33,15 @@ STRATUM = 10
 
 @dataclass(frozen=True, eq=False)
 class DropUnits:
-    """Lose whole units of a view, each with its run's probability.
+    """Lose each unit of a view with the probability (rate) of its run.
 
-    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost
-    unit becomes 0: silent before standardisation, its mean after. Lost units nest over
-    rates: a higher rate loses the same units and more.
+    `draw` returns a mask (run, batch or 1, 1, unit), true for a lost unit. A lost unit
+    is set to 0, which means silence before standardisation, and the mean after it. Lost
+    units nest over rates: a higher rate loses the same units and more.
     """
 
     PURPOSE = 2
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Probability that a unit is lost (run,), in [0, 1)."""
     standardised: bool
@@ -55,14 +58,14 @@ class DropUnits:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].value == "mean", declared[0].rate_draw == "uniform")
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -71,14 +74,14 @@ class DropUnits:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[1])
         return (numbers < self._threshold(draws).unsqueeze(-1)).unsqueeze(2)
@@ -86,24 +89,27 @@ class DropUnits:
     def lose(self, windows: Tensor, draws: Draws) -> Tensor:
         """Draw and apply in one pass of the native kernels.
 
-        The result equals that of `draw` and `apply`, to the bit.
+        The result is bit for bit that of `draw` and `apply`.
 
         Parameters
         ----------
         windows
             Counts (run, batch, time, unit), int16.
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
 
         Returns
         -------
         windows
-            Without the lost units (run, batch, time, unit), int16.
+            With lost units set to 0 (run, batch, time, unit), int16.
         """
         return lose_units(windows, draws.start(self.PURPOSE), draws.rows, self._threshold(draws))
 
     def _threshold(self, draws: Draws) -> Tensor:
-        """16-bit number (run, batch or 1) below which a unit is lost."""
+        """Threshold of a unit's random 16-bit number, below which it is lost.
+
+        Its shape is (run, batch or 1).
+        """
         rate = self.rate.view(-1, 1)
         if self.rate_varies:
             rate = rate * uniform(draws.start(self.PURPOSE + 100), draws.rows, 1).squeeze(-1)
@@ -115,14 +121,14 @@ class DropUnits:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
-            What `draw` returned (run, batch or 1, 1, unit).
+            Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -131,18 +137,21 @@ class DropUnits:
 class DropEvenly:
     """Lose the same part of the units at every firing rate.
 
-    Units of similar rate form a stratum, and the same part of every stratum is lost.
-    The number lost in a stratum is rounded at random, so that each unit is lost with
-    its run's probability. The draw is a mask (run, batch or 1, 1, unit), true where a
-    unit is lost. Lost units nest over rates.
+    Units of similar firing rate form a stratum, and the same part of every stratum is
+    lost. The number lost in a stratum is rounded up or down at random, so that each unit
+    is lost with the probability (`rate`) of its run. `draw` returns a mask
+    (run, batch or 1, 1, unit), true for a lost unit. Lost units nest: a higher
+    probability loses the same units and more.
     """
 
     PURPOSE = 5
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Probability that a unit is lost (run,), in [0, 1)."""
     stratum: Tensor
     """Stratum of each unit (run, unit), from 0."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[StratifiedDropout], rates: Tensor) -> "DropEvenly":
@@ -153,8 +162,7 @@ class DropEvenly:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity (run, unit), by which units are put into strata of
-            `STRATUM`.
+            Mean training activity of each unit (run, unit), which decides the strata.
         """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         units = rates.shape[1]
@@ -163,7 +171,7 @@ class DropEvenly:
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -172,39 +180,39 @@ class DropEvenly:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         strata = int(self.stratum.max()) + 1
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, shape[1])
         rounding = uniform(draws.start(self.PURPOSE + 100), draws.rows, strata)
         members = torch.nn.functional.one_hot(self.stratum, strata).sum(1)
         before = (members.cumsum(1) - members).gather(1, self.stratum).unsqueeze(1)
-        # Numbers are below 1, so that adding the stratum sorts units within strata only.
+        # The numbers are below 1, so adding the stratum sorts units within strata only.
         rank = (numbers + self.stratum.unsqueeze(1)).argsort(dim=2).argsort(dim=2) - before
         quota = (self.rate.view(-1, 1, 1) * members.unsqueeze(1) + rounding).floor()
         return (rank < quota.gather(2, self.stratum.unsqueeze(1).expand_as(rank))).unsqueeze(2)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Silence the lost units.
+        """Set the lost units to 0.
 
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
-            What `draw` returned (run, batch or 1, 1, unit).
+            Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -213,13 +221,14 @@ class DropEvenly:
 class LoseInOrder:
     """Lose units in a fixed order, as if they died one after another.
 
-    A run keeps one random order of its units at all steps and in all views. A view
-    loses the units that come before a random place in this order. The draw is a mask
-    (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0, as in
-    `DropUnits`. Losses nest over rates.
+    A run has one random order of its units, the same at all steps and in all views. A
+    view loses all units before a random position in this order. `draw` returns a mask
+    (run, batch or 1, 1, unit), true for a lost unit, which is set to 0 as in
+    `DropUnits`. Losses nest over rates: a higher rate loses the same units and more.
     """
 
     PURPOSE = 6
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Largest part of the units that is lost (run,), in [0, 1)."""
     standardised: bool
@@ -234,14 +243,14 @@ class LoseInOrder:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
@@ -250,17 +259,17 @@ class LoseInOrder:
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         always = torch.zeros_like(draws.rows[:, :1])
-        # Step and view are 0 in this address, so that a run keeps its order.
+        # Step and view are always 0 here, so that a run keeps its order.
         numbers = uniform(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1])
         place = (numbers.argsort(dim=2).argsort(dim=2) + 0.5) / shape[1]
         reached = self.rate.view(-1, 1, 1) * uniform(draws.start(self.PURPOSE), draws.rows, 1)
@@ -272,14 +281,14 @@ class LoseInOrder:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
-            What `draw` returned (run, batch or 1, 1, unit).
+            Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -288,14 +297,16 @@ class LoseInOrder:
 class ThinSpikes:
     """Delete each spike with its run's probability: x becomes Bin(x, 1 - rate).
 
-    The spikes that remain nest over rates: a higher rate deletes the same spikes and
-    more. The draw is the address of random bits: start positions and rows.
+    Deleted spikes nest over rates: a higher rate deletes the same spikes and more.
+    `draw` returns where `apply` finds its random bits: start positions and row numbers.
     """
 
     PURPOSE = 3
+    """Number that keeps its random numbers apart from those of other transforms."""
     rate: Tensor
     """Probability that a spike is deleted (run,), in [0, 1)."""
     standardised = False
+    """It acts on activity that is not standardised yet."""
 
     @classmethod
     def of(cls, declared: list[SpikeThinning], rates: Tensor) -> "ThinSpikes":
@@ -306,7 +317,7 @@ class ThinSpikes:
         declared
             Declarations of the K runs.
         rates
-            Mean training activity of each unit (run, unit).
+            Mean training activity of each unit (run, unit). Only its device is used.
         """
         return cls(
             torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
@@ -314,38 +325,38 @@ class ThinSpikes:
 
     @property
     def idle(self) -> bool:
-        """Whether every run has the identity dose."""
+        """Whether the dose is 0 in every run, so that nothing changes."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Address the random bits: one row for every bin of a window.
+        """Find the random bits: one row of bits for every bin of a window.
 
         Parameters
         ----------
         draws
-            Addresses of the random numbers of one step and view.
+            Where this step and view read their random numbers.
         shape
-            Bins and units of a window.
+            Number of bins and number of units of a window.
 
         Returns
         -------
         start
-            Start positions (run,).
+            Start position of each run's bits (run,).
         rows
-            (run, batch or 1, time).
+            Row of bits that each bin reads (run, batch or 1, time).
         """
         bins = torch.arange(shape[0], device=draws.rows.device)
         return draws.start(self.PURPOSE), draws.rows.unsqueeze(-1) * shape[0] + bins
 
     def apply(self, windows: Tensor, address: tuple[Tensor, Tensor]) -> Tensor:
-        """Thin the counts.
+        """Delete spikes from the counts.
 
         Parameters
         ----------
         windows
             Counts (run, batch, time, unit).
         address
-            What `draw` returned.
+            Output of `draw`.
 
         Returns
         -------

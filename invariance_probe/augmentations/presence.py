@@ -1,7 +1,8 @@
-"""Which units a window was recorded with, when one model reads many sessions.
+"""Set to zero the units that a window's session lacks.
 
-A model of several sessions has an input for every unit of all of them. The units that a
-window's own session lacks read as zero, whatever corrupts them.
+A model of several sessions has an input for every unit of all sessions. The units that
+a window's own session lacks are set to zero after all corruptions, so that no
+augmentation can give them activity.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Presence:
     Attributes
     ----------
     session
-        Number of each window's session (window,).
+        Index of each window's session (window,).
     units
         1 where a session has a unit and 0 elsewhere (session, unit), of the floating
         type of standardised activity.
@@ -33,7 +34,7 @@ class Presence:
         Parameters
         ----------
         session
-            Number of each window's session (window,).
+            Index of each window's session (window,).
         present
             Whether a session has a unit (session, unit), boolean.
         dtype
@@ -49,7 +50,7 @@ class Presence:
         activity
             Standardised activity (run, row, time, unit).
         windows
-            Window of each row (run or 1, row).
+            Index of the window in each row (run or 1, row).
 
         Returns
         -------

@@ -1,13 +1,14 @@
-"""Random numbers by address instead of by order, for stacked runs.
+"""Random numbers that are computed from an address, for stacked runs.
 
-A number is a hash of its address: its run's stream key, the step, the view, its
-purpose, and its place in a row. So nothing is stored, a run's numbers do not depend on
-its partners in the stack, and one call serves the whole stack.
+A number is a hash of its address: the stream key of its run (`randomness.stream_key`),
+the step, the purpose, the view, the row, and the position in the row. A row is usually
+one window of the batch. No generator state is stored, one call serves a whole stack of
+runs (which are trained together), and a run's numbers do not depend on the other runs.
 
 The hash is the SplitMix64 sequence (Steele, Lea & Flood 2014,
-doi:10.1145/2660193.2660195) started at a hashed position. All arithmetic is on int64
-tensors, which wrap as unsigned integers do. The global random generators are not
-touched.
+doi:10.1145/2660193.2660195), started at a position that is itself a hash of key, step,
+purpose and view. All arithmetic is on int64 tensors, which overflow as unsigned integers
+do. The global random generators are not touched.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ LANES = 4
 
 
 def _signed(value: int) -> int:
-    """The signed 64-bit integer with the same bits."""
+    """Signed integer with the same 64 bits as an unsigned one."""
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
@@ -28,6 +29,7 @@ def _signed(value: int) -> int:
 _GAMMA = _signed(0x9E3779B97F4A7C15)
 _FIRST = _signed(0xBF58476D1CE4E5B9)
 _SECOND = _signed(0x94D049BB133111EB)
+"""The constants of SplitMix64: its increment, and two factors."""
 
 
 def mix(words: Tensor) -> Tensor:
@@ -43,7 +45,7 @@ def mix(words: Tensor) -> Tensor:
     words
         The same tensor.
     """
-    # int64 shifts copy the sign bit; the mask makes them shifts of unsigned integers.
+    # Shifting an int64 to the right copies its sign bit; the masks remove the copies.
     for shift, factor in ((30, _FIRST), (27, _SECOND)):
         words.bitwise_xor_((words >> shift).bitwise_and_((1 << (64 - shift)) - 1)).mul_(factor)
     return words.bitwise_xor_((words >> 31).bitwise_and_((1 << 33) - 1))
@@ -57,13 +59,13 @@ def position(keys: Tensor, *address: int | Tensor) -> Tensor:
     keys
         Stream key of each run (run,), int64.
     *address
-        Parts of the address in order: integers, or tensors with one value per run
-        (run,).
+        Parts of the address, such as step, purpose and view, in order: integers, or
+        tensors with one value per run (run,).
 
     Returns
     -------
     start
-        (run,), int64.
+        Start position of each run's sequence (run,), int64.
     """
     start = keys.clone()
     for part in address:
@@ -74,14 +76,14 @@ def position(keys: Tensor, *address: int | Tensor) -> Tensor:
 
 
 def key_tensor(keys: list[int], device: torch.device) -> Tensor:
-    """Unsigned 64-bit stream keys as an int64 tensor.
+    """Convert unsigned 64-bit stream keys to an int64 tensor.
 
     Parameters
     ----------
     keys
         One key per run, in [0, 2^64).
     device
-        Where the tensor lives.
+        Device of the tensor.
 
     Returns
     -------
@@ -97,9 +99,9 @@ def words_at(start: Tensor, rows: Tensor, words: int) -> Tensor:
     Parameters
     ----------
     start
-        Start positions (run,).
+        Start positions (run,), from `position`.
     rows
-        Rows to read (run, ...).
+        Numbers of the rows to read (run, ...).
     words
         Number of words per row.
 
@@ -118,11 +120,11 @@ def uniform16(start: Tensor, rows: Tensor, count: int) -> Tensor:
     Parameters
     ----------
     start
-        Start positions (run,).
+        Start positions (run,), from `position`.
     rows
-        Rows to read (run, ...).
+        Numbers of the rows to read (run, ...).
     count
-        Numbers per row.
+        How many numbers to draw per row.
 
     Returns
     -------
@@ -139,11 +141,11 @@ def uniform(start: Tensor, rows: Tensor, count: int) -> Tensor:
     Parameters
     ----------
     start
-        Start positions (run,).
+        Start positions (run,), from `position`.
     rows
-        Rows to read (run, ...).
+        Numbers of the rows to read (run, ...).
     count
-        Numbers per row.
+        How many numbers to draw per row.
 
     Returns
     -------
@@ -157,16 +159,16 @@ def uniform(start: Tensor, rows: Tensor, count: int) -> Tensor:
 def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
     """Draw standard normal float32 numbers (Box & Muller 1958).
 
-    The uniform numbers that the transform takes are the 32-bit halves of random words.
+    The two uniform numbers of this transform are the halves of one 64-bit word.
 
     Parameters
     ----------
     start
-        Start positions (run,).
+        Start positions (run,), from `position`.
     rows
-        Rows to read (run, ...).
+        Numbers of the rows to read (run, ...).
     count
-        Numbers per row.
+        How many numbers to draw per row.
 
     Returns
     -------
@@ -191,7 +193,9 @@ def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
 
 
 def threshold16(probability: Tensor) -> Tensor:
-    """Threshold t such that P(`uniform16` < t) is the probability, to 2^-16.
+    """Threshold t such that P(`uniform16` < t) is a given probability.
+
+    The probability is rounded to 2^-16.
 
     Parameters
     ----------
@@ -217,11 +221,11 @@ class Draws:
     step
         Update step, or index of a draw in evaluation.
     view
-        Index of the view, for each run (run,): 0 for both views where a run's draws are
-        common to them.
+        Index of the view for each run (run,); 0 for both views of a run in which they
+        share their random numbers.
     rows
-        Row of the numbers that each window reads (run, batch): its place in the batch,
-        or 0 for all where a run has one draw per step.
+        Row of numbers that each window reads (run, batch): its position in the batch,
+        or 0 for all windows of a run in which they share their random numbers.
     """
 
     keys: Tensor
@@ -230,5 +234,5 @@ class Draws:
     rows: Tensor
 
     def start(self, purpose: int) -> Tensor:
-        """Start positions (run,) of the numbers for one purpose."""
+        """Start positions (run,) of the numbers for one purpose, such as one transform."""
         return position(self.keys, self.step, purpose, self.view)

@@ -1,13 +1,14 @@
-"""The base: what makes two views of the same bins a task at all.
+"""The base of an augmentation: what each view shows of its bins' activity.
 
-`CountHalves` gives each view one half of every spike count. Each step splits every bin
-once, x1 ~ Bin(x, 1/2) and x2 = x - x1. The random bits are addressed by the bin, so
-overlapping or jittered windows of one step always agree about the split. Given a
-Poisson rate the two halves are independent. `Whole` gives both views the whole
-activity.
+`CountHalves` shows each view one half of every spike count, so that two views of the
+same bins differ even if nothing else corrupts them. In each step every bin is split
+once, x1 ~ Bin(x, 1/2) and x2 = x - x1. The random bits belong to the bin, so overlapping
+or jittered windows of one step always have the same split. Given a Poisson rate the two
+halves are independent. `Whole` shows both views the whole activity.
 
-In: the activity of a recording and the bins of each view. Out: the activity of both
-views (run, batch, time, unit), neither corrupted nor standardised.
+In: the activity of a recording, and the bins of each view in stacked runs, which are
+trained together. Out: the activity of both views (run, batch, time, unit), neither
+corrupted nor standardised.
 """
 
 from dataclasses import dataclass
@@ -20,26 +21,27 @@ from invariance_probe.augmentations.random_bits import position
 from invariance_probe.kernels import draws
 
 SPLIT = 1
-"""Purpose under which splits read their random bits."""
+"""Number that keeps the random bits of splits apart from those of transforms."""
 MORE = 1
-"""Added to the address of the chunks of counts in `CountHalves.more`."""
+"""Part of the address of the random bits for `CountHalves.more`."""
 
 
 @dataclass(frozen=True, eq=False)
 class CountHalves:
-    """Consistent halves of the counts of one recording.
+    """Show each view one half of every spike count.
 
     Attributes
     ----------
     counts
         Spike counts (time, unit), int16.
     ones
-        The same counts, packed for binomial splitting (chunk, time, word).
+        The same counts, packed for binomial splitting (chunk, time, word): each chunk
+        holds up to sixteen spikes of every count (`counts.packed_ones`).
     native
-        Whether the native kernels draw the halves.
+        Whether compiled (native) kernels draw the halves.
     more
-        Further chunks, needed only by bins after the first `laid_out_by` (see `of`),
-        because their counts are larger; None where there are none.
+        Further chunks for larger counts that occur only after the first `laid_out_by`
+        bins (see `of`); None if there are no such counts.
     """
 
     counts: Tensor
@@ -60,11 +62,11 @@ class CountHalves:
         counts
             (time, unit), non-negative integers.
         native
-            Whether the native kernels draw: the same halves, in less time.
+            Whether compiled (native) kernels draw the same halves in less time.
         laid_out_by
-            The address of the random bits depends on the largest count among so many
-            first bins; among all bins if omitted. The halves of these bins are then
-            the same, whatever bins come after them.
+            Number of first bins whose halves must not depend on the bins after them. The
+            address of the random bits depends on the largest count among these bins; if
+            omitted, among all bins.
         """
         ones = torch.stack(packed_ones(counts))
         own = max(1, -(-int(counts[:laid_out_by].max()) // LANE_BITS))
@@ -87,8 +89,8 @@ class CountHalves:
         Returns
         -------
         first, second
-            First halves at `bins[0]` and second halves at `bins[1]`, each
-            (run, batch, time, unit).
+            First halves of the counts in `bins[0]`, and second halves of those in
+            `bins[1]`, each (run, batch, time, unit).
         """
         start = position(keys, step, SPLIT)
         first = self._first_half(start, bins[0])
@@ -96,6 +98,7 @@ class CountHalves:
         return first, self.counts[bins[1]] - again
 
     def _first_half(self, start: Tensor, bins: Tensor) -> Tensor:
+        """First half of the counts in some bins (run, batch, time, unit)."""
         half = self._drawn(self.ones, start, bins)
         return (
             half
@@ -104,6 +107,7 @@ class CountHalves:
         )
 
     def _drawn(self, ones: Tensor, start: Tensor, bins: Tensor) -> Tensor:
+        """Draw the first half of packed counts in some bins (run, batch, time, unit)."""
         units = self.counts.shape[-1]
         if self.native:
             return draws.fair_halves(ones, start, bins, units)
@@ -112,14 +116,14 @@ class CountHalves:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """Give both views the whole activity.
+    """Show both views the whole activity.
 
     Attributes
     ----------
     activity
         (time, unit), counts or signals.
     scale
-        Factor before standardisation: none is needed.
+        Factor before standardisation, which is 1 for whole activity.
     """
 
     activity: Tensor

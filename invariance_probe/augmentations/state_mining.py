@@ -1,13 +1,15 @@
-"""Partners in sleep for waking windows, mined by similar trajectories.
+"""Find partners in sleep for waking windows, by similar trajectories.
 
-A partner is a place in sleep around which activity runs as it does around the waking
-window, in principal components of waking activity.
+A partner is a window of sleep around which activity takes a similar course as around the
+waking window, in principal components of waking activity. Sleep stands for any state
+outside the states in which the study decodes (the labelled ones).
 
-In: a run's training windows, and the windows outside the labelled states in one version
-(see `data.states`). Out: a table of partners for every training window. Units are
-standardised inside each state, so that differences in rate and gain between states do
-not decide. Components are fitted on one half of the training windows and serve the
-other half. Nothing reads a label, and nothing is trained here.
+In: a run's training windows, and the windows of sleep in one version: as recorded, with
+bins shuffled, or with units permuted (see `data.states`). Out: a table of partners for
+every training window. A place is the position of a window in a list of windows. Units
+are standardised inside each state, so that differences in rate and gain between states
+do not matter. Components are fitted on one half of the training windows and applied to
+the other half. No label is read, and nothing is trained.
 
 References
 ----------
@@ -33,19 +35,20 @@ VERSION: dict[StateSource, int] = {
     "time_shuffled": SHUFFLED,
     "unit_permuted": PERMUTED,
 }
-"""Version in which sleep is mined and shown, by arm."""
+"""Version of the activity in sleep that each arm mines and trains on, by arm."""
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Successive windows whose trajectories are matched.
+    """A list of windows in order of time, whose trajectories are compared.
 
     Attributes
     ----------
     activity
-        Mean activity over each window's bins (window, unit); counts as they are.
+        Mean activity over each window's bins (window, unit), not transformed.
     stretch
-        Unbroken run of windows, one bin apart, that each lies in (window,).
+        Number of the unbroken sequence of windows, one bin apart, that each window lies
+        in (window,).
     """
 
     activity: np.ndarray
@@ -59,7 +62,7 @@ class Course:
         sigma
             Standard deviation of the Gaussian, in windows; 0 for no smoothing.
         counts
-            Whether the activity is counts, whose square roots are then taken.
+            Whether the activity is spike counts, whose square roots are then taken.
 
         Returns
         -------
@@ -81,12 +84,13 @@ class Course:
         )
 
     def holds(self, offsets: tuple[int, ...]) -> np.ndarray:
-        """Say which windows have their whole trajectory inside their stretch.
+        """Find the windows whose whole trajectory lies inside their stretch.
 
         Parameters
         ----------
         offsets
-            Windows of a trajectory relative to its own, ascending.
+            Positions of the windows of a trajectory relative to its central window,
+            ascending.
 
         Returns
         -------
@@ -100,46 +104,47 @@ class Course:
 
 
 def unbroken(windows: np.ndarray, stretch: np.ndarray) -> np.ndarray:
-    """Number the runs of successive windows in one stretch.
+    """Number the unbroken sequences of successive windows in one stretch.
 
     Parameters
     ----------
     windows
-        Ascending indices into all windows (window,).
+        Indices of some windows among all windows (window,), ascending.
     stretch
-        Stretch of each of all windows (all windows,).
+        Stretch of every window (all windows,).
 
     Returns
     -------
     number
-        Number of each window's run, from 0 (window,).
+        Number of the sequence that each of the windows belongs to, from 0 (window,).
     """
     broken = (np.diff(windows) != 1) | (np.diff(stretch[windows]) != 0)
     return np.concatenate([[0], np.cumsum(broken)]) if len(windows) else windows
 
 
 def _breaks(stretch: np.ndarray) -> np.ndarray:
-    """Places where a new stretch begins."""
+    """Positions at which a new stretch begins."""
     return np.flatnonzero(np.diff(stretch) != 0) + 1
 
 
 def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
-    """Cut pools of windows to the size and the run lengths of the smallest.
+    """Cut pools of windows to the size and sequence lengths of the smallest.
 
-    A longer state, thinned evenly to as many windows, would span more time than the
-    smallest pool. It would then hold nearer trajectories by that alone, because
-    neighbouring windows are alike. So runs as long as those of the smallest pool are
-    taken, spread evenly over the longer pool.
+    Neighbouring windows are alike. If a larger pool were thinned evenly to the same
+    number of windows, it would span more time and more different trajectories than the
+    smallest pool, and would contain better matches for that reason alone. Therefore the
+    sequences of successive windows that are taken from a larger pool are as long as
+    those of the smallest pool, and are spread evenly over the larger one.
 
     Parameters
     ----------
     pools
-        Windows of each pool (place,), ascending.
+        Indices of the windows of each pool (window,), ascending.
 
     Returns
     -------
     pools
-        Equally many windows in each (place,).
+        The same number of windows for each pool (window,).
 
     Examples
     --------
@@ -167,7 +172,7 @@ def alike_asleep(
     counts: bool,
     bin_s: float,
 ) -> np.ndarray:
-    """Find the places in sleep with the trajectories nearest to each window's.
+    """Find the windows of sleep with the trajectories nearest to waking ones.
 
     Parameters
     ----------
@@ -176,19 +181,19 @@ def alike_asleep(
     awake
         The training windows of a run.
     asleep
-        The windows of one state in one version.
+        The windows of one sleep state, in one version of its activity.
     pool
-        Places among the windows asleep whose trajectories are whole (place,).
+        Places in `asleep` that may be partners, all with whole trajectories (place,).
     counts
-        Whether the activity is counts.
+        Whether the activity is spike counts.
     bin_s
         Seconds per bin.
 
     Returns
     -------
     places
-        Among the windows asleep (anchor, neighbour); -1 for windows without a whole
-        trajectory.
+        Places of the nearest windows in `asleep` (anchor, neighbour); -1 for waking
+        windows without a whole trajectory.
     """
     about, beside = declared.offsets(bin_s)
     sigma = declared.smoothing_s / bin_s
@@ -198,8 +203,8 @@ def alike_asleep(
     count = min(declared.neighbours, len(pool))
     table = np.full((len(awake.stretch), declared.neighbours), -1, dtype=np.int64)
     late = np.arange(len(awake.stretch)) >= len(awake.stretch) // 2
-    # Halves count as separate stretches, so that no trajectory and no smoothing
-    # crosses from one half to the other.
+    # The two halves are numbered as separate stretches, so that neither trajectories nor
+    # smoothing cross from one half to the other.
     course = Course(awake.activity, 2 * awake.stretch + late)
     smooth, whole = course.smoothed(sigma, counts), course.holds(about)
     for half in (late, ~late):
@@ -213,7 +218,7 @@ def alike_asleep(
         lengths = (candidates**2).sum(axis=1)
         for start in range(0, len(served), CHUNK):
             rows = served[start : start + CHUNK]
-            # Squared distance less the anchor's own squared length, which does not
+            # Squared distance minus the anchor's own squared length, which does not
             # change the order of its candidates.
             farther = lengths - 2 * _trajectories(score, rows, about) @ candidates.T
             table[rows, :count] = pool[np.argpartition(farther, count - 1, axis=1)[:, :count]]
@@ -221,16 +226,19 @@ def alike_asleep(
 
 
 def _standardised(x: np.ndarray, over: np.ndarray) -> np.ndarray:
-    """Standardise units (window, unit) by the statistics of some windows.
+    """Standardise activity (window, unit) by mean and SD over the windows `over`.
 
-    A unit that is constant in those windows reads as zero.
+    A unit that is constant in those windows becomes zero.
     """
     mean, sd = x[over].mean(axis=0), x[over].std(axis=0)
     return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=varies(mean, sd))
 
 
 def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ...]) -> np.ndarray:
-    """Scores about each place, bin after bin (place, offset * component)."""
+    """Concatenate the scores at all offsets from each place.
+
+    Returns an array (place, offset * component).
+    """
     return scores[places[:, None] + np.array(offsets)].reshape(len(places), -1)
 
 
@@ -238,15 +246,16 @@ def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ..
 class Sleep:
     """The windows of sleep in which a run may find partners.
 
-    There are two sets: the state of the partners and the control state. Both are far
-    from labelled windows and outside the run's test part.
+    There are two sets: the state of the partners, and another state as control. Both are
+    far from labelled windows and outside the run's test part.
 
     Attributes
     ----------
     windows
-        Windows of each of the two states (window,): what trajectories may run over.
+        Indices of the windows of each of the two states (window,), which may be part of
+        a trajectory.
     pools
-        Places among these that may be partners, equally many in both states.
+        Places in `windows` that may be partners, the same number for both states.
     """
 
     windows: tuple[np.ndarray, np.ndarray]
@@ -270,8 +279,8 @@ def find_sleep(
     state, stretch
         State and stretch of every window asleep (window,).
     allowed
-        Whether it is far enough from labelled windows, and not recorded between those
-        of the run's test part (window,).
+        Whether the window is far enough from labelled windows, and was not recorded
+        between those of the run's test part (window,).
     bin_s
         Seconds per bin.
     session
@@ -285,7 +294,7 @@ def find_sleep(
     Raises
     ------
     TrainingError
-        When a state has fewer whole trajectories than a window has partners.
+        When a state has fewer whole trajectories than each window should have partners.
     """
     beside = declared.offsets(bin_s)[1]
     windows, pools = [], []
@@ -294,10 +303,11 @@ def find_sleep(
         pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
-                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} "
-                f"windows that have {declared.span_s:g} s of waking time about them, "
-                f"{declared.gap_s:g} s from labelled windows and outside the test part; at least "
-                f"{declared.neighbours} are needed: use a shorter span or gap, or another state"
+                f"session {session!r}: the states {list(values)} of state.{name} have only "
+                f"{len(pool)} windows with a whole trajectory of {declared.span_s:g} s of waking "
+                f"time, at least {declared.gap_s:g} s from labelled windows and outside the test "
+                f"part; at least {declared.neighbours} are needed: use a shorter span or gap, "
+                "or another state"
             )
         windows.append(own)
         pools.append(pool)

@@ -1,15 +1,17 @@
-"""From a batch of window indices to training views, for stacked runs.
+"""Turn a batch of window indices into training views, for stacked runs.
 
-The stages are pairing, the base, transforms on counts, the gain of counts,
-standardisation by training statistics, and transforms on standardised activity. Within
-a stage, transforms act in the order in which they are declared.
+Stacked runs are models that are trained together; the first axis is the run. A view is
+made in this order: the base (the whole activity, or one half of every spike count),
+transforms of counts, the gain, standardisation by the mean and SD of the training part,
+and transforms of standardised activity. Otherwise transforms act in the order in which
+they are declared.
 
-The arm concerns the swept transform only: `independent` draws for each view, `paired`
-makes one draw for both views of a pair, and `shared` makes one draw per step for the
-whole batch and both views.
+The arm concerns the swept transform only: `independent` draws its corruption for each
+view, `paired` once for both views of a pair, and `shared` once per step for the whole
+batch and both views.
 
 In: activity of one recording, and windows per run. Out: views (run, row, time, unit).
-Which windows pair is decided elsewhere (`pairing`), and adversaries act later, in
+Which windows form a pair is decided elsewhere (`pairing`), and adversaries act later, in
 training.
 """
 
@@ -40,19 +42,19 @@ from invariance_probe.study.views import Views
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Standardisation by the statistics of each run's training part.
+    """Standardisation by mean and SD of each run's training part.
 
-    The statistics are of whole counts, also where a view shows halves.
+    Both are computed from whole counts, even if a view shows halves.
 
     Attributes
     ----------
     mean
-        (run, 1, 1, unit).
+        Mean of each unit (run, 1, 1, unit).
     inverse_sd
-        1 / standard deviation (run, 1, 1, unit). Zero for a unit that is constant in
-        the training part, so that it reads as zero everywhere.
+        1 / SD of each unit (run, 1, 1, unit). It is 0 for a unit that is constant in the
+        training part, so that the standardised unit is 0 everywhere.
     square_roots
-        Whether square roots, sqrt(x + 1/4), are what is standardised.
+        Whether sqrt(x + 1/4) is standardised instead of x.
     """
 
     mean: Tensor
@@ -72,7 +74,7 @@ class Scaling:
         bins
             Training bins of each run, each (bin,).
         dtype, device
-            Floating type and place of the statistics.
+            Floating type and device of the statistics.
         """
         means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
         sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
@@ -93,7 +95,7 @@ class Scaling:
         scale
             Factor on the activity before standardisation.
         native
-            Whether the native kernels may compute; they return the same bits.
+            Whether compiled (native) kernels may compute the same result faster.
 
         Returns
         -------
@@ -112,7 +114,7 @@ class Scaling:
 class ViewMaker:
     """Makes the views of stacked runs.
 
-    A run's views do not depend on its partners in the stack.
+    A run's views do not depend on the other runs of the stack.
 
     Parameters
     ----------
@@ -123,19 +125,19 @@ class ViewMaker:
     starts
         First bin of every window (window,).
     runs
-        The stacked runs; their views differ in doses and arms only.
+        The stacked runs, whose views differ in doses and arms only.
     keys
-        The `views` stream key of every run.
+        Key of each run's random numbers (`randomness.stream_key` of `views`).
     scaling
-        Standardisation of every run.
+        Standardisation of each run.
     parts
-        Training windows of every run, which `cutmix` takes its other windows from.
+        Training windows of each run, from which `cutmix` takes other windows.
     presence
-        Which units a window's session has, where windows come from several sessions;
-        None where all have all units.
+        The units of each window's session, if windows come from several sessions; None
+        if all windows have all units.
     labelled
-        Number of bins that belong to labelled windows; these bins come first. None
-        where all do. Their draws do not depend on the bins after them.
+        Number of first bins that belong to labelled windows; None if all bins do. The
+        halves of their counts do not depend on the bins after them.
 
     Raises
     ------
@@ -172,7 +174,7 @@ class ViewMaker:
             for kind in _kinds(views)
             if not (transform := _stacked(kind, views, scaling.mean)).idle
         ]
-        # The gain makes floats of counts, so it comes after all that reads counts.
+        # The gain turns counts into floats, so it comes after all that need counts.
         self.transforms = sorted(
             transforms, key=lambda transform: isinstance(transform, ModulateGain)
         )
@@ -190,7 +192,7 @@ class ViewMaker:
 
     @cached_property
     def base(self) -> CountHalves | Whole:
-        """What pairs are made of; counts are packed only once a pair is asked for."""
+        """What both views of a pair are made from, prepared when first needed."""
         if not self._halved:
             return self.whole
         return CountHalves.of(self.whole.activity, self.native, self._labelled)
@@ -203,7 +205,7 @@ class ViewMaker:
         step
             Update step.
         first, second
-            Windows of the first and of the second views, each (run, batch).
+            Indices of the windows for the first and second views, each (run, batch).
 
         Returns
         -------
@@ -222,19 +224,19 @@ class ViewMaker:
         )
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """What both views are made of, before any transform.
+        """Show both views their part of the activity, before any transform.
 
         Parameters
         ----------
         step
             Update step.
         first, second
-            Windows of the first and of the second views, each (run, batch).
+            Indices of the windows for the first and second views, each (run, batch).
 
         Returns
         -------
         first, second
-            What the base gives each view, not standardised, each
+            Activity of each view from the base, not standardised
             (run, batch, time, unit).
         """
         bins = self._bins(first)
@@ -242,17 +244,17 @@ class ViewMaker:
         return self.base.views(self.keys, step, places)
 
     def single(self, step: int, windows: Tensor) -> Tensor:
-        """Make one corrupted view of whole activity, without the base.
+        """Make one corrupted view of whole activity, for evaluation.
 
-        No model trains on this view, so a random corruption of the same strength takes
-        an adversary's place (`augmentations.adversarial`).
+        Counts are not split. No model trains on this view, so a random corruption of
+        the same strength replaces an adversary (`augmentations.adversarial`).
 
         Parameters
         ----------
         step
             Index of the draw.
         windows
-            (run, batch).
+            Indices of the windows (run, batch).
 
         Returns
         -------
@@ -268,12 +270,12 @@ class ViewMaker:
         return self.counterpart.apply(finished, self.counterpart.draw(address, self.shape))
 
     def clean(self, windows: Tensor) -> Tensor:
-        """Standardised whole activity of windows that are the same for every run.
+        """Standardised, uncorrupted activity of the same windows for every run.
 
         Parameters
         ----------
         windows
-            (batch,).
+            Indices of the windows (batch,).
 
         Returns
         -------
@@ -288,12 +290,12 @@ class ViewMaker:
         )
 
     def clean_of(self, windows: Tensor) -> Tensor:
-        """Standardised whole activity of each run's own windows.
+        """Standardised, uncorrupted activity of each run's own windows.
 
         Parameters
         ----------
         windows
-            (run, batch).
+            Indices of the windows (run, batch).
 
         Returns
         -------
@@ -304,6 +306,7 @@ class ViewMaker:
         return activity if self.presence is None else self.presence.keep(activity, windows)
 
     def _bins(self, windows: Tensor) -> Tensor:
+        """Bins of some windows (..., time)."""
         return self.starts[windows].unsqueeze(-1) + torch.arange(
             self.shape[0], device=windows.device
         )
@@ -311,7 +314,23 @@ class ViewMaker:
     def _finish(
         self, activity: Tensor, windows: Tensor, step: int, view: int, base: CountHalves | Whole
     ) -> Tensor:
-        """Apply all transforms and the standardisation to what the base gave."""
+        """Turn activity from the base into a view.
+
+        All transforms and the standardisation are applied.
+
+        Parameters
+        ----------
+        activity
+            Output of the base (run, batch, time, unit).
+        windows
+            Indices of the windows (run, batch).
+        step
+            Update step.
+        view
+            Index of the view, 0 or 1.
+        base
+            The base that gave the activity.
+        """
         for transform in self.transforms:
             if not transform.standardised:
                 activity = self._corrupt(transform, activity, step, view, base)
@@ -324,7 +343,11 @@ class ViewMaker:
     def _corrupt(
         self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole
     ) -> Tensor:
-        """Draw and apply one transform, with draws shared as each run's arm says."""
+        """Draw and apply one transform.
+
+        Views and windows share random numbers as each run's arm says. Parameters are
+        those of `_finish`.
+        """
         shared, common = self.arms[id(transform)]
         rows = torch.arange(windows.shape[1], device=windows.device)
         address = Draws(
@@ -339,7 +362,11 @@ class ViewMaker:
         return transform.apply(windows, draw)
 
     def _others(self, number: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
-        """Show the training windows that numbers on (0, 1) choose, as the base does."""
+        """Activity, as the base shows it, of training windows chosen at random.
+
+        `number` holds uniform random numbers on (0, 1), one per window (run, batch). The
+        other parameters are those of `_finish`.
+        """
         assert self.pool is not None
         windows, lengths = self.pool
         bins = self._bins(windows.gather(1, (number * lengths.unsqueeze(1)).to(torch.int64)))
@@ -347,17 +374,20 @@ class ViewMaker:
 
 
 def _check_lengths(views: list[Views], length_bins: int) -> None:
-    """Refuse transforms that take some bins of a window when windows have one."""
+    """Refuse transforms of some bins of a window if windows have only one bin."""
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
         raise TrainingError(
-            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use "
+            f"{', '.join(sorted(cutting))} changes some bins of a window, but windows have 1; use "
             "longer windows"
         )
 
 
 def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Padded training windows of each run (run, window), and their number (run,)."""
+    """Pad the training windows of all runs to one tensor (run, window).
+
+    Returns it with their number in each run (run,).
+    """
     if parts is None:
         raise TrainingError(
             "cutmix pastes in windows of the training part, but these views were made "
@@ -369,7 +399,7 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
 
 
 def _native(runs: list[Run], activity: Tensor) -> bool:
-    """Whether the native kernels draw the views of stacked runs."""
+    """Whether compiled (native) kernels make the views of stacked runs."""
     optimisation = runs[0].optimisation
     return (
         optimisation is not None
@@ -379,14 +409,15 @@ def _native(runs: list[Run], activity: Tensor) -> bool:
 
 
 def _kinds(views: list[Views]) -> list[str]:
-    """Kinds of transforms that any run declares, in order."""
+    """Kinds of transforms that any run declares, in order of first mention."""
     return list(dict.fromkeys(transform.kind for view in views for transform in view.transforms))
 
 
 def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
-    """Stack the transforms of one kind of K runs into one.
+    """Build one transform from the declarations of one kind in K runs.
 
-    A run without that transform gets the dose at which it changes nothing.
+    A run that does not declare this kind gets the dose at which it changes nothing.
+    `rates` is the mean training activity of each unit (run, 1, 1, unit).
     """
     declared: list[Transform | None] = [
         next((t for t in view.transforms if t.kind == kind), None) for view in views
@@ -402,9 +433,10 @@ def _idle(views: Views) -> bool:
 
 
 def _adversaries(views: list[Views]) -> list[Adversary]:
-    """The adversary of each of K runs; empty where no run declares one.
+    """The adversary of each run; empty if no run declares one.
 
-    A run that declares none gets the adversary of the others at its identity dose.
+    A run that declares none gets the adversary of the others, at the dose at which it
+    changes nothing.
     """
     declared = next((view.adversary for view in views if view.adversary is not None), None)
     if declared is None:
@@ -413,7 +445,11 @@ def _adversaries(views: list[Views]) -> list[Adversary]:
 
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which runs share draws: over the batch, and between views; each (run,)."""
+    """Which runs share the random numbers of a transform.
+
+    Returns two boolean tensors (run,): whether all windows of a batch share them, and
+    whether both views share them.
+    """
     kind = next(
         kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation)
     )

@@ -1,7 +1,7 @@
-"""The calibration study of the inference: how often its verdicts are wrong.
+"""Calibration: how often the toolkit's verdicts and claims are wrong.
 
-Worlds of known truth are simulated, measured, and judged by the toolkit's own rules
-(science.md 6).
+Recordings with known truth are simulated, measured like real ones, and judged by the
+toolkit's own rules (see "Calibration" in docs/science.md).
 """
 
 from invariance_probe.calibration.calibrate import calibrate

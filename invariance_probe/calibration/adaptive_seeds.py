@@ -1,13 +1,16 @@
-"""Studies with adaptive seeds, on simulated losses: errors, power and cost.
+"""Errors, power and cost of studies with adaptive seeds, on simulated losses.
 
-True effects and the spread of losses go in. For thousands of studies at once, the
-claims and the word at every interim analysis come out, by the rules of `inference`: how
-often a false claim is made, how often a true verdict, and at how many seeds.
+A study with adaptive seeds is judged at several interim analyses, each with more seeds,
+and stops once its verdict is clear. In: true effects, and how much losses vary. Out:
+the claims and the verdict of thousands of studies at every interim analysis, by the
+rules of `inference`. From these one counts how often a false claim is made, how often
+the true verdict is given, and how many seeds that takes.
 
-Losses are those of arms under every recipe, in units of the range: of dose 0, of dose 0
-with other seeds, of independent draws and of shared draws. Sessions, seeds, test blocks
-and cells vary. The finding of the code has no seeds, so it is the same at every interim
-analysis and is judged at the full level. Only the noise gate is simulated.
+For every recipe the losses of four arms are drawn, in units of the decodable range R:
+dose 0 (`clean`), dose 0 with other seeds (`again`, the A/A control), `independent`
+draws and `shared` draws. They vary over sessions, seeds and test blocks. The finding of
+the code has no seeds; it is the same at every interim analysis and is judged at the
+full level. Of the gates only `noise`, which compares `again` with `clean`, is applied.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,32 +27,35 @@ from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import POPULATION
 
 MARGIN = 0.1
-"""The margin of every claim, in units of the range."""
+"""The margin m of every claim, in units of the decodable range."""
 ENOUGH = ("invariant", "tolerated", "sensitive")
-"""Words that settle a single hypothesis, so that its study stops.
+"""Verdicts at which a study with a single hypothesis stops.
 
-They support what was predicted, or contradict it.
+Each of them supports or contradicts the prediction.
 """
 ESTIMANDS = ("C_code", "D", "H", "delta")
-"""Estimands that claims are made about."""
+"""Estimands about which claims are made."""
 CLAIMS = tuple(f"{name} {side} m" for name in ESTIMANDS for side in ("<=", ">"))
-"""The claims of a study that judges the declared recipe alone."""
+"""Names of the claims of a study that judges the declared recipe alone."""
 
 
 @dataclass(frozen=True)
 class World:
-    """How losses vary between sessions, seeds, test blocks and cells.
+    """How much losses vary between sessions, seeds and test blocks.
 
-    Each is the SD of every difference of two arms, in units of the range. Where a study
-    has fewer sessions than make a population, they stand for themselves, and their
-    effects are centred on the true mean.
+    Every SD is that of a difference between two arms, in units of the decodable range.
+    A study with fewer sessions than a claim about a population needs is about these
+    sessions only. Its sessions' effects are then centred, so that their mean is exactly
+    the true effect.
 
     Attributes
     ----------
-    session, seed, block, cell
-        SD over sessions, seeds, test blocks, and single cells (one seed in one block).
+    session, seed, block
+        SD over sessions, over seeds, and over test blocks.
+    cell
+        SD of what remains: one seed in one test block.
     skewed
-        Sessions vary like an exponential variable instead of a normal one.
+        Whether effects are distributed over sessions exponentially, not normally.
     blocks
         Number of test blocks per session.
     """
@@ -63,9 +69,10 @@ class World:
 
 
 Losses = Mapping[str, np.ndarray]
-"""Losses by arm (study, session, seed, block), and C_code with one seed.
+"""Losses (study, session, seed, block) by arm and recipe, and C_code.
 
-An arm is named for example `shared [longer]`.
+The names are like `shared` for the declared recipe and `shared [longer]` for another
+one. C_code has a seed axis of length 1.
 """
 
 
@@ -85,7 +92,8 @@ def simulate(
     world
         How losses vary.
     truth
-        The true effects `C_code`, `D` and `H` under every recipe; delta is D + H.
+        The true effects `C_code`, `D` and `H`, the same under every recipe; delta is
+        D + H.
     sessions
         Sessions per study.
     seeds
@@ -93,18 +101,19 @@ def simulate(
     studies
         Number of studies.
     rng
-        Where the draws come from.
+        Random-number generator.
     recipes
-        Recipes of the panel.
+        Names of the panel's recipes.
 
     Returns
     -------
     losses
-        By arm and recipe (study, session, seed, block).
+        Losses (study, session, seed, block) by arm and recipe, and C_code.
     """
 
-    # The SDs of `World` are of differences of two arms, so that each arm has 1 / sqrt(2) of them.
-    # Part of an arm's loss stays the same over its seeds, and part moves with the seed.
+    # The SDs of `World` are those of differences between two arms, so the loss of one arm has
+    # 1 / sqrt(2) of them. One part of it (`stays`) is common to all seeds, another part (`moves`)
+    # changes with the seed.
     def part(sd: float, *shape: int) -> np.ndarray:
         return sd / np.sqrt(2) * rng.standard_normal((studies, *shape))
 
@@ -135,7 +144,7 @@ def simulate(
             "shared": stays() + moves() + truth["H"],
         }
 
-    # C_code is a difference itself, so it has the whole SDs.
+    # C_code is itself a difference, so it has the full SDs.
     cost = of_sessions(world.session) + np.sqrt(2) * part(world.block, sessions, 1, world.blocks)
     found = {"C_code": cost + truth["C_code"]}
     for recipe in recipes:
@@ -144,25 +153,26 @@ def simulate(
 
 
 def recipes_of(losses: Losses) -> tuple[str, ...]:
-    """The recipes that losses belong to, the declared one first."""
+    """Names of the recipes whose losses are given, the declared one first."""
     others = [arm.partition("[")[2].rstrip("]") for arm in losses if arm.startswith("clean [")]
     return (DECLARED, *others)
 
 
 def effects(losses: Losses, seeds: int) -> dict[str, np.ndarray]:
-    """Every estimand after the first seeds, and the A/A contrast `noise`.
+    """Compute all estimands from the first seeds, and the A/A contrast `noise`.
 
     Parameters
     ----------
     losses
-        What `simulate` drew.
+        Losses drawn by `simulate`.
     seeds
-        Number of seeds to use.
+        Number of seeds to use, the first ones of each session.
 
     Returns
     -------
     effects
-        By estimand and recipe (study, session, seed, block).
+        Effects (study, session, seed, block) by estimand and recipe. `noise` is the
+        loss at dose 0 with other seeds minus that at dose 0.
     """
     first = {arm: values[:, :, :seeds] for arm, values in losses.items()}
     found = {"C_code": first["C_code"], "noise": first["again"] - first["clean"]}
@@ -186,26 +196,26 @@ def _tested(effect: np.ndarray, margin: float) -> PValues:
 
 
 def claims_at(losses: Losses, seeds: int, level: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The p values of all claims after some seeds, and what the noise gate stops.
+    """Test all claims at one interim analysis, and apply the noise gate.
 
-    A p value of learning is that of its interim analysis: it is at most alpha where the
-    claim is shown at the analysis's nominal level.
+    The p values of claims about learning are scaled by alpha / level: they are at most
+    alpha exactly if the claim is shown at the analysis's nominal level.
 
     Parameters
     ----------
     losses
-        What `simulate` drew.
+        Losses drawn by `simulate`.
     seeds
-        Number of seeds to use.
+        Number of seeds per session at this analysis.
     level
-        Nominal level of this interim analysis, in (0, 1).
+        Nominal level of this analysis, in (0, 1).
 
     Returns
     -------
     p
-        The p values by claim (study,).
+        P values (study,) by claim.
     blocked
-        Which studies fail the gate `noise` (study,).
+        Boolean (study,): whether the study fails the gate `noise`.
     """
     found, repeated = effects(losses, seeds), ALPHA / level
     above, below = _tested(found["noise"], MARGIN), _tested(found["noise"], -MARGIN)
@@ -224,18 +234,18 @@ def claims_at(losses: Losses, seeds: int, level: float) -> tuple[dict[str, np.nd
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What became of studies.
+    """Claims and verdicts of many studies, and when each study stopped.
 
     Attributes
     ----------
     claims
-        Which claims are shown when the study stops, by name (study,).
+        By claim: whether it is shown when the study stops (study,).
     at_any_look
-        Which claims are shown at any interim analysis, by name (study,).
+        By claim: whether it is shown at any interim analysis (study,).
     verdicts
-        The word of every study (study,).
+        Verdict of every study when it stops (study,).
     seeds
-        Number of seeds per session at which it stopped (study,).
+        Number of seeds per session at which the study stopped (study,).
     """
 
     claims: Mapping[str, np.ndarray]
@@ -247,21 +257,23 @@ class Judged:
 def judge(
     losses: Losses, looks: tuple[Look, ...], levels: tuple[float, ...] | None = None
 ) -> Judged:
-    """Judge studies at every interim analysis, each until its word settles it.
+    """Judge studies at every interim analysis until their verdict is clear.
+
+    A study stops at the first analysis whose verdict is in `ENOUGH`, or at the last.
 
     Parameters
     ----------
     losses
-        What `simulate` drew.
+        Losses drawn by `simulate`.
     looks
-        The interim analyses, with their seeds and levels.
+        The interim analyses, with their numbers of seeds and nominal levels.
     levels
-        Other levels than those of the interim analyses, one for each.
+        Levels to use instead of the nominal ones, one per analysis.
 
     Returns
     -------
     judged
-        Claims, verdicts and seeds at the stop.
+        Claims, verdicts and numbers of seeds when the studies stop.
     """
     studies, recipes = len(losses["clean"]), recipes_of(losses)
     claims = {name: np.zeros(studies, bool) for name in CLAIMS}
@@ -285,14 +297,14 @@ def judge(
 
 
 def fixed(losses: Losses, seeds: int) -> Judged:
-    """Judge the same studies once, with all seeds and at the full level.
+    """Judge studies once, without interim analyses, at the full level.
 
     Parameters
     ----------
     losses
-        What `simulate` drew.
+        Losses drawn by `simulate`.
     seeds
-        Seeds per session.
+        Number of seeds to use per session.
 
     Returns
     -------

@@ -1,11 +1,13 @@
-"""Which arm is the reference: what each way of drawing a mask costs.
+"""Comparison of the arms: what each way of sharing dropout masks costs.
 
-Measured sessions of known truth go in; the excess loss of each arm at every dose comes
-out.
+In: measured sessions of two simulated codes, one that a single neuron carries
+(`one-neuron`) and one that all units carry (`distributed`). Out: the excess loss of
+each arm over dose 0, at every dose.
 
-A reference must do no harm of its own to a code that loses nothing (H near 0). It must
-not be helped, more than dose 0 is, by a task that the draw gives away. `paired` draws
-are an instance label that a contrastive loss can solve.
+The comparison shows why the estimand D takes shared draws as its reference. A reference
+arm must not itself harm a code that survives dropout (H near 0). Nor may its draws make
+the SSL task easier: with `paired` draws both views of a window lack the same units, and
+a contrastive loss can match views by that.
 """
 
 from collections.abc import Sequence
@@ -18,23 +20,24 @@ from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
 
 ARMS = {"independent": "delta", "shared": "H", "paired": "delta_paired"}
-"""The excess loss over dose 0 in each arm, by the name of its estimand."""
+"""For each arm, the estimand that is its excess loss over dose 0."""
 
 
 def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
-    """The harm that each arm does to a spread code at the strongest dose.
+    """Summarise the excess loss of each arm over the doses.
 
     Parameters
     ----------
     measured
-        The decodable sessions of the bank.
+        Decodable sessions of both codes.
     tables
-        Tables of the report; the effects of every arm at every dose go to `arms`.
+        Tables of the report. The mean and SD of every arm's excess loss, by code and
+        dose, are added as the table `arms`.
 
     Returns
     -------
     rows
-        One figure per arm.
+        One row per arm: its excess loss for the distributed code at the largest dose.
     """
     tables["arms"] = []
     rows = []

@@ -1,8 +1,13 @@
 """Banks of simulated sessions with known truth, for verdicts on dropout.
 
-Sizes go in; studies whose sessions are the banks come out, with the rules that say
-which of their runs are needed. Settings are frozen, and nothing was tuned on these
-seeds. Nothing is measured here.
+A bank is a set of simulated sessions from which many studies are later drawn. A case is
+a kind of code: `one-neuron` (a single neuron carries the target), `distributed` (all
+units carry it) or `redundant` (all units carry it, with much information to spare).
+Each case has several variants, such as other numbers of units.
+
+In: the number of sessions. Out: studies that declare these sessions, and functions that
+say which of their runs are needed. The settings are frozen, and nothing was tuned on
+these seeds. Nothing is measured here.
 """
 
 from collections.abc import Mapping
@@ -14,13 +19,13 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 DROPOUT, DOSE, MARGIN = "unit_dropout.rate", 0.4, 0.1
-"""The axis of the verdicts, its primary dose, and the margin."""
+"""Axis of the verdicts on dropout, its primary dose, and the margin."""
 ARM_DOSES = (0.2, 0.4, 0.6, 0.8)
-"""Doses at which the arms are compared."""
+"""Dropout rates at which the arms are compared."""
 JITTER, JITTER_DOSES = "time_jitter.window_s", (0.0, 0.2, 0.8, 3.2, 6.4)
-"""The axis of time jitter, and its doses (s)."""
+"""Axis of time jitter, and its doses in seconds."""
 SEED = 9000
-"""Seed of every world of the calibration; methods were tuned on others."""
+"""Seed of all simulated sessions; methods were tuned on other seeds."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -28,9 +33,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "overdispersed": {"overdispersion": 0.3},
     "gain": {"shared_gain": 0.2},
 }
-"""What differs between the sessions of a bank.
+"""Settings in which the variants of a case differ.
 
-That is the number of units, the count noise, and a gain that all units share.
+They are the number of units, the overdispersion of counts, and a gain that all units
+share.
 """
 
 _WORLD = {
@@ -47,44 +53,48 @@ SIZES: dict[str, dict[str, int]] = {
     "licence": {"one-neuron": 12, "distributed": 6, "redundant": 8},
     "quick": {"one-neuron": 4, "distributed": 3, "redundant": 3},
 }
-"""Sessions of each variant of a case, by size of the calibration.
+"""Sessions per variant of each case, by size of the calibration.
 
-`full` counts the size of every claim, `licence` decides whether a method may give
-verdicts, and `quick` is a smoke test.
+`full` is large enough to count how often each false claim is made. `licence` decides
+whether a method may give verdicts. `quick` is a smoke test.
 """
 JUDGED = 24
-"""Number of first sessions of each variant that whole verdicts rest on.
+"""Number of sessions per variant that are measured for complete verdicts.
 
-The other sessions are measured only for the size of claims.
+The remaining sessions have fewer runs and are used only to count false claims.
 """
 BESIDE_THE_POINT = {"pca", "untrained", "test_lag"}
-"""Baselines that no claim about dropout rests on."""
+"""Baselines that claims about dropout do not use."""
 CROSSED_SEEDS = 10
-"""Seeds of every session in the crossed bank."""
+"""Seeds per session in the crossed bank: few sessions, each with many seeds."""
 PLAIN: dict[str, dict[str, int]] = {
     "full": {"arms": 10, "crossed": 8, "jitter": 4},
     "licence": {"arms": 0, "crossed": 0, "jitter": 0},
     "quick": {"arms": 2, "crossed": 3, "jitter": 2},
 }
-"""Sessions of three banks: the arms, crossed seeds, and training doses."""
+"""Sessions per case in three further banks, by size of the calibration.
+
+`arms` compares the arms, `crossed` has many seeds per session, and `jitter` has labels
+of known time constants (sessions per time constant).
+"""
 MEASURED: dict[str, int] = {"full": 40, "licence": 0, "quick": 4}
-"""Sessions of each world for the measures without SSL."""
+"""Sessions per simulated world for measures without SSL, by calibration size."""
 
 
 def codes(case: str, sessions: int) -> list[dict[str, Any]]:
-    """The recordings of a case.
+    """Declare the simulated recordings of a case.
 
     Parameters
     ----------
     case
-        `one-neuron` (G2x), `distributed` or `redundant` (G2).
+        `one-neuron`, `distributed` or `redundant`.
     sessions
-        Sessions of each variant.
+        Sessions per variant.
 
     Returns
     -------
     recordings
-        One declaration per variant.
+        One declaration per variant, as plain data.
     """
     if case == "redundant":
         own: dict[str, Any] = {"units": 120, "carriers": 120, "information": 16.0, "bins": 8000}
@@ -114,21 +124,22 @@ def dropout_study(
     sizes: dict[str, int],
     arithmetic: Mapping[str, str] = MappingProxyType({}),
 ) -> Study:
-    """The study whose sessions are the bank of every case.
+    """Declare the dropout study, whose sessions are the banks of all cases.
 
     Parameters
     ----------
     method
         The SSL method, as plain data.
     sizes
-        Sessions of each variant, by case; cases without sessions are left out.
+        Sessions per variant, by case. Cases with 0 sessions are omitted.
     arithmetic
-        How its training steps are computed, as fields of `training`.
+        Fields of `training` that say how training steps are computed, such as
+        `kernels`.
 
     Returns
     -------
     study
-        With one hypothesis per case.
+        A study with one hypothesis per case.
     """
     cases = [case for case, count in sizes.items() if count]
     return Study.model_validate(
@@ -171,9 +182,10 @@ def dropout_study(
 
 
 def needed(run: Run) -> bool:
-    """Whether a run bears on a claim about dropout.
+    """Whether a run of the dropout study is needed.
 
-    Paired draws and the A/A control do so only where verdicts are judged.
+    Paired draws and the seeds of the A/A control (dose 0 with other seeds) are needed
+    only in the sessions that complete verdicts use.
     """
     number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
@@ -182,48 +194,48 @@ def needed(run: Run) -> bool:
 
 
 def arms_study(method: dict[str, Any], sessions: int) -> Study:
-    """The study that draws masks in every way, at every dose.
+    """Declare the study that compares the arms at every dose.
 
     Parameters
     ----------
     method
         The SSL method, as plain data.
     sessions
-        Sessions of each case, all of the plain variant.
+        Sessions per case, all of the variant `plain`.
 
     Returns
     -------
     study
-        With the doses `ARM_DOSES` and all arms.
+        A study with all arms at dose 0 and at `ARM_DOSES`.
     """
     return _plain(method, sessions, doses=(0.0, *ARM_DOSES))
 
 
 def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
-    """The study of few sessions with many seeds.
+    """Declare the study of few sessions with many seeds each.
 
     Parameters
     ----------
     method
         The SSL method, as plain data.
     sessions
-        Sessions of each case, all of the plain variant.
+        Sessions per case, all of the variant `plain`.
     seeds
         Seeds per session.
 
     Returns
     -------
     study
-        At the primary dose, in all arms.
+        A study with all arms at dose 0 and at the primary dose.
     """
     return _plain(method, sessions, seeds=seeds)
 
 
 def needed_for_claims(run: Run) -> bool:
-    """Whether a run bears on C_code, D, H or delta.
+    """Whether a run is needed for claims about C_code, D, H or delta.
 
-    Baselines that no such claim rests on do not. Of the supervised networks one seed is
-    kept, for the choice of the ceiling.
+    Unused baselines are not. Of the supervised networks only the first seed is needed,
+    to measure the decodable range.
     """
     return (
         run.method.kind not in BESIDE_THE_POINT
@@ -233,15 +245,19 @@ def needed_for_claims(run: Run) -> bool:
 
 
 def needed_of_crossed(run: Run) -> bool:
-    """Whether a run of the crossed bank bears on C_code, D, H or delta.
+    """Whether a run of the crossed bank is needed for claims.
 
-    As `needed_for_claims`, but without paired draws and the seeds of the A/A control.
+    As `needed_for_claims`, but without paired draws and without the seeds of the A/A
+    control.
     """
     return needed_for_claims(run) and run.arm != "paired" and run.seed < CROSSED_SEEDS
 
 
 def needed_of_jitter(run: Run) -> bool:
-    """Whether a run bears on delta under jitter, or on the test-lag curve."""
+    """Whether a run of the jitter study is needed.
+
+    Needed are the runs that give delta, and the measurement of the test-lag curve.
+    """
     return run.method.kind == "test_lag" or (
         needed_for_claims(run) and run.seed == 0 and run.fraction == 1
     )
@@ -250,7 +266,7 @@ def needed_of_jitter(run: Run) -> bool:
 def _plain(
     method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1
 ) -> Study:
-    """The dropout study in the plain sessions of two cases.
+    """Declare the dropout study for the variant `plain` of two cases.
 
     The cases are `one-neuron` and `distributed`.
     """
@@ -270,19 +286,20 @@ def _plain(
 
 
 def jitter_study(method: dict[str, Any], sessions: int) -> Study:
-    """The study of labels with three time constants, trained at every jitter.
+    """Declare the study of labels with three time constants, under time jitter.
 
     Parameters
     ----------
     method
         The SSL method, as plain data.
     sessions
-        Sessions of each time constant.
+        Sessions per time constant.
 
     Returns
     -------
     study
-        With one group of sessions per time constant.
+        A study that trains at every dose of `JITTER_DOSES`, with one group of sessions
+        per time constant.
     """
     study = dropout_study(method, {"one-neuron": 1}).model_dump(mode="json")
     worlds = _time_worlds(sessions, 0)
@@ -312,7 +329,11 @@ def jitter_study(method: dict[str, Any], sessions: int) -> Study:
 
 
 def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
-    """Recordings whose labels have three time constants (s), smooth or switching."""
+    """Declare recordings whose labels have one of three time constants.
+
+    `smooth` and `switching` are the numbers of sessions, per time constant, with a
+    label that moves smoothly and with one that jumps.
+    """
     common = {"kind": "simulated", "seed": SEED, "bins": 9000}
     return [
         {
@@ -329,10 +350,11 @@ def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
 
 
 def measures_study(sessions: int) -> Study:
-    """The study that tests what is measured without SSL: time, jumps, nulls.
+    """Declare the study that checks the measures without SSL.
 
-    Smooth labels have three times the sessions, since few of them should be said to
-    jump.
+    These are the time constant of a label, the test for jumps, and the test that a
+    decoder beats its null. Smooth labels have three times as many sessions as given,
+    because false findings of jumps are rare and must be counted precisely.
     """
     common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
     worlds = _time_worlds(3 * sessions, sessions)

@@ -1,7 +1,12 @@
-"""Run the calibration: measure the banks, count errors, write the report.
+"""Run the calibration: simulate and measure sessions, count errors, report.
 
-The name of a part and a size go in; calibration.json and a page of what was asked and
-what was reached come out. How errors are counted is in the other files.
+In: the part of the calibration and its size. Out: `calibration.json`, and a page that
+compares every figure with the bound it should meet. How errors are counted is described
+in the other files of this package.
+
+A bank is a set of simulated sessions of known truth, from which many studies are drawn.
+A world is one kind of simulated recording. Worlds are numbered G1 to G8; each number
+names the generator in `data/simulate` whose first line begins with it.
 """
 
 import json
@@ -58,23 +63,27 @@ from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 
 PARTS = ("dropout", "few", "arms", "time", "contrasts", "measures", "worlds")
-"""The parts that `all` runs, each of which can also be calibrated alone.
+"""Parts of the calibration that `all` runs; each can also be run alone.
 
-Verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses
-say about time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8);
-and the worlds G3 to G6.
+* `dropout`: verdicts on unit dropout.
+* `few`: claims from three sessions.
+* `arms`: comparison of the arms.
+* `time`: whether a training dose of jitter measures a time constant.
+* `contrasts`: claims that mined pairs help.
+* `measures`: time constants, jumps and decodability, without SSL.
+* `worlds`: mined pairs, shared dimensions, messenger units and unit turnover.
 """
 ALONE = ("code", "learning")
-"""The parts that are calibrated only when asked for by name.
+"""Parts that run only if requested by name.
 
-`code` is the finding of the code over the phase map, in which no SSL method takes part.
-`learning` is the findings of learning under the panel and under recipes held out of it;
-it takes days.
+`code` calibrates the finding of the code on a map of simulated codes, without SSL.
+`learning` calibrates the findings of learning under the panel's recipes and under
+recipes outside the panel; it takes days.
 """
 SESSION_TABLE = "sessions.csv"
-"""Table of single sessions of learning's banks, in the report's folder.
+"""File name of the table of all sessions measured for the part `learning`.
 
-Commit it, and a bank can grow on any machine.
+It lies in the report's folder. If it is committed, another machine can go on from it.
 """
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
@@ -103,10 +112,10 @@ SSL: dict[str, dict[str, Any]] = {
         "training": {"learning_rate": 1e-2},
     },
 }
-"""The settings that each method is calibrated at.
+"""Settings at which each method is calibrated.
 
-The first three were tuned on worlds of other seeds; the others are as on the recordings
-of reports/methods.
+The first three methods were tuned on simulations with other seeds. The others have the
+settings with which reports/methods applies them to real recordings.
 """
 
 
@@ -115,9 +124,9 @@ ARITHMETIC: dict[str, dict[str, str]] = {
     "native": {"kernels": "native"},
     "bfloat16": {"kernels": "native", "precision": "bfloat16"},
 }
-"""How training steps may be computed.
+"""Fields of `training` for each way of computing training steps.
 
-By torch, by native kernels, or by native kernels with products in bfloat16.
+They are torch, the native kernels, and the native kernels with products in bfloat16.
 """
 
 
@@ -132,37 +141,38 @@ def calibrate(
     part: str = "all",
     arithmetic: str = "torch",
 ) -> list[Row]:
-    """Measure what the store lacks of the banks, count errors, write the report.
-
-    The report is calibration.json and README.md.
+    """Run the calibration and write its report, calibration.json and README.md.
 
     Parameters
     ----------
     runs
-        Root of the run store; a stopped calibration goes on where it was.
+        Root of the run store. Runs that it already has are not repeated, so a
+        calibration that was stopped goes on where it was.
     out
         Folder of the report.
     size
-        How many sessions: `full`, `licence` (enough to license a method), or `quick`
-        (whether all works, not how well).
+        How many sessions to simulate: `full`, `licence` (enough to license a method),
+        or `quick` (a smoke test).
     method
-        The SSL method that is calibrated.
+        The SSL method to calibrate, a key of `SSL`.
     train
-        Measure what is missing; else judge what the store has.
+        Whether to measure what the store lacks; if False, only the runs that it has are
+        judged.
     workers
         Number of worker processes; all cores if omitted.
     on_event
         Called with every progress event.
     part
-        `all` for all of `PARTS`, one of these, or one of `ALONE`; the report has the
-        figures of that part alone.
+        `all` for all of `PARTS`, one of these, or one of `ALONE`. The report holds the
+        figures of that part only.
     arithmetic
-        One of `ARITHMETIC`; only the part `dropout` uses it.
+        How training steps are computed, a key of `ARITHMETIC`. Only the part `dropout`
+        uses it.
 
     Returns
     -------
     rows
-        Every figure: what was asked and what was reached.
+        Every figure, with the bound it should meet.
     """
     started = time.monotonic()
     store = Store(runs)
@@ -200,14 +210,14 @@ def calibrate(
 
 
 def _commit() -> str:
-    """Short hash of the commit that this package is imported from.
+    """Short hash of the git commit that this package is imported from.
 
-    It is `unknown` where the package is installed without a repository.
+    It is `unknown` if the package is not installed from a git repository.
     """
     asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):  # installed without a repository
+    except (OSError, subprocess.CalledProcessError):  # No git, or not inside a repository.
         return "unknown"
 
 
@@ -220,7 +230,10 @@ def _part(
     arithmetic: str,
     out: Path,
 ) -> list[Row]:
-    """Measure one part and return its figures; none where the size has no bank."""
+    """Measure one part and return its rows.
+
+    The list is empty if the calibration size has no sessions for that part.
+    """
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":

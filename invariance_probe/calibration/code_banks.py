@@ -1,7 +1,13 @@
-"""Measuring the phase map: the finding of the code in every session.
+"""Measure the finding of the code in every session of the phase map.
 
-Cells go in; a bank of figures per cell comes out. What the store has is not measured
-again. Nothing is counted here.
+The phase map is a list of simulated codes, called cells (`phase_map.py`). Every cell
+has a bank: many sessions, from which studies are later drawn, and a few long recordings
+of the same codes. In: cells. Out: the figures of the sessions in every cell's bank.
+What the store already has is not measured again. Nothing is counted here.
+
+K_s is the number of units that suffice for half of what all units decode, K_n the
+number whose loss leaves less than half, and carriers = K_s + K_n. A session has no K if
+its target cannot be decoded. J = R2 / (1 - R2) is the information that all units hold.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,32 +27,32 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 AT_ONCE = 200
-"""Number of sessions that are collected before workers are started."""
+"""Number of sessions that are collected before worker processes start."""
 
 
 @dataclass(frozen=True, eq=False)
 class CodeBank:
-    """The figures of the sessions of a cell, all of one length.
+    """Figures of the sessions of one cell, either all short or all long.
 
     Attributes
     ----------
     numbers
-        Place of every session in the bank, from 0 (session,).
+        Number of every session within its cell, from 0 (session,).
     units
-        Number of units that vary in every training part (session,).
+        Number N of units that vary in the training part of every fold (session,).
     logs
-        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the
-        redundancy, each (session,). The shares at half of J are NaN where a curve ends
-        before it crosses.
+        Logarithms of K_s / N, K_n / N and carriers / N, and of the redundancy, each
+        (session,). Names that end in `at half of J` are for half of J instead of half
+        of R2; they are NaN if the dropping curve never crosses that half.
     distinct
-        Logarithm of the same shares without units that copy others or are sums of them,
-        each (session,).
+        The same logarithms of shares, measured without units that copy others or are
+        sums of others.
     cost, range
-        C_code times the range, and the range, R_code (session,).
+        C_code times R_code, and the decodable range R_code (session,).
     r2
-        R2 of all units (session,).
+        R2 of decoding from all units (session,).
     undecodable
-        Number of sessions that were measured and have no K.
+        Number of measured sessions that are not in the bank, because they have no K.
     """
 
     numbers: np.ndarray
@@ -64,9 +70,9 @@ class CodeBank:
 
 @dataclass(frozen=True, eq=False)
 class CellBanks:
-    """A cell with the bank of its sessions and that of its long recordings.
+    """The two banks of a cell: ordinary sessions (`short`) and long recordings.
 
-    The long recordings are of the first codes of the bank.
+    The long recordings are of the same codes as the first ordinary sessions.
     """
 
     cell: Cell
@@ -76,7 +82,7 @@ class CellBanks:
 
 @dataclass(frozen=True, eq=False)
 class _Planned:
-    """The runs of one turn, one per session."""
+    """The sessions of one batch of measurements, with one run per session."""
 
     turn: Turn
     sessions: tuple[Session, ...]
@@ -84,23 +90,22 @@ class _Planned:
 
 
 def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> list[CellBanks]:
-    """Measure what the store lacks of the banks, and return what it then has.
-
-    Cells with fewer than two sessions are left out.
+    """Measure what the store lacks of the phase map, and return all banks.
 
     Parameters
     ----------
     ground
-        Where to measure; nothing is measured unless `ground.train`.
+        The store and the workers. If `ground.train` is False, nothing is measured and
+        the banks hold what the store has.
     size
-        A key of `SIZES`.
+        Size of the calibration, a key of `phase_map.SIZES`.
     cells
         The cells to measure.
 
     Returns
     -------
     banks
-        One per cell.
+        One entry per cell, without the cells that have fewer than two sessions.
     """
     planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
     banks = [
@@ -111,7 +116,7 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
 
 
 def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """Measure turn after turn what the store lacks, and return all turns."""
+    """Measure what the store lacks, in the order of `turns`; return all batches."""
     planned: list[_Planned] = []
     waiting: list[_Planned] = []
     for turn in turns(SIZES[size], cells):
@@ -125,9 +130,10 @@ def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]
 
 
 def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """The turns of which the store has something.
+    """List the batches that have at least one session in the store.
 
-    A bank that was stopped ends with the first turn that is empty.
+    The list of a cell stops at the first batch without any stored session, since
+    batches are measured in order.
     """
     planned: list[_Planned] = []
     ended: set[tuple[str, bool]] = set()
@@ -140,7 +146,7 @@ def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
 
 
 def _planned(ground: Ground, turn: Turn) -> _Planned:
-    """The runs that measure the code in the sessions of one turn."""
+    """Plan the runs that measure the code in one batch of sessions."""
     study = turn.cell.study(turn.part, turn.long)
     plan = Plan(study, find_sessions(study, ground.place.base))
     code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(
@@ -152,9 +158,10 @@ def _planned(ground: Ground, turn: Turn) -> _Planned:
 
 
 def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
-    """Measure what the store lacks of some turns.
+    """Measure what the store lacks of the given batches.
 
-    Short and long recordings are measured apart, since they have the same names.
+    Short and long recordings are measured separately, because their sessions have the
+    same names.
     """
     for long in (False, True):
         asked = [
@@ -169,7 +176,7 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
 
 
 def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -> CodeBank:
-    """Read what the store has of a cell, of one length."""
+    """Gather the bank of a cell's short or long sessions from the store."""
     of_cell = [each for each in planned if each.turn.cell == cell and each.turn.long == long]
     numbered = [pair for each in of_cell for pair in zip(each.turn.part, each.runs, strict=True)]
     results = ground.store.results(run for _, run in numbered)
@@ -182,9 +189,17 @@ def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -
 
 
 def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
-    """Gather the figures of numbered sessions that have a K.
+    """Build a bank from the figures of numbered sessions.
 
-    Shares are of the units that vary in every training part.
+    Parameters
+    ----------
+    measured
+        Number of every session within its cell, with its figures.
+
+    Returns
+    -------
+    bank
+        The sessions that have a K.
     """
     kept = [(i, code) for i, code in measured if code.carriers and code.redundancy]
 
@@ -208,9 +223,9 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
 
 
 def _shares(codes: Sequence[CodeFigures]) -> dict[str, np.ndarray]:
-    """Logarithm of K_s, K_n and their sum as shares of the units (session,).
+    """Logarithm of K_s, K_n and carriers, each divided by N (session,).
 
-    Crossings at half of R2 and at half of J are both there.
+    The dictionary holds both scales: half of R2, and half of J.
     """
     names = (
         ("K_s", "k_s"),

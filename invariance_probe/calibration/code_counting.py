@@ -1,9 +1,14 @@
-"""Counting what studies say about a code: words, intervals and biases.
+"""Count what studies say about how many units carry a target.
 
-Figures of single sessions of one length go in, with those of long recordings of some of
-the same codes. Shares of studies that are drawn from a bank of sessions come out. The
-rules are those of `inference`: t tests over sessions on the logarithm of shares,
-guarded against skew.
+Thousands of studies are drawn from a bank, the sessions that were measured for one
+simulated code. Every study is judged by the rules of `inference`: t tests over sessions
+on the logarithm of K_s / N, K_n / N, carriers / N (carriers = K_s + K_n, N units) and
+redundancy, guarded against skew. A study then says one of the words `few`, `between`,
+`spread` and `undecided`, and may add `redundant`.
+
+In: these logarithms for every session of a bank, and for long recordings of some of the
+same codes. Out: fractions of studies that say a word, or whose interval holds the true
+value; and means over long recordings, which serve as the truth.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,64 +22,65 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import p_over_units
 
 SHARE = 0.25
-"""The share s of the units that counts as few."""
+"""Fraction of the units up to which carriers count as few."""
 WORDS = ("few", "between", "spread", "undecided")
-"""The words about the number of units."""
+"""The words a study can say about the number of units that carry the target."""
 QUANTITIES = ("K_s", "K_n", "carriers", "redundancy")
-"""The quantities that are tested on a logarithmic scale."""
+"""The quantities that are tested, on a logarithmic scale."""
 AT_HALF_J = ("K_s at half of J", "K_n at half of J", "carriers at half of J")
-"""The same crossings at half of J instead of half of R2."""
+"""The same numbers of units for half of J = R2 / (1 - R2), not half of R2."""
 
 Logs = Mapping[str, np.ndarray]
-"""Logarithm of every quantity (session,).
+"""Logarithm of every quantity in every session (session,), by name.
 
-K_s, K_n and carriers are shares of the units.
+K_s, K_n and carriers are divided by the number of units before the logarithm is taken.
 """
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something is said over studies, and its 95 % upper bound."""
+    """Fraction of studies that say something, and its 95 % upper bound."""
 
     reached: float
     upper: float
 
 
 def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which studies show a mean of at most a bound, and which show more.
+    """Test in every study whether a quantity's mean lies below or above a bound.
 
     Parameters
     ----------
     values
-        A quantity of every session of the bank (session,).
+        The quantity in every session of the bank (session,).
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     bound
         The bound, on the scale of the values.
 
     Returns
     -------
     at_most, more
-        (study,) each.
+        Boolean (study,) each: whether the study shows a mean of at most the bound, and
+        whether it shows a larger one.
     """
     at_most, more = p_over_units(values[studies] - bound)
     return at_most <= ALPHA, more <= ALPHA
 
 
 def words(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """The word of every study: `few`, `between`, `spread` or `undecided`.
+    """Decide what every study says about the number of units.
 
     Parameters
     ----------
     logs
         The bank's quantities.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
 
     Returns
     -------
     words
-        (study,).
+        One of `WORDS` per study (study,).
     """
     few, not_few = shown(logs["carriers"], studies, np.log(SHARE / CLEAR))
     not_spread, spread = shown(logs["K_n"], studies, np.log(SHARE * CLEAR))
@@ -86,30 +92,30 @@ def words(logs: Logs, studies: np.ndarray) -> np.ndarray:
 
 
 def redundant(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """Which studies add `redundant` to their word.
+    """Decide which studies add `redundant` to their word.
 
     Parameters
     ----------
     logs
         The bank's quantities.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
 
     Returns
     -------
     redundant
-        (study,).
+        Boolean (study,).
     """
     return shown(logs["redundancy"], studies, np.log(REDUNDANT))[1]
 
 
 def wrong_words(truth: Mapping[str, float]) -> tuple[str, ...]:
-    """The words that are wrong for a code, by its shares in long recordings.
+    """Words that would be wrong about a code, given its long recordings.
 
     Parameters
     ----------
     truth
-        K_n and carriers as shares of the units.
+        `K_n` and `carriers` in long recordings, as fractions of the units.
 
     Returns
     -------
@@ -121,43 +127,45 @@ def wrong_words(truth: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def said_of(logs: Logs, distinct: Logs, studies: np.ndarray) -> np.ndarray:
-    """The word that every study prints (study,).
+    """Decide which word every study prints.
 
-    A word is printed only where it is the same without repeating units; else the study
-    is `undecided`.
+    A word is printed only if it is the same with and without duplicate units; otherwise
+    the study is `undecided`.
 
     Parameters
     ----------
     logs, distinct
-        With all units, and without those that copy others or are sums of them.
+        The bank's quantities from all units, and without units that copy others or are
+        sums of others.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
 
     Returns
     -------
     words
-        (study,).
+        One of `WORDS` per study (study,).
     """
     said = words(logs, studies)
     return np.where(said == words(distinct, studies), said, "undecided")
 
 
 def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) -> dict[str, float]:
-    """Share of studies that print each word, and that add `redundant`.
+    """Count what fraction of studies prints each word, or adds `redundant`.
 
     Parameters
     ----------
     logs, distinct
-        With all units, and without those that copy others or are sums of them.
+        The bank's quantities from all units, and without units that copy others or are
+        sums of others.
     sessions
         Sessions per study.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
 
     Returns
     -------
     shares
-        By word, in [0, 1].
+        Fraction of studies by word, in [0, 1].
     """
     studies = draw(rng, len(logs["K_n"]), sessions)
     said = said_of(logs, distinct, studies)
@@ -168,23 +176,24 @@ def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) 
 def rate(
     bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.ndarray], np.ndarray]
 ) -> Rate:
-    """How often something holds over studies drawn from a bank.
+    """Count for what fraction of studies a statement is true.
 
     Parameters
     ----------
     bank
-        Number of sessions of the bank.
+        Number of sessions in the bank.
     sessions
         Sessions per study.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
     hit
-        Says for which studies (study, session) it holds.
+        Function from studies (study, session) to whether the statement is true of each
+        (study,).
 
     Returns
     -------
     rate
-        With the upper bound for a bank of this size (`counting.bound`).
+        The fraction, with the upper bound for a bank of this size (`counting.bound`).
     """
     reached = float(hit(draw(rng, bank, sessions)).mean())
     again = []
@@ -195,21 +204,21 @@ def rate(
 
 
 def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> float:
-    """How often the 90 % interval of a study holds the bank's mean.
+    """Count how often the 90 % interval of a study contains the bank's mean.
 
     Parameters
     ----------
     values
-        A quantity of every session of the bank (session,).
+        A quantity in every session of the bank (session,).
     sessions
         Sessions per study.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
 
     Returns
     -------
     coverage
-        In [0, 1].
+        Fraction of studies, in [0, 1].
     """
     low, high = shown(values, draw(rng, len(values), sessions), float(values.mean()))
     return 1 - float(low.mean()) - float(high.mean())
@@ -217,7 +226,7 @@ def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> floa
 
 @dataclass(frozen=True)
 class LongMean:
-    """Mean of a quantity over a cell's codes in long recordings.
+    """Estimated mean of a quantity if all sessions were long recordings.
 
     Attributes
     ----------
@@ -230,10 +239,10 @@ class LongMean:
 
 
 def long_mean(bank: np.ndarray, paired: np.ndarray, long: np.ndarray) -> LongMean:
-    """Mean over all codes of a bank, only some of which were recorded at length.
+    """Estimate a bank's mean if all its sessions were long recordings.
 
-    What the long recordings share with the short ones of the same codes is carried over
-    to the others by regression (double sampling: Cochran 1977, Sampling Techniques,
+    Only some of the bank's codes have a long recording. A regression of long on short
+    recordings predicts the others (double sampling: Cochran 1977, Sampling Techniques,
     section 12.6).
 
     Parameters
@@ -241,13 +250,13 @@ def long_mean(bank: np.ndarray, paired: np.ndarray, long: np.ndarray) -> LongMea
     bank
         The quantity in every short session (session,).
     paired, long
-        The quantity in the short and in the long sessions of the same codes (code,), at
-        least 3.
+        The quantity in the short and in the long recording of the same codes (code,);
+        at least 3 codes.
 
     Returns
     -------
     mean
-        With its standard error.
+        The mean, with its standard error.
     """
     spread = paired - paired.mean()
     slope = float(spread @ (long - long.mean()) / max(float(spread @ spread), 1e-12))

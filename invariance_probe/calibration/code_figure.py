@@ -1,6 +1,11 @@
-"""The figures about the finding of the code: phase map, coverage and bias.
+"""Figures about the finding of the code: phase map, coverage and bias.
 
-Tables of calibration.json go in; figures come out. Nothing is counted here.
+The phase map is a list of simulated codes, called cells. In: tables of
+calibration.json. Out: figures. Nothing is counted here.
+
+A study says one of the words `few`, `between`, `spread` and `undecided` about the
+number of units that carry the target. K_s units suffice for half of what all decode,
+losing K_n leaves less than half, and carriers = K_s + K_n.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,27 +31,27 @@ _QUANTITY_MARKS = {
     "C_code": (GREY, "P"),
 }
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
-"""Quantities that are drawn as shares of the units, with their labels."""
+"""Labels of the quantities that are drawn as fractions of the units."""
 _LEAST = 0.78
-"""The lowest coverage on the axis; lower ones stand there with their value."""
+"""Left end of the coverage axis; smaller values are written there as numbers."""
 _ROW = 0.27
-"""Height of a cell's row in inches."""
+"""Height in inches of the row of one cell."""
 
 Cells = Sequence[Mapping[str, Any]]
-"""Lines of the table `phase_map`."""
+"""Lines of the table `phase_map` of calibration.json, one per cell."""
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies say in every cell, beside its mean quantities.
+    """Draw what studies say about every simulated code, beside its mean figures.
 
-    These are K_s, K_n, redundancy and C_code.
+    The figures are K_s, K_n, redundancy and C_code.
 
     Parameters
     ----------
     cells
         Lines of the table `phase_map`.
     sessions
-        Sessions of the studies that are shown.
+        Number of sessions per study that is shown.
 
     Returns
     -------
@@ -104,9 +109,9 @@ def trust_chart(
     cells
         Lines of the table `phase_map`.
     coverages, biases
-        What `reading` found in calibration.json.
+        Figures of calibration.json, from `reading.coverages` and `reading.biases`.
     sessions
-        Sessions of the studies whose coverage is shown.
+        Number of sessions per study whose coverage is shown.
 
     Returns
     -------
@@ -163,9 +168,9 @@ def trust_chart(
 
 
 def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
-    """Draw the share of every word, stacked, with wrong words hatched.
+    """Draw stacked bars: the fraction of studies that say each word, by cell.
 
-    A diamond is the share of studies that add `redundant`.
+    Wrong words are hatched. A diamond shows the fraction that adds `redundant`.
     """
     for y, cell in enumerate(cells):
         left, shares = 0.0, cell["words"][str(sessions)]
@@ -215,13 +220,14 @@ def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
     axis.set_xlim(0, 1)
     axis.set_xlabel(f"share of studies of {sessions} sessions")
     handles, labels = axis.get_legend_handles_labels()
-    _legend_above(axis, [*handles[1:], handles[0]], [*labels[1:], labels[0]])  # the words first
+    # Matplotlib lists lines before bars, but `redundant` shall come last.
+    _legend_above(axis, [*handles[1:], handles[0]], [*labels[1:], labels[0]])
 
 
 def _draw_units(axis: Axes, cells: Cells) -> None:
-    """Draw K_s, K_n and carriers as shares of the units, with their SD.
+    """Draw K_s, K_n and carriers as fractions of the units, with their SD.
 
-    Hollow marks stand where long recordings put them.
+    Hollow marks show the values from long recordings.
     """
     axis.axvspan(SHARE / CLEAR, SHARE * CLEAR, color="#000000", alpha=0.12, linewidth=0)
     for y, cell in enumerate(cells):
@@ -261,7 +267,10 @@ def _draw_units(axis: Axes, cells: Cells) -> None:
 
 
 def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence[float]) -> None:
-    """Draw the mean of one quantity in every cell, with its SD."""
+    """Draw the mean and SD of one quantity in every cell.
+
+    `lines` are values at which vertical reference lines are drawn.
+    """
     for x in lines:
         axis.axvline(x, color="#777777", linewidth=0.9, linestyle="-" if x == 1 else "--")
     colour, marker = _QUANTITY_MARKS[name]
@@ -289,7 +298,11 @@ def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> 
 
 
 def _rule_groups(axis: Axes, cells: Cells) -> None:
-    """Rule lines between equal carriers at J = 8, at J = 2, and other codes."""
+    """Draw lines between three groups of cells.
+
+    They are equal carriers with much information (J = 8), equal carriers with little
+    (J = 2), and other codes.
+    """
     kinds = [
         cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else ""
         for cell in cells
@@ -299,7 +312,7 @@ def _rule_groups(axis: Axes, cells: Cells) -> None:
 
 
 def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
-    """What the figure shows of one cell, as a row of its table."""
+    """Return one cell's row of the data table under the figure."""
     shares, means = cell["words"][str(sessions)], cell["means"]
     said = (shares[word] for word in (*WORDS, "redundant"))
     return (
@@ -311,7 +324,7 @@ def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
 
 
 def _in_words(cells: Cells, sessions: int) -> str:
-    """Say which word is the most common one for each code."""
+    """Write the sentence that names the most common word for each code."""
     most = (
         (cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word]))
         for cell in cells

@@ -1,7 +1,8 @@
-"""The page about the finding of the code, from calibration.json.
+"""The page that reports the calibration of the finding of the code.
 
-The content of calibration.json goes in; README.md and its figures come out. Nothing is
-counted here.
+In: the content of calibration.json. Out: README.md and its figures. Nothing is counted
+here. A cell is one simulated code. A study says one of the words `few`, `between`,
+`spread` and `undecided` about the number of units that carry the target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,14 +45,14 @@ def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """The page in Markdown.
+    """Write the page in Markdown.
 
     Parameters
     ----------
     content
         The content of calibration.json.
     charts
-        Its figures, by the name of each one's file.
+        The figures, by file name without its ending.
 
     Returns
     -------
@@ -133,7 +134,7 @@ _WRONG_NOTE = (
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
-    """Say how the page was made."""
+    """Write the paragraph that says how the page was made."""
     quick = " **Quick: whether everything works; no evidence of anything.**"
     return (
         f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated "
@@ -144,7 +145,7 @@ def _opening(settings: Mapping[str, Any]) -> str:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked is reached."""
+    """Write the sentence that counts how many figures meet their bounds."""
     counts = {
         "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],
@@ -159,7 +160,7 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _caption(content: Mapping[str, Any]) -> str:
-    """Say on how many sessions the figures rest."""
+    """Write the caption that says how many sessions the figures are based on."""
     cells = content["phase_map"]
     if not cells:
         return ""
@@ -180,9 +181,10 @@ def _drawn(charts: Mapping[str, Chart], name: str, note: str) -> list[str]:
 
 
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per cell: the shares of all words at six sessions.
+    """Table of the fraction of studies that say each word, one row per cell.
 
-    The most common word's share at other numbers of sessions stands beside.
+    Further columns show the fraction of the most common word for studies with other
+    numbers of sessions.
     """
     others = [count for count in SESSIONS if count != SHOWN]
     rows = []
@@ -208,7 +210,7 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of how often each code is found `kept` or `lost`."""
+    """Table of the fraction of studies that find each code `kept` or `lost`."""
     rows = []
     for cell in cells:
         said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
@@ -223,7 +225,7 @@ def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[str]:
-    """Table of the crossings at half of R2 and at half of J."""
+    """Table of carriers measured at half of R2 and at half of J."""
     bias = {(x.case, x.of): f"{x.reached:+.2f}" for x in biases(content)}
     rows = []
     for cell in cells:
@@ -241,7 +243,10 @@ def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> l
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
-    """Table of means and SD over sessions; `which` is `means` or `long_means`."""
+    """Table of means and SD over sessions, one row per cell.
+
+    `which` is `means` for ordinary sessions or `long_means` for long recordings.
+    """
     rows = [
         [
             cell["title"],
@@ -265,7 +270,7 @@ def _biases(content: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(content: Mapping[str, Any]) -> list[str]:
-    """Table of the powers that were asked for."""
+    """Table of how often studies say a word that they should, or should not, say."""
     rows = [
         [
             row["about"],

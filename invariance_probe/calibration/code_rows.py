@@ -1,7 +1,10 @@
-"""The figures about the finding of the code in every cell of the phase map.
+"""Count errors of the finding of the code, for every cell of the phase map.
 
-Banks of sessions go in; rows of what was asked and what was reached come out: words,
-coverage of intervals, sizes of claims, and biases.
+A cell is one simulated code; its bank is the sessions that were measured for it, from
+which studies are drawn. In: the banks. Out: rows of the report, each a figure with the
+bound it should meet: how often a study says a wrong word, how often 90 % intervals
+contain the true value, how often false claims about C_code are made, and the bias of
+K_s, K_n, carriers (K_s + K_n) and redundancy against long recordings.
 """
 
 from typing import Any
@@ -26,34 +29,34 @@ from invariance_probe.calibration.dropout import size_row
 from invariance_probe.calibration.row import Row, met
 
 SESSIONS = (4, 5, 6, 8)
-"""Sessions of the studies that are counted."""
+"""Numbers of sessions per study for which errors are counted."""
 SHOWN = 6
-"""Sessions of the studies that the phase map shows."""
+"""Number of sessions per study that the phase map shows."""
 COVERED = "0.88 to 0.95"
-"""The coverage that is asked of 90 % intervals."""
+"""Bounds that the coverage of 90 % intervals should meet."""
 
 
 def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
-    """Every figure of the cells that were measured.
+    """Compute every figure of the measured cells.
 
     Parameters
     ----------
     found
         The banks of each cell.
     tables
-        Tables of the report; what is drawn goes to `phase_map`.
+        Tables of the report. One line per cell is added as the table `phase_map`.
 
     Returns
     -------
     rows
-        What was asked and what was reached.
+        The figures, with the bounds they should meet.
     """
     tables["phase_map"] = []
     return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
 
 
 def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
-    """Every figure of one cell; its line of the phase map goes to the table."""
+    """Compute every figure of one cell, and add its line to the phase map."""
     rng, title, short = np.random.default_rng(7), banks.cell.title, banks.short
     lengths = _lengths(banks)
     rows = _bias_rows(banks, lengths)
@@ -93,9 +96,9 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
 
 
 def _lengths(banks: CellBanks) -> dict[str, LongMean]:
-    """Mean log of every quantity in long recordings.
+    """Estimate the mean logarithm of every quantity in long recordings.
 
-    It needs three long recordings or more.
+    The result is empty if the cell has fewer than three long recordings.
     """
     short, long = banks.short, banks.long
     both = np.intersect1d(short.numbers, long.numbers)
@@ -112,9 +115,9 @@ def _lengths(banks: CellBanks) -> dict[str, LongMean]:
 
 
 def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
-    """How far the bank's mean lies from that of long recordings.
+    """Return the rows with the bias of every quantity against long recordings.
 
-    It has a 95 % interval.
+    The bias is the relative difference of the geometric means, with a 95 % interval.
     """
     rows = []
     for name, at_length in lengths.items():
@@ -145,7 +148,7 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
 def _wrong_row(
     banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator
 ) -> Row:
-    """How often a wrong word is said, with its upper bound."""
+    """Return the row that says how often studies say a wrong word."""
     short = banks.short
 
     def hit(studies: np.ndarray) -> np.ndarray:
@@ -189,16 +192,20 @@ def _costs(bank: CodeBank) -> Bank:
 
 
 def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
-    """How often six sessions find the code `kept` or `lost`.
+    """Count how often studies of six sessions find the code `kept` or `lost`.
 
-    The margin is a tenth of the range.
+    The margin is a tenth of the decodable range. The result gives the fraction of
+    studies by finding.
     """
     kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
     return {"kept": float(kept.mean()), "lost": float(lost.mean())}
 
 
 def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> list[Row]:
-    """Size of both claims about C_code at the bank's mean, and coverage."""
+    """Return the rows about C_code: false claims, and coverage of its interval.
+
+    The margin is placed at the bank's mean, where both claims are false.
+    """
     short = banks.short
     at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
     found = [
@@ -217,7 +224,10 @@ def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> lis
 
 
 def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
-    """How often unequal shares of independent information are called redundant."""
+    """Return the row that says how often studies falsely add `redundant`.
+
+    It is for codes whose units carry independent information in unequal amounts.
+    """
     figure = f"`redundant` said, {SHOWN} sessions"
     return Row(
         banks.cell.title,
@@ -232,7 +242,11 @@ def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
 
 
 def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
-    """Mean and SD over sessions of every quantity that two or more have."""
+    """Mean and SD over sessions of every quantity, by name.
+
+    Quantities that fewer than two sessions have are omitted. `independent` is the
+    C_code that an independent code with the same R2 would have.
+    """
     plain = {
         name: np.exp(logs) * (1 if name == "redundancy" else bank.units)
         for name, logs in bank.logs.items()
@@ -249,7 +263,7 @@ def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
 def _line(
     banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]
 ) -> dict[str, Any]:
-    """What the phase map shows of a cell."""
+    """Return one cell's line of the table `phase_map`."""
     short = banks.short
     truth = {name: float(np.exp(at.mean)) for name, at in lengths.items()}
     return {

@@ -1,11 +1,16 @@
-"""Calibrating contrasts of mined pairs through trained models (G3).
+"""Calibrate claims that training on mined pairs helps, with trained models.
 
-A bank of trained sessions goes in; two figures come out: how often a benefit is claimed
-that is not there, and the oracle's power.
+In the simulated sessions a few behaviours recur while a slow drift changes the activity
+(world G3). Models are trained on pairs of windows that lie far apart in time. The
+partner of a window is mined (its nearest neighbour in activity), random, shifted (mined
+for another window), or, as an upper limit, a true recurrence (the oracle). Models
+trained on local pairs, neighbours in time, serve as the baseline. The contrasts M_loc,
+M_rand and M_shift are the losses with local, random and shifted pairs, minus the loss
+with mined pairs. A benefit is claimed if all three are shown to be above 0.
 
-Sessions have behaviours that recur under a drift, at a gap of two of its time
-constants. A size puts one contrast at exactly 0, by taking the bank's own mean off, and
-leaves the others as they are: a benefit needs them all (science.md 3.3).
+In: a bank, the sessions that were trained. Out: how often a benefit is falsely claimed,
+and the power to show that the oracle helps. To count false claims, one contrast is made
+exactly 0 by subtracting the bank's own mean, and the others are left as they are.
 """
 
 from collections.abc import Sequence
@@ -25,23 +30,24 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 SHARE, DOSE = "mined.share", 0.5
-"""The axis of the contrasts, and its primary dose."""
+"""Axis of the contrasts, the fraction of mined pairs, and its primary dose."""
 NEEDED = ("M_loc", "M_rand", "M_shift")
-"""Contrasts that a benefit needs."""
+"""Contrasts that must all be shown above 0 to claim a benefit."""
 CASE = "recurring"
-"""Name of the bank's sessions."""
+"""Name of the bank's sessions in the report."""
 BANKS: dict[str, dict[str, Any]] = {
     "full": {"sessions": 40, "bins": 8000, "gap_s": 120.0, "steps": 300},
     "licence": {},
     "quick": {"sessions": 6, "bins": 1500, "gap_s": 20.0, "steps": 40},
 }
-"""The sessions of the bank, by size; empty where it is not measured."""
+"""Settings of the bank by calibration size; empty if it is not measured."""
 
 
 def contrast_study(method: dict[str, Any], size: str) -> Study:
-    """The study whose sessions are the bank.
+    """Declare the study whose sessions are the bank.
 
-    The drift has a time constant of 60 s; at full size, pairs are two of these apart.
+    The drift has a time constant of 60 s. At full size the two windows of a mined pair
+    are at least twice as far apart.
 
     Parameters
     ----------
@@ -53,7 +59,7 @@ def contrast_study(method: dict[str, Any], size: str) -> Study:
     Returns
     -------
     study
-        With one contrast as its hypothesis.
+        A study with one contrast as its hypothesis.
     """
     bank = BANKS[size]
     world = {
@@ -106,9 +112,10 @@ def contrast_study(method: dict[str, Any], size: str) -> Study:
 
 
 def needed_of_contrasts(run: Run) -> bool:
-    """Whether a run bears on a contrast under the study's own setting.
+    """Whether a run is needed for the contrasts under the declared recipe.
 
-    These are the contrast's arms, and the runs that measure the decodable range.
+    Needed are the runs with each kind of pairs, and the baselines that measure the
+    decodable range.
     """
     baseline = run.method.kind in ("raw", "square_roots", "shift_null") or (
         run.method.kind == "supervised" and run.seed == 0
@@ -125,21 +132,22 @@ def needed_of_contrasts(run: Run) -> bool:
 def contrast_rows(
     measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Size of every contrast and of a benefit, its power, and the oracle's.
+    """Count how often contrasts and a benefit are claimed, falsely or rightly.
 
     Parameters
     ----------
     measured
         The decodable sessions of the bank.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
     tables
-        Tables of the report; the bank's means go to `means`.
+        Tables of the report. The bank's means are added to the table `means`.
 
     Returns
     -------
     rows
-        None where the bank has too few sessions.
+        The figures, with the bounds they should meet; empty if the bank has too few
+        sessions.
     """
     bank = _bank(measured)
     if len(bank) < SESSIONS:
@@ -183,7 +191,7 @@ def contrast_rows(
 
 
 def _bank(measured: Sequence[Measured]) -> Bank:
-    """The bank of the sessions that have every contrast."""
+    """Build the bank from the sessions in which every contrast was measured."""
     kept = []
     for m in measured:
         found = {name: m.losses.effect(name, SHARE, DOSE) for name in (*NEEDED, "M_oracle")}
@@ -208,10 +216,10 @@ def _row(
     names: Sequence[str],
     rng: np.random.Generator,
 ) -> Row:
-    """Count studies that show every named contrast above 0.
+    """Return the row that says how often all named contrasts are shown above 0.
 
-    The means of the contrasts in `off` are taken off first. The interval is over
-    resampled banks.
+    The bank's means of the contrasts in `off` are subtracted first, so that these
+    contrasts are exactly 0. The 95 % interval is over resampled banks.
     """
 
     def share(sessions: np.ndarray, studies: int) -> float:

@@ -1,9 +1,13 @@
-"""Counting errors: studies drawn from a bank of sessions and judged.
+"""Draw studies from a bank of simulated sessions, and count their errors.
 
-A bank goes in; shares of studies come out. Thousands of studies of S sessions are
-judged at a time, by the rules of `inference`. The null is put where it is exactly true:
-with the margin at the bank's own mean, both one-sided claims about an estimand are
-false for the population that the studies are drawn from.
+A bank is the set of measured sessions of one case, a simulated code of known truth. In:
+a bank. Out: fractions of studies. Thousands of studies of S sessions are drawn with
+replacement and judged by the rules of `inference`.
+
+To count false claims, the margin is placed at the bank's own mean. Both one-sided
+claims about an estimand, `<= margin` and `> margin`, are then false for the population
+that the studies are drawn from. The size of a claim is the fraction of studies that
+make it although it is false.
 """
 
 from collections.abc import Mapping
@@ -17,19 +21,21 @@ from invariance_probe.inference.rules.many_studies import PValues, p_over_units
 from invariance_probe.inference.rules.verdicts import decide_many, learning_p, word_p
 
 STUDIES = 5000
-"""Number of studies in which verdicts are counted."""
+"""Number of studies that are drawn to count verdicts."""
 CLAIMS = 20_000
-"""Number of studies in which claims are counted.
+"""Number of studies that are drawn to count false claims.
 
-There are more of these, so that the size and not the draw decides (standard error
-.0015).
+It is larger, so that the standard error of drawing is small (.0015 for a size of .05).
 """
 BOOTSTRAPS = 200
-"""Number of resampled banks."""
+"""Number of bootstrap samples of a bank."""
 LARGEST_SIZE, LARGEST_BOUND = 0.07, 0.10
-"""The largest size that is accepted, and the largest bound (science.md 6)."""
+"""Largest size of a claim, and largest upper bound of it, that are accepted.
+
+See "Calibration" in docs/science.md.
+"""
 ASKED = f"<= {LARGEST_SIZE:g}, upper <= {LARGEST_BOUND:.2f}".replace("0.", ".")
-"""What is asked of a size, in words."""
+"""The bounds that a size should meet, as the report prints them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +45,15 @@ class Bank:
     Attributes
     ----------
     effects
-        Mean unscaled effect of every session (session,), by estimand: C_code, D, H,
-        delta, delta_paired, noise.
+        By estimand (such as C_code, D or H), the mean effect in every session
+        (session,), in units of the loss. `noise` is the A/A contrast, the loss at dose
+        0 with other seeds minus that at dose 0.
     ranges
-        Decodable range of every session (session,), by estimand: R_code for the finding
-        of the code, else R.
+        By estimand, the decodable range of every session (session,): R_code for the
+        finding of the code, R for all else.
     retained, retained_shared
-        Part of the range that dose 0 and the shared arm keep (session,).
+        Fraction of the decodable range that the representation trained at dose 0, or in
+        the shared arm, retains (session,).
     """
 
     effects: Mapping[str, np.ndarray]
@@ -57,62 +65,62 @@ class Bank:
         return len(self.retained)
 
     def mean(self, name: str) -> float:
-        """The bank's own ratio of effect to range."""
+        """Mean effect of an estimand in the bank, divided by the mean range."""
         return float(self.effects[name].mean() / self.ranges[name].mean())
 
     def shown(
         self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Which studies show `<= margin`, and which show `> margin`.
+        """Decide which studies claim `<= margin`, and which claim `> margin`.
 
         Parameters
         ----------
         name
             The estimand.
         studies
-            Which sessions each study drew (study, session).
+            Indices of the sessions that each study consists of (study, session).
         margin
-            The margin, in units of the range.
+            The margin, in units of the decodable range.
         alpha
             Level of each one-sided test, in (0, 1).
 
         Returns
         -------
         at_most, more
-            (study,) each.
+            Boolean (study,) each: whether the claim is shown.
         """
         at_most, more = self.p_values(name, studies, margin)
         return at_most <= alpha, more <= alpha
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
-        """The p values of `<= margin` and of `> margin`.
+        """Test the claims `<= margin` and `> margin` in every study.
 
         Parameters
         ----------
         name
             The estimand.
         studies
-            Which sessions each study drew (study, session).
+            Indices of the sessions that each study consists of (study, session).
         margin
-            The margin, in units of the range.
+            The margin, in units of the decodable range.
 
         Returns
         -------
         at_most, more
-            (study,) each.
+            P value of each claim (study,).
         """
         return p_over_units((self.effects[name] - margin * self.ranges[name])[studies])
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
-    """Draw studies from a bank, with replacement.
+    """Draw the sessions of many studies from a bank, with replacement.
 
     Parameters
     ----------
     rng
-        Where the draws come from.
+        Random-number generator.
     bank
-        Number of sessions of the bank.
+        Number of sessions in the bank.
     sessions
         Sessions per study.
     studies
@@ -121,23 +129,23 @@ def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUD
     Returns
     -------
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     """
     return rng.integers(0, bank, (studies, sessions))
 
 
 @dataclass(frozen=True)
 class Size:
-    """How often a false claim is made over all studies, with its upper bound.
+    """Size of a claim: how often studies make it although it is false.
 
     Attributes
     ----------
     estimand, claim
-        What is claimed: `<= m` or `> m` of an estimand.
+        What is claimed: the estimand is `<= m`, or it is `> m`.
     sessions
         Sessions per study.
     rate, upper
-        Share of studies, and its bound.
+        Fraction of studies that make the claim, and its upper bound.
     """
 
     estimand: str
@@ -150,10 +158,11 @@ class Size:
 def sizes(
     bank: Bank, name: str, sessions: int, rng: np.random.Generator
 ) -> tuple[Size, Size, float]:
-    """Size of both claims at the bank's mean, and coverage of the 90 % interval.
+    """Count false claims about an estimand, and the coverage of its interval.
 
-    The upper bound resamples the bank, puts the null at each resampled bank's own mean,
-    and draws studies from that bank.
+    The margin is placed at the bank's own mean. For the upper bounds the bank is
+    resampled with replacement, the margin is placed at the mean of each resampled bank,
+    and studies are drawn from that bank.
 
     Parameters
     ----------
@@ -164,12 +173,13 @@ def sizes(
     sessions
         Sessions per study.
     rng
-        Where the draws come from.
+        Random-number generator that draws studies and resamples the bank.
 
     Returns
     -------
     at_most, more, coverage
-        The sizes of `<= m` and `> m`, and the coverage in [0, 1].
+        The sizes of `<= m` and `> m`, and the fraction of studies whose 90 % interval
+        contains the bank's mean.
     """
     studies = draw(rng, len(bank), sessions, CLAIMS)
     low, high = (float(x.mean()) for x in bank.shown(name, studies, bank.mean(name)))
@@ -193,12 +203,13 @@ def sizes(
 
 
 def bound(resampled: float, sessions: int, bank: int) -> float:
-    """Upper bound of a size that was counted on a bank.
+    """Upper bound of the size of a claim, given the size of the bank.
 
-    It is the larger of the 95 % quantile over resampled banks and 3 S / bank size. The
-    second is what a bank without an error leaves possible: with n sessions, an error
-    that one session causes is missed with probability .05 where it is as rare as 3 / n
-    (Hanley & Lippman-Hand 1983, JAMA 249:1743), and a study has S sessions.
+    It is the larger of the 95 % quantile over resampled banks and 3 S / n, for studies
+    of S sessions from a bank of n. The second term covers errors that the bank cannot
+    show: a kind of session that occurs with probability 3 / n is absent from the bank
+    with probability .05 (rule of three: Hanley & Lippman-Hand 1983, JAMA 249:1743), and
+    one of the S sessions of a study suffices to cause an error.
 
     Parameters
     ----------
@@ -207,36 +218,36 @@ def bound(resampled: float, sessions: int, bank: int) -> float:
     sessions
         Sessions per study, S.
     bank
-        Number of sessions of the bank.
+        Number of sessions in the bank, n.
 
     Returns
     -------
     upper
-        At most 1.
+        The bound, at most 1.
     """
     return min(1.0, max(resampled, 3 * sessions / bank))
 
 
 def accepted(rate: float, upper: float) -> bool:
-    """Whether a size and its bound are small enough to license a claim.
+    """Whether a claim is rarely enough made falsely for a method to be licensed.
 
     Parameters
     ----------
     rate
-        The size, in [0, 1].
+        The size of the claim, in [0, 1].
     upper
         Its upper bound, in [0, 1].
 
     Returns
     -------
     accepted
-        At most .07, with a bound of at most .10.
+        True if the size is at most .07 and its bound at most .10.
     """
     return rate <= LARGEST_SIZE and upper <= LARGEST_BOUND
 
 
 def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
-    """How often the interval of a study holds the bank's own ratio.
+    """Count how often the interval of a study contains the bank's own mean.
 
     Parameters
     ----------
@@ -245,68 +256,70 @@ def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
     name
         The estimand.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     level
-        Two-sided level of the interval, in (0, 1).
+        Nominal coverage of the interval, such as 0.9.
 
     Returns
     -------
     coverage
-        Share of studies, in [0, 1].
+        Fraction of studies, in [0, 1].
     """
     low, high = bank.shown(name, studies, bank.mean(name), (1 - level) / 2)
     return 1 - float(low.mean()) - float(high.mean())
 
 
 def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:
-    """Share of every verdict over studies.
+    """Count what fraction of studies gives each verdict.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     margin
-        The margin, in units of the range.
+        The margin, in units of the decodable range.
 
     Returns
     -------
     shares
-        By word; see `verdict_of`.
+        Fraction of studies by verdict; see `verdict_of`.
     """
     found = verdict_of(bank, studies, margin)
     return {str(name): float((found == name).mean()) for name in sorted(set(found))}
 
 
 def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
-    """The verdict of every study.
+    """Give the verdict of every study.
 
-    It is judged under the declared recipe alone, with the gates that a bank can check.
+    Studies are judged under the declared recipe alone, with the gates `retention` and
+    `noise`.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     margin
-        The margin, in units of the range.
+        The margin, in units of the decodable range.
 
     Returns
     -------
     words
-        (study,).
+        Verdict of each study, such as `sensitive` or `invalid: noise` (study,).
     """
     below, above = bank.p_values("noise", studies, margin)
     far_below, not_low = bank.p_values("noise", studies, -margin)
     different = np.minimum(above, far_below) <= ALPHA
-    # The gate `retention` allows one exception above four sessions (science.md 3.4).
+    # The gate `retention` allows one exception in studies of more than four sessions.
     allowed = 1 if studies.shape[1] > 4 else 0
     weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
     best = np.maximum(bank.retained, bank.retained_shared)
     weak_at_best = (best[studies] < RETAINED).sum(axis=1) > allowed
-    # Claims that rely on dose 0 need it to be equivalent to itself, and to keep the target.
+    # Claims that compare with dose 0 require that it is equivalent to itself with other seeds
+    # (A/A), and that its representation retains the target.
     relies = (np.maximum(below, not_low) <= ALPHA) & ~weak
     claims = {}
     for name in ("D", "H", "delta"):
@@ -323,44 +336,45 @@ def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
 
 
 def code_word_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
-    """The finding of the code in every study: `kept`, `lost` or `undecided`.
+    """Give the finding of the code in every study.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     margin
-        The margin, in units of the range.
+        The margin, in units of the decodable range.
 
     Returns
     -------
     words
-        (study,).
+        `kept`, `lost` or `undecided` for each study (study,).
     """
     kept, lost = bank.p_values("C_code", studies, margin)
     return decide_many({"kept": kept, "lost": lost}, ALPHA, "undecided")
 
 
 def naive(bank: Bank, studies: np.ndarray, margin: float, arm: str) -> float:
-    """How often the naive rule, "delta <= m, so invariant", says invariant.
+    """Count how often the naive rule, "delta <= m, so invariant", says invariant.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     margin
-        The margin, in units of the range.
+        The margin, in units of the decodable range.
     arm
-        `delta` or `delta_paired`.
+        The excess loss that the rule reads: `delta` with independent draws, or
+        `delta_paired` with paired draws.
 
     Returns
     -------
     share
-        Share of studies, in [0, 1].
+        Fraction of studies, in [0, 1].
     """
     mean = bank.effects[arm][studies].mean(axis=1) / bank.ranges[arm][studies].mean(axis=1)
     return float((mean <= margin).mean())

@@ -1,7 +1,11 @@
-"""Calibrating the verdicts on dropout (G2, G2x).
+"""Calibrate the verdicts on unit dropout.
 
-Measured sessions of known truth go in; rows of what was asked and what was reached come
-out: whole verdicts at six sessions, the size of every claim, and the naive rule.
+In: measured sessions of simulated codes, called cases: `one-neuron` (a single neuron
+carries the target), `distributed` (all units carry it) and `redundant` (all units carry
+it, with much information to spare). Out: rows of the report, each a figure with the
+bound it should meet: how often studies of six sessions give a right or a wrong verdict,
+the size of every claim (how often it is made although it is false), and how often the
+naive rule calls a one-neuron code invariant.
 """
 
 from collections.abc import Sequence
@@ -26,15 +30,15 @@ from invariance_probe.calibration.row import Row
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
 
 SESSIONS = 6
-"""Sessions of the studies whose whole verdicts are counted."""
+"""Sessions per study when verdicts are counted."""
 COUNTS = (5, 8, 12)
-"""Sessions of the studies whose claims are counted."""
+"""Numbers of sessions per study when false claims are counted."""
 CLAIMED = ("C_code", "D", "H", "delta")
-"""Estimands whose claims are counted."""
+"""Estimands whose false claims are counted."""
 BANKED = (*CLAIMED, "C_blind", "delta_paired")
-"""Estimands whose means are printed."""
+"""Estimands whose mean over sessions is reported."""
 JUDGED = (*BANKED, "noise")
-"""Estimands that a session needs for whole verdicts."""
+"""Estimands that must be measured in a session for it to count in verdicts."""
 WRONG = {
     "one-neuron": ("invariant", "tolerated"),
     "distributed": ("sensitive",),
@@ -50,21 +54,21 @@ RIGHT = {
 
 
 def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
-    """The bank of a case: its sessions that have all the named effects.
+    """Gather the sessions of a case, from which studies are then drawn.
 
     Parameters
     ----------
     measured
         Decodable sessions of all cases.
     case
-        The case.
+        Name of the case.
     names
-        The estimands that a session must have.
+        Estimands to gather. Sessions without complete runs for one of them are omitted.
 
     Returns
     -------
     bank
-        The sessions that have them all.
+        Effects and ranges of the sessions.
     """
     effects = [
         (m.losses, {name: m.effect(name, DROPOUT, DOSE) for name in names})
@@ -87,21 +91,22 @@ def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Ba
 def dropout_rows(
     measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Every figure about verdicts and claims on dropout.
+    """Compute every figure about verdicts and claims on dropout.
 
     Parameters
     ----------
     measured
         Decodable sessions of all cases.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
     tables
-        Tables of the report; shares of verdicts, sizes and means of banks go there.
+        Tables of the report. The fraction of every verdict, the sizes of all claims,
+        and the mean effects of every case are added to `verdicts`, `sizes` and `means`.
 
     Returns
     -------
     rows
-        What was asked and what was reached.
+        The figures, with the bounds they should meet.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -117,9 +122,9 @@ def dropout_rows(
 def _verdict_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """How often verdicts are right or wrong, and how often the naive rule is.
+    """Return the rows about right verdicts, wrong ones and the naive rule.
 
-    The naive rule reads every loss that dropout does not raise as invariance.
+    The naive rule is "the excess loss delta is at most the margin, so invariant".
     """
     studies = draw(rng, len(bank), SESSIONS)
     share = verdicts(bank, studies, MARGIN)
@@ -184,7 +189,7 @@ def _verdict_rows(
 def _claim_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Size of every claim, and coverage of every interval."""
+    """Return the rows about false claims and the coverage of intervals."""
     rows = []
     for sessions in COUNTS:
         for name in CLAIMED:
@@ -203,25 +208,25 @@ def _claim_rows(
 def size_row(
     case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int
 ) -> Row:
-    """How often a false claim is made, as a row.
+    """Return the table row that says how often a false claim is made.
 
     Parameters
     ----------
     case
-        The case.
+        Name of the case, as printed.
     name, claim
-        What is claimed: `<= m` or `> m` of an estimand.
+        What is claimed: the estimand `name` is `<= m`, or it is `> m`.
     sessions
         Sessions per study.
     rate, upper
-        Share of studies, and its bound.
+        Fraction of studies that make the claim, and its upper bound.
     bank
-        Number of sessions of the bank.
+        Number of sessions from which the studies are drawn.
 
     Returns
     -------
     row
-        It is met where `counting.accepted` says so.
+        The row; it meets its bound if `counting.accepted`.
     """
     kept = accepted(rate, upper)
     return Row(
@@ -230,34 +235,35 @@ def size_row(
 
 
 def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int) -> Row:
-    """How often a 90 % interval holds the truth, as a row.
+    """Return the table row that says how often a 90 % interval held the truth.
 
     Parameters
     ----------
     case
-        The case.
+        Name of the case, as printed.
     name
         The estimand.
     sessions
         Sessions per study.
     coverage
-        Share of studies, in [0, 1].
+        Fraction of studies whose interval held the true value, in [0, 1].
     bank
-        Number of sessions of the bank.
+        Number of sessions from which the studies are drawn.
 
     Returns
     -------
     row
-        It is met from .88 to .92.
+        The row; it meets its bound if the coverage lies between .88 and .92.
     """
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(case, figure, ".88 to .92", coverage, None, None, bank, 0.88 <= coverage <= 0.92)
 
 
 def _spread(bank: Bank, words: Sequence[str], rng: np.random.Generator) -> tuple[float, float]:
-    """The 95 % interval over resampled banks of a share of verdicts.
+    """Return a 95 % interval for the fraction of studies with certain verdicts.
 
-    Without words it is that of the naive rule with paired draws.
+    It is over resampled banks. If `words` is empty, the interval is for the fraction of
+    studies that the naive rule calls invariant from paired draws.
     """
     found = []
     for _ in range(100):

@@ -1,14 +1,17 @@
-"""Calibrating claims about these recordings only (science.md 4).
+"""Calibrate claims of studies with three sessions.
 
-Sessions with many seeds and test blocks go in; sizes and coverage at three sessions
-come out. The truth of a study is what its own three sessions hold: their means over all
-seeds and blocks of the bank. A study draws three sessions, and from each of them five
-seeds and eight blocks with replacement. With the margin at that truth, every claim is
-false.
+With so few sessions a claim is about these recordings only, not about a population. In:
+simulated sessions that were measured with many seeds and many test blocks. Out: the
+size of every claim (how often it is made although it is false), and the coverage of
+intervals.
 
-Blocks are drawn one by one, so what neighbouring blocks share is not in these sizes.
-The finding of the code has no seeds; its claims rest on a jackknife, which is counted
-with the code.
+A study draws three sessions, and from each of them five seeds and eight test blocks
+with replacement. Its true effect is the mean of its own three sessions over all seeds
+and blocks that were measured. With the margin at that value, every claim is false.
+
+Blocks are drawn one by one, so these figures do not show what correlations between
+neighbouring blocks would do. The finding of the code has no seeds; its claims use a
+jackknife instead and are not counted here.
 """
 
 from collections.abc import Sequence
@@ -25,25 +28,25 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import Means, p_values
 
 SESSIONS, SEEDS, BLOCKS = 3, 5, 8
-"""Sessions per study; seeds and test blocks that it draws per session."""
+"""Sessions per study, and seeds and test blocks that it draws per session."""
 LEARNED = ("D", "H", "delta")
-"""Estimands whose claims are counted."""
+"""Estimands whose false claims are counted."""
 
 
 def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> list[Row]:
-    """Size of every claim and coverage at three sessions, by case.
+    """Count false claims and coverage in studies of three sessions.
 
     Parameters
     ----------
     measured
-        Decodable sessions of the crossed bank.
+        Decodable sessions that were measured with many seeds.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
 
     Returns
     -------
     rows
-        What was asked and what was reached.
+        The figures, with the bounds they should meet, for every simulated code.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -74,7 +77,10 @@ def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> 
 def _shares(
     effects: Sequence[Effect], rng: np.random.Generator, studies: int
 ) -> tuple[float, float]:
-    """How often `<= m` and `> m` are claimed, with m at each study's own truth."""
+    """Fraction of studies that claim `<= m`, and that claim `> m`.
+
+    The margin m is the true effect of each study's own sessions.
+    """
     values = np.stack([effect.values for effect in effects])
     ranges = np.stack(
         [np.broadcast_to(effect.range.mean(axis=0), effect.values.shape) for effect in effects]

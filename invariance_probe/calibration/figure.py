@@ -1,6 +1,8 @@
-"""The calibration's figures, from the content of calibration.json alone.
+"""Figures of the calibration's report.
 
-A figure whose rows are missing is left out. Nothing is counted here.
+In: the content of calibration.json. Out: figures; one whose data are missing is
+omitted. Nothing is counted here. A case is one simulated code of known truth. The size
+of a claim is the fraction of studies that make it although it is false.
 """
 
 import math
@@ -25,17 +27,17 @@ VERDICTS = (
 )
 """Verdicts in the order in which they are drawn."""
 EARLIER = {"recoverable": "tolerated"}
-"""Words of earlier calibrations, drawn as those that took their place."""
+"""Former names of verdicts, with the present names whose colour they get."""
 _COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
 _HATCHES = ("", "", "", "", "", "", "//", "xx")
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
-"""Colour and marker of each number of sessions, ascending."""
+"""Colour and marker for each number of sessions per study, ascending."""
 PANELS_A_LINE = 3
-"""Number of panels side by side."""
+"""Number of panels per line of a figure."""
 
 
 def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
-    """Yield the figures, each with the name of its file."""
+    """Yield every figure with its file name, without the ending."""
     if content["verdicts"]:
         yield "verdicts", shares(content["verdicts"])
     if found := sizes(content):
@@ -47,13 +49,13 @@ def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
 
 
 def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Every verdict word, the usual ones first."""
+    """List all verdicts that occur, after those in `VERDICTS`."""
     others = {word for share in verdicts.values() for word in share} - set(VERDICTS)
     return [*VERDICTS, *sorted(others)]
 
 
 def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
-    """Draw the share of every verdict by case, stacked to 1."""
+    """Draw stacked bars: the fraction of studies with each verdict, by case."""
     cases, words = (
         list(verdicts),
         [w for w in verdict_words(verdicts) if any(s.get(w, 0) > 0 for s in verdicts.values())],
@@ -110,10 +112,7 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
 
 
 def size_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every false claim is made, with its upper bound.
-
-    There is one panel per case.
-    """
+    """Draw the size of every claim with its upper bound, one panel per case."""
     cases, claims = _names(x.case for x in found), _names(x.of for x in found)
     most = max(0.115, 1.05 * max(x.upper or x.reached for x in found))
 
@@ -146,10 +145,7 @@ def size_chart(found: Sequence[Counted]) -> Chart:
 
 
 def coverage_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every estimand's 90 % interval holds the truth.
-
-    There is one panel per case.
-    """
+    """Draw the coverage of every estimand's 90 % interval, one panel per case."""
     cases, names = _names(x.case for x in found), _names(x.of for x in found)
     low, high = (
         min(0.86, *(x.reached - 0.005 for x in found)),
@@ -184,7 +180,10 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
 
 
 def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw measured / true for the time constant: medians, 95 % intervals."""
+    """Draw the ratio of measured to true time constant, one row per simulation.
+
+    Marks are medians over sessions, lines their 95 % intervals.
+    """
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
@@ -225,7 +224,7 @@ def _size(cases: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
 
 
 def _panels(figure: Figure, count: int) -> list[Axes]:
-    """A panel for each of `count` cases; empty ones of the last line are hidden."""
+    """Create a grid of `count` panels; unused ones in the last line are hidden."""
     columns = min(PANELS_A_LINE, count)
     axes = (
         figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False)
@@ -238,9 +237,10 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for every figure, and a line to its upper bound.
+    """Draw a mark for every size or coverage, and a line to its upper bound.
 
-    Numbers of sessions stand one below the other. A figure without a bound has no line.
+    A coverage has no bound and no line. Every claim or estimand in `names` has one row,
+    in which the marks for different numbers of sessions lie below each other.
     """
     counts = sorted({x.sessions for x in found})
     for x in found:
@@ -255,7 +255,7 @@ def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) ->
 
 
 def _legend(figure: Figure, found: Sequence[Counted]) -> None:
-    """Explain the marks of the numbers of sessions."""
+    """Add the legend that gives the number of sessions for each mark."""
     counts = sorted({x.sessions for x in found})
     axis = figure.axes[0]
     for place, count in enumerate(counts):

@@ -1,7 +1,8 @@
-"""Where a calibration measures: the store, the workers, and what is measured.
+"""Measure the sessions of a calibration, with a given store and workers.
 
-A study whose sessions are a bank goes in; its decodable sessions come out, with what
-was measured on them. What the store lacks is measured only where that is asked for.
+In: a study that declares simulated sessions (a bank, from which smaller studies are
+later drawn). Out: its decodable sessions, with what was measured on them. Results that
+the run store already has are reused. The others are measured only if `Ground.train`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,42 +27,44 @@ from invariance_probe.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One decodable session of a bank: its losses, and what is known without SSL.
+    """What was measured on one decodable session.
 
     Attributes
     ----------
     losses
         Losses of the session's runs.
     finding
-        What was found without SSL, for example its time constant.
+        What was measured without SSL, for example the time constant of the target.
     """
 
     losses: SessionLosses
     finding: SessionFinding
     code: SessionCode | None = None
-    """The finding of the code; None where it was not measured."""
+    """Figures for the finding of the code; None if it was not measured."""
 
     @property
     def case(self) -> str:
-        """The case of known truth that the session belongs to."""
+        """Name of the simulated code (case) that the session belongs to."""
         return self.losses.session.group
 
     def effect(self, name: str, axis: str, dose: float) -> Effect:
-        """An estimand of the code or of learning in this session.
+        """Look up an estimand of the code or of learning in this session.
 
         Parameters
         ----------
         name
-            The estimand; `noise` is the A/A contrast.
+            The estimand, such as `C_code` or `D`; `noise` is the A/A contrast (dose 0
+            with other seeds against dose 0).
         axis
-            The swept path.
+            The swept axis, such as `unit_dropout.rate`.
         dose
             The dose.
 
         Returns
         -------
         effect
-            Not complete where it was not measured.
+            The effect and the decodable range, not yet divided; `effect.complete` is
+            False if it was not measured.
         """
         if name == "noise":
             return self.losses.noise()
@@ -77,18 +80,18 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Where banks are measured, and how.
+    """The store, folders and workers with which a calibration measures.
 
     Attributes
     ----------
     store
-        Where results are kept.
+        Run store that holds the results.
     place
-        Where sessions are found and results are put.
+        Folder of the study's files and folder of the store, for the workers.
     workers
         Number of worker processes.
     train
-        Measure what the store lacks; else use what it has.
+        Whether to measure what the store lacks; if False, only stored results are used.
     on_event
         Called with every progress event.
     """
@@ -100,14 +103,14 @@ class Ground:
     on_event: Callable[[Event], None]
 
     def make(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
-        """Measure what the store lacks of some runs, where that is asked for.
+        """Measure those of the given runs that the store lacks, if `train`.
 
         Parameters
         ----------
         stage
-            Name of the stage in progress events.
+            Name of this stage in progress events.
         runs
-            What is wanted.
+            The runs.
         sessions
             The sessions of these runs.
         """
@@ -126,19 +129,19 @@ class Ground:
         run_local(missing, sessions, self.place, self.workers, self.on_event)
 
     def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[Measured]:
-        """The decodable sessions of a study, measured as far as they are needed.
+        """Measure the sessions of a study, and return the decodable ones.
 
         Parameters
         ----------
         study
-            The study whose sessions are the bank.
+            The study that declares the sessions.
         needed
-            Says which runs are needed.
+            Says of a run whether it is needed; other runs are skipped.
 
         Returns
         -------
         sessions
-            Those that can be decoded.
+            What was measured on every session whose target can be decoded.
         """
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
@@ -150,19 +153,19 @@ class Ground:
 
 
 def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
-    """The decodable sessions of a plan, with what was measured on them.
+    """Read the results of a plan, session by session.
 
     Parameters
     ----------
     plan
-        The plan.
+        The plan of a study.
     results
-        Results by key.
+        Results of its runs, by run key.
 
     Returns
     -------
     sessions
-        Those that can be decoded.
+        What was measured on every session whose target can be decoded.
     """
     findings, codes = session_findings(plan, results), read_codes(plan, results)
     return [

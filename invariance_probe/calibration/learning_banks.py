@@ -1,9 +1,11 @@
-"""The cells and recipes on which findings of learning are calibrated.
+"""Simulated codes and recipes on which findings of learning are calibrated.
 
-Methods and a size go in; studies whose sessions are the banks come out. Every session
-is trained by the panel and by recipes that are held out of it. What the panel says can
-then be compared with what other sound recipes find, and a recipe that is trained too
-little with one that is not. Nothing is judged here.
+A cell is one simulated code; its bank is many sessions of that code, from which studies
+are later drawn. Every session is trained under the recipes of the default panel, and
+under further recipes that are held out of it. Verdicts from the panel can then be
+checked against what other sound recipes find, and the gate `trained` against a recipe
+that is trained too little. In: SSL methods and the number of sessions. Out: studies
+that declare the sessions and recipes. Nothing is judged here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,23 +24,20 @@ NAMES = (
     "weak-15", "strong-15", "weak-6", "strong-6", "weak-30", "strong-30",
     "weak-1", "strong-1", "weak-60", "strong-60", "copies", "common-noise",
 )  # fmt: skip
-"""Cells of the phase map that learning is calibrated on."""
+"""Cells of the phase map (`phase_map.py`) that learning is calibrated on."""
 REDUNDANT = Cell(
     "redundant",
     "120 of 120, J = 16",
     {"units": 120, "carriers": 120, "information": 16.0, "carrier_counts": None},
 )
-"""A code of which much is kept.
-
-It is the one of science.md 6 that has to be called `invariant`.
-"""
+"""A highly redundant code, which most studies should call `invariant`."""
 CELLS: tuple[Cell, ...] = (
     *(next(cell for cell in CODES if cell.name == name) for name in NAMES),
     REDUNDANT,
 )
-"""The cells in the order in which each round measures them.
+"""All cells, in the order in which they are measured.
 
-First come those where words change.
+Cells near the border between two verdicts come first.
 """
 POWERS = {
     "weak-1": ("sensitive",),
@@ -46,28 +45,28 @@ POWERS = {
     "weak-60": ("tolerated",),
     "redundant": ("invariant",),
 }
-"""Words that six sessions must find in at least .8 of studies."""
+"""Verdict that at least .8 of studies of six sessions should give, by cell."""
 PANEL = (DECLARED, LONGER, WIDER, OTHER)
-"""The recipes that a verdict rests on."""
+"""The recipes of the default panel, under all of which a claim must hold."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A recipe that is held out of the panel.
+    """A training recipe that is held out of the panel.
 
     Attributes
     ----------
     name
-        Its name as a recipe.
+        Name of the recipe in the study.
     title
-        Its name in tables.
+        Name of the recipe in tables.
     changes
-        What it changes of the declared training.
+        Fields of `training` that differ from the declared recipe.
     widths
-        Widths of its encoder; empty for those of the declared one.
+        Widths of the encoder's layers; empty for those of the declared recipe.
     judges
-        Whether words that the panel printed are compared with it. A recipe that trains
-        too little judges nothing.
+        Whether verdicts of the panel are checked against this recipe. They are not
+        checked against recipes that train too little.
     """
 
     name: str
@@ -77,7 +76,13 @@ class HeldOut:
     judges: bool = True
 
     def recipe(self, method: Mapping[str, Any]) -> dict[str, Any]:
-        """Declare it as a recipe of a study's own panel."""
+        """Declare this recipe as an entry of a study's `panel`, as plain data.
+
+        Parameters
+        ----------
+        method
+            The study's SSL method, as plain data.
+        """
         own = (
             {"method": {**method, "encoder": {"kind": "mlp", "widths": list(self.widths)}}}
             if self.widths
@@ -101,9 +106,10 @@ HELD_OUT: tuple[HeldOut, ...] = (
     ),
     HeldOut("undertrained-longer", "lr 3e-3, 625 steps", {"steps": 625}, judges=False),
 )
-"""The recipes outside the panel.
+"""All recipes outside the panel.
 
-The last is what `longer` makes of the one before it.
+`undertrained-longer` trains 2.5 times as long as `undertrained`, at three times its
+learning rate, as the recipe `longer` does with the declared one.
 """
 LONGER_OF = {
     DECLARED: LONGER,
@@ -111,32 +117,34 @@ LONGER_OF = {
     "shorter": "faster",
     "undertrained": "undertrained-longer",
 }
-"""For each recipe that the gate `trained` is tried on, a longer one.
+"""For each recipe on which the gate `trained` is tested, a longer recipe.
 
-It trains as much longer as the `longer` of its own panel would, or nearly.
+The gate compares the two. The longer recipe trains as much longer as the recipe
+`longer` of a panel would, at least roughly.
 """
 SIZES = {"full": 150, "licence": 40, "quick": 2}
-"""Sessions of every cell."""
+"""Sessions per cell, by size of the calibration."""
 
 
 def learning_study(
     cell: Cell, method: Mapping[str, Any], other: Mapping[str, Any], sessions: int
 ) -> Study:
-    """The study whose sessions are the first ones of a cell's bank.
+    """Declare the study that trains the sessions of a cell under all recipes.
 
     Parameters
     ----------
     cell
-        The cell.
+        The simulated code.
     method, other
-        The declared method, and the method of the recipe `other`, as plain data.
+        The SSL method of the declared recipe, and that of the recipe `other`, as plain
+        data.
     sessions
         Number of sessions.
 
     Returns
     -------
     study
-        With the panel and the held-out recipes as its own panel.
+        A study whose panel holds both the default recipes and the held-out ones.
     """
     world = {
         "kind": "simulated",
@@ -191,10 +199,10 @@ def learning_study(
 
 
 def needed_of_learning(run: Run) -> bool:
-    """Whether a run bears on a finding.
+    """Whether a run is needed to judge a session.
 
-    These are its own arms under every recipe, the A/A control, the code, and what R is
-    measured by.
+    Needed are all arms under every recipe, the A/A control, the finding of the code,
+    and the baselines that measure the decodable range R.
     """
     if run.examination is not None:
         return False
@@ -206,9 +214,15 @@ def needed_of_learning(run: Run) -> bool:
 
 
 def rounds(plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
-    """Yield cell and session in the order in which they are trained.
+    """Yield (cell, session) names in the order in which sessions are trained.
 
-    Wherever the training stops, all banks are about equally large.
+    The cells take turns, so that all banks are about equally large whenever the
+    training is stopped.
+
+    Parameters
+    ----------
+    plans
+        Plan of every cell's study, by the name of the cell.
     """
     most = max((len(plan.sessions) for plan in plans.values()), default=0)
     for number in range(most):

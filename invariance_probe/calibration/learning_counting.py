@@ -1,9 +1,13 @@
-"""Counting what a panel says about learning, over studies from a bank.
+"""Count verdicts from a panel of recipes, and how often they are wrong.
 
-What every recipe costs in single sessions goes in. The word of every study comes out,
-by the rules of `inference`, and how often a recipe that was held out of the panel
-contradicts it. The gates `retention`, `noise` and `trained` are applied; the others are
-not simulated.
+A bank holds the sessions of one simulated code (cell), each trained under all recipes:
+those of the panel, and others that are held out of it. In: the effects D, H and delta
+of every recipe in every session. Studies are drawn from the bank with replacement. Out:
+the verdict of every study by the rules of `inference`, and how often a held-out recipe
+contradicts it. Of the gates only `retention`, `noise` and `trained` are applied.
+
+Names are like `D` for the declared recipe and `D [longer]` for another one. `noise` is
+the A/A contrast: the loss at dose 0 with other seeds, minus that at dose 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,27 +36,29 @@ from invariance_probe.study.panel import DECLARED
 ARMED = ("D", "H", "delta")
 """Estimands of learning."""
 RECIPES = (*PANEL, *(held_out.name for held_out in HELD_OUT))
-"""Every recipe: those of the panel, then those held out of it."""
+"""All recipes: those of the panel, then those held out of it."""
 CHANGES = ("L(0)", "H", "delta")
-"""What longer training may change, which the gate `trained` looks at."""
+"""Quantities that longer training may lower; L(0) is the loss at dose 0."""
 JUDGES = tuple(held_out.name for held_out in HELD_OUT if held_out.judges)
-"""Held-out recipes that printed words are compared with."""
+"""Held-out recipes against which the panel's verdicts are checked."""
 CODE, NOISE = "C_code", "noise"
+"""Names of the estimand of the code, and of the A/A contrast."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearningBank:
-    """Sessions of one cell that were trained by all recipes.
+    """Sessions of one simulated code (cell) that were trained under all recipes.
 
     Attributes
     ----------
     values
-        Unscaled effects of every session (session,), by name: `C_code` and `noise`; and
-        for every recipe `D`, `H`, `delta`, the loss `L(0)` at dose 0, and the parts
-        `kept` and `kept_shared` of the range that dose 0 and the shared arm keep. A
-        recipe is marked as in `D [longer]`.
+        Figures of every session (session,), by name. `C_code` and `noise` (the A/A
+        contrast), and for every recipe `D`, `H`, `delta` and the loss `L(0)` at dose 0,
+        are in units of the loss. `kept` and `kept_shared` are the fractions of the
+        decodable range that representations trained at dose 0, or in the shared arm,
+        retain.
     range, code_range
-        R and R_code (session,).
+        The decodable ranges R and R_code (session,).
     """
 
     values: Mapping[str, np.ndarray]
@@ -63,11 +69,11 @@ class LearningBank:
         return len(self.range)
 
     def mean(self, name: str) -> float:
-        """The bank's own ratio of effect to range."""
+        """Mean of an effect over sessions, divided by the mean decodable range."""
         return float(self.values[name].mean() / self._range_of(name).mean())
 
     def sd(self, name: str) -> float:
-        """SD of an effect over sessions, in units of the mean range."""
+        """SD of an effect over sessions, divided by the mean decodable range."""
         return (
             float(self.values[name].std(ddof=1) / self._range_of(name).mean())
             if len(self) > 1
@@ -75,36 +81,31 @@ class LearningBank:
         )
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
-        """The p values of `<= margin` and of `> margin`.
+        """Test the claims `<= margin` and `> margin` in every study.
 
         Parameters
         ----------
         name
-            The effect.
+            Name of the effect in `values`.
         studies
-            Which sessions each study drew (study, session).
+            Indices of the sessions that each study consists of (study, session).
         margin
-            The margin, in units of the range.
+            The margin, in units of the decodable range.
 
         Returns
         -------
         at_most, more
-            (study,) each.
+            P value of each claim (study,).
         """
         return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
-        """The bank of some of its sessions.
+        """Return the bank that consists of the chosen sessions.
 
         Parameters
         ----------
         chosen
-            Places of the sessions, which may repeat (session,).
-
-        Returns
-        -------
-        bank
-            The chosen sessions.
+            Indices of sessions, which may repeat (session,).
         """
         return LearningBank(
             {n: x[chosen] for n, x in self.values.items()},
@@ -113,7 +114,7 @@ class LearningBank:
         )
 
     def of(self, names: Sequence[str]) -> Bank:
-        """Some of its effects as a bank whose sizes can be counted."""
+        """Return the named effects as a `counting.Bank`, to count false claims."""
         ones = np.ones(len(self))
         return Bank(
             {n: self.values[n] for n in names}, {n: self._range_of(n) for n in names}, ones, ones
@@ -124,7 +125,7 @@ class LearningBank:
 
 
 def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
-    """The bank of sessions, from the values of each."""
+    """Build a bank from the figures of every session (see `session_values`)."""
     names = found[0].keys() if found else ()
     columns = {name: np.array([values[name] for values in found]) for name in names}
     nothing = np.zeros(0)
@@ -132,9 +133,18 @@ def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
 
 
 def session_values(one: Measured) -> dict[str, float] | None:
-    """What a bank holds of one session, with `range` and `code_range`.
+    """Read the figures of one session that a `LearningBank` needs.
 
-    It is None where runs failed.
+    Parameters
+    ----------
+    one
+        What was measured on the session.
+
+    Returns
+    -------
+    values
+        The figures by name, with `range` and `code_range`; None if a run is missing or
+        has failed.
     """
     losses = one.losses
     effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
@@ -172,21 +182,21 @@ def _mean_range(effect: Effect) -> float:
 
 
 def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL) -> np.ndarray:
-    """The word of every study, judged under some recipes.
+    """Give the verdict of every study, judged under a panel of recipes.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     recipes
-        The panel, the declared recipe first.
+        Names of the panel's recipes, the declared one first.
 
     Returns
     -------
     words
-        (study,).
+        Verdict of each study, such as `sensitive` or `invalid: noise` (study,).
     """
     below, above = bank.p_values(NOISE, studies, MARGIN)
     far_below, not_low = bank.p_values(NOISE, studies, -MARGIN)
@@ -206,9 +216,10 @@ def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANE
 def _claims(
     bank: LearningBank, studies: np.ndarray, recipe: str, equivalent: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The p values of all claims under a recipe.
+    """P values (study,) of all claims about learning under one recipe, by claim.
 
-    They are 1 for claims that its gates take away.
+    They are 1 where a gate forbids the claim. `equivalent` says for each study whether
+    dose 0 with other seeds was shown to be equivalent to dose 0.
     """
     fails = _weak(bank, studies, recipe, at_best=True)
     relies = equivalent & ~_weak(bank, studies, recipe, at_best=False)
@@ -221,37 +232,38 @@ def _claims(
 
 
 def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -> np.ndarray:
-    """Which studies fail the gate `retention`.
+    """Decide which studies fail the gate `retention` (study,).
 
-    It is judged by dose 0, or with `at_best` by the better of dose 0 and the shared
-    arm.
+    The gate reads the representations trained at dose 0 or, with `at_best`, the better
+    of those at dose 0 and in the shared arm.
     """
     kept = bank.values[marked("kept", recipe)]
     if at_best:
         kept = np.maximum(kept, bank.values[marked("kept_shared", recipe)])
-    # The gate allows one exception above four sessions (science.md 3.4).
+    # The gate allows one exception in studies of more than four sessions.
     allowed = 1 if studies.shape[1] > 4 else 0
     return (kept[studies] < RETAINED).sum(axis=1) > allowed
 
 
 def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.ndarray:
-    """In which studies longer training shows a recipe undertrained.
+    """Decide in which studies a recipe is shown to be trained too little.
 
-    This is the rule of `gates.trained`.
+    The rule is that of the gate `trained` (`inference.hypotheses.gates`), which
+    compares the recipe with a longer one.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     recipe
-        A key of `LONGER_OF`.
+        Name of the recipe, a key of `LONGER_OF`.
 
     Returns
     -------
     undertrained
-        (study,).
+        Boolean (study,).
     """
     p = {
         "L(0) > 0": lowered_p(bank, studies, recipe, "L(0)", 0.0),
@@ -264,25 +276,25 @@ def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.nda
 def lowered(
     bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
 ) -> np.ndarray:
-    """In which studies longer training is shown to lower a loss.
+    """Decide in which studies longer training is shown to lower a loss.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     recipe
-        A key of `LONGER_OF`.
+        Name of the recipe that is trained longer, a key of `LONGER_OF`.
     what
-        `L(0)`, `H` or `delta`.
+        What is lowered: `L(0)`, `H` or `delta`.
     by
-        By more than this part of the range.
+        Threshold of the decrease, as a fraction of the decodable range R.
 
     Returns
     -------
     shown
-        (study,).
+        Boolean (study,): whether a decrease by more than `by` is shown.
     """
     return lowered_p(bank, studies, recipe, what, by) <= ALPHA
 
@@ -290,47 +302,47 @@ def lowered(
 def lowered_p(
     bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
 ) -> np.ndarray:
-    """The p value that longer training lowers a loss by more than a part of R.
+    """Test in every study whether longer training lowers a loss.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     recipe
-        A key of `LONGER_OF`.
+        Name of the recipe that is trained longer, a key of `LONGER_OF`.
     what
-        `L(0)`, `H` or `delta`.
+        What is lowered: `L(0)`, `H` or `delta`.
     by
-        The part of the range.
+        Threshold of the decrease, as a fraction of the decodable range R.
 
     Returns
     -------
     p
-        (study,).
+        P value of a decrease by more than `by` (study,).
     """
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
     return p_over_units((change - by * bank.range)[studies])[1]
 
 
 def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:
-    """The words that a recipe's means over the bank contradict.
+    """List the verdicts that a recipe's mean effects over the bank contradict.
 
     Parameters
     ----------
     bank
         The bank.
     recipe
-        The recipe.
+        Name of the recipe.
     beyond
-        By how much the means must lie on the other side of the margin, as a part of the
-        range.
+        How far the means must lie on the other side of the margin to contradict, as a
+        fraction of the decodable range.
 
     Returns
     -------
     words
-        The contradicted words.
+        The contradicted verdicts.
     """
     D, H, delta = (bank.mean(marked(name, recipe)) for name in ARMED)
     found = ["invariant", "tolerated"] if max(D, H, delta) > MARGIN + beyond else []
@@ -343,7 +355,7 @@ def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tup
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something happens over studies, and its upper bound."""
+    """Fraction of studies in which something happens, and its upper bound."""
 
     reached: float
     upper: float
@@ -355,7 +367,7 @@ def rate(
     rng: np.random.Generator,
     hit: Callable[[LearningBank, np.ndarray], np.ndarray],
 ) -> Rate:
-    """How often something holds over studies drawn from a bank.
+    """Count for what fraction of studies a statement is true.
 
     Parameters
     ----------
@@ -364,14 +376,15 @@ def rate(
     sessions
         Sessions per study.
     rng
-        Where the draws come from.
+        Random-number generator that draws studies and resamples the bank.
     hit
-        Says for which studies (study, session) of a bank it holds.
+        Function from a bank and studies (study, session) to whether the statement is
+        true of each study (study,).
 
     Returns
     -------
     rate
-        With the bound of every size (`counting.bound`).
+        The fraction, with its upper bound (`counting.bound`).
     """
     reached = float(hit(bank, draw(rng, len(bank), sessions)).mean())
     again = []
@@ -382,26 +395,26 @@ def rate(
 
 
 def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> dict[str, float]:
-    """Share of every word over studies, judged under some recipes.
+    """Count what fraction of studies gives each verdict.
 
     Parameters
     ----------
     bank
         The bank.
     studies
-        Which sessions each study drew (study, session).
+        Indices of the sessions that each study consists of (study, session).
     recipes
-        The panel, the declared recipe first.
+        Names of the panel's recipes, the declared one first.
 
     Returns
     -------
     shares
-        By word, in [0, 1].
+        Fraction of studies by verdict, in [0, 1].
     """
     found = words(bank, studies, recipes)
     return {str(word): float((found == word).mean()) for word in sorted(set(found))}
 
 
 def alone() -> tuple[str, ...]:
-    """The panel of a study that judges the declared recipe alone."""
+    """Return the panel of a study that is judged under the declared recipe alone."""
     return (DECLARED,)

@@ -1,7 +1,9 @@
-"""Train the sessions of learning's banks, in rounds over the cells.
+"""Train the sessions on which findings of learning are calibrated.
 
-A size goes in; the bank of every cell comes out. Only those sessions are trained that
-neither the table of earlier sessions nor the run store has. Nothing is counted here.
+A cell is one simulated code; its bank is the sessions that were trained for it. In: the
+size of the calibration. Out: the bank of every cell. Sessions are read from the table
+of earlier sessions or from the run store if they are there, and trained otherwise. The
+cells take turns, one session each. Nothing is counted here.
 """
 
 from collections.abc import Mapping
@@ -26,24 +28,25 @@ from invariance_probe.plan.run import Run
 def measured_learning(
     ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any], kept: Path
 ) -> dict[str, LearningBank]:
-    """Train what is missing, session after session, and return every bank.
+    """Train the sessions that are missing, and return the bank of every cell.
 
     Parameters
     ----------
     ground
-        Where the sessions are trained.
+        The store and the workers.
     size
-        A key of `SIZES`.
+        Size of the calibration, a key of `learning_banks.SIZES`.
     method, other
-        The declared method, and that of the recipe `other`.
+        The SSL method of the declared recipe, and that of the recipe `other`, as plain
+        data.
     kept
-        Table of the sessions that have been trained, which is read first and written
-        last.
+        CSV table of sessions that were trained earlier. It is read first, and written
+        again at the end with the new sessions.
 
     Returns
     -------
     banks
-        Bank of every cell, by name.
+        Bank of every cell, by the name of the cell.
     """
     plans = {}
     for cell in CELLS:
@@ -65,7 +68,7 @@ def measured_learning(
 
 
 def _sessions(plans: Mapping[str, Plan]) -> list[SessionOfCell]:
-    """Every session of every cell, in the order in which they are trained."""
+    """List all sessions of all cells in the order in which they are trained."""
     runs: dict[tuple[str, str], dict[str, Run]] = {}
     for name, plan in plans.items():
         for run in (*plan.baselines, *plan.grid):

@@ -1,6 +1,8 @@
-"""The page about findings of learning, from calibration.json alone.
+"""The page that reports the calibration of the findings of learning.
 
-The content of calibration.json goes in; README.md comes out. Nothing is counted here.
+In: the content of calibration.json. Out: README.md. Nothing is counted here. A cell is
+one simulated code. Verdicts rest on a panel of training recipes and are checked against
+recipes that are held out of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +50,7 @@ def write_learning_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def learning_page(content: Mapping[str, Any]) -> str:
-    """The page in Markdown."""
+    """Write the page in Markdown from the content of calibration.json."""
     lines, settings = content["learning"], content["settings"]
     return "\n".join(
         [
@@ -89,7 +91,7 @@ def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
-    """Table of the figures that are neither sizes nor coverages."""
+    """Table of the rows that are neither about false claims nor about coverage."""
     rows = [
         [
             row["about"],
@@ -108,7 +110,7 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of the shares of words, with and without the panel."""
+    """Table of how often each verdict is given, with and without the panel."""
 
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(
@@ -125,7 +127,7 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of what every recipe costs."""
+    """Table of the mean effects D, H and delta under every recipe."""
     rows = [
         [
             line["title"],
@@ -142,7 +144,7 @@ def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In what part of single sessions longer training lowers a loss, as a table."""
+    """Table of the fraction of sessions in which longer training lowers a loss."""
     names = ("L(0)", "H", "L(0) and H", "delta")
     rows = [
         [line["recipe"], line["sessions"], *(number(line[name]) for name in names)]
@@ -152,7 +154,11 @@ def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of what longer training changes, by threshold."""
+    """Table of how much longer training lowers losses.
+
+    Further columns give the fraction of studies that show a decrease by more than each
+    threshold.
+    """
     thresholds = list(rules[0]["shown"]) if rules else []
     rows = [
         [

@@ -1,7 +1,11 @@
-"""The figures about findings of learning.
+"""Count errors of the findings of learning.
 
-Banks go in; rows of what was asked and what was reached come out: contradicted words,
-sizes, power with and without the panel, and undertrained recipes.
+A cell is one simulated code. Its bank is the sessions that were trained for it, under
+the panel's recipes and under recipes held out of the panel. In: the banks. Out: rows of
+the report, each a figure with the bound it should meet: how often a held-out recipe
+contradicts the verdict, how often false claims are made, how often the right verdict is
+given with and without the panel, and how often the gate `trained` recognises a recipe
+that trains too little.
 """
 
 from collections.abc import Mapping
@@ -31,39 +35,42 @@ from invariance_probe.inference.power.spreads import marked
 from invariance_probe.study.panel import DECLARED
 
 SESSIONS = 6
-"""Sessions of the studies that are counted."""
+"""Sessions per study."""
 BEYOND = 0.02
-"""Contradictions by more than this part of the range are counted beside.
+"""Contradictions by more than this part of the range are also counted alone.
 
-A smaller one is hardly a contradiction.
+A smaller difference is hardly a contradiction.
 """
 THRESHOLDS = (0.0, 0.025, 0.05, 0.1)
-"""Parts of the range by which longer training must lower something.
+"""Candidate thresholds for how much longer training lowers a loss.
 
-They belong to rules that are tried.
+They are fractions of the decodable range. A table of the report shows how well each
+would recognise a recipe that trains too little.
 """
 LARGEST, LARGEST_BOUND = 0.05, 0.10
-"""The largest share of contradicted studies that is accepted, and its bound."""
+"""Largest accepted fraction of contradicted studies, and of its upper bound."""
 UNDERTRAINED = "undertrained"
-"""The recipe that the gate `trained` must catch."""
+"""Name of the recipe for which the gate `trained` should fail."""
 
 
 def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> list[Row]:
-    """Every figure about findings of learning.
+    """Compute every figure about findings of learning.
 
-    Cells with fewer than six sessions have means alone.
+    For cells with fewer than six sessions only means are reported.
 
     Parameters
     ----------
     banks
-        By the cell's name.
+        Bank of every cell, by the name of the cell.
     tables
-        Tables of the report; words, means and rules that were tried go there.
+        Tables of the report. Verdicts and means of every cell are added as `learning`;
+        what longer training changes is added as `trained` (over studies) and
+        `trained_sessions` (over single sessions).
 
     Returns
     -------
     rows
-        What was asked and what was reached.
+        The figures, with the bounds they should meet.
     """
     tables |= {"learning": [], "trained": [], "trained_sessions": _single_sessions(banks)}
     rows = []
@@ -99,10 +106,15 @@ def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> 
 PANEL_RECIPES = tuple(
     recipe for recipe in RECIPES if recipe not in {held_out.name for held_out in HELD_OUT}
 )
+"""Names of the panel's recipes, without those held out of it."""
 
 
 def _means(bank: LearningBank) -> dict[str, Any]:
-    """Mean and SD of what every recipe costs, and of C_code."""
+    """Mean and SD over sessions of C_code, and of D, H and delta by recipe.
+
+    For every recipe the mean fraction of the range that dose 0 retains (`kept`) is
+    added; its SD is not computed and is set to 0.
+    """
     of_recipes = {
         recipe: {
             name: (bank.mean(marked(name, recipe)), bank.sd(marked(name, recipe))) for name in ARMED
@@ -114,7 +126,7 @@ def _means(bank: LearningBank) -> dict[str, Any]:
 
 
 def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
-    """How often held-out recipes contradict a printed word."""
+    """Return the rows that say how often held-out recipes contradict a verdict."""
     rows = []
     for beyond in (0.0, BEYOND):
         for recipes, by in (*(((name,), _title(name)) for name in JUDGES), (JUDGES, "any of them")):
@@ -145,9 +157,10 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
 
 
 def _single_sessions(banks: Mapping[str, LearningBank]) -> list[dict[str, Any]]:
-    """In which part of single sessions longer training lowers a loss.
+    """Count in what fraction of sessions longer training lowers a loss.
 
-    Over all cells: the loss at dose 0, H, both of these, and delta.
+    The sessions of all cells are pooled. There is one line per recipe, with the
+    fractions for the loss at dose 0, for H, for both of these, and for delta.
     """
     found = []
     for recipe, longer in LONGER_OF.items():
@@ -176,7 +189,7 @@ def _title(name: str) -> str:
 
 
 def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) -> list[Row]:
-    """How often the words that a cell must find are said."""
+    """Return the rows that say how often studies give the right verdict."""
     rows = []
     for word in POWERS.get(name, ()):
         for judged, said in (
@@ -201,7 +214,10 @@ def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) 
 
 
 def _sizes(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
-    """Size of every claim under the declared recipe, at the bank's mean."""
+    """Return the rows about false claims under the declared recipe.
+
+    The margin is placed at the bank's mean, where every claim is false.
+    """
     rows = []
     for name in ("C_code", *ARMED):
         at_most, more, _ = sizes(bank.of([name]), name, SESSIONS, rng)
@@ -213,9 +229,9 @@ def _sizes(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row
 
 
 def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
-    """How often the gate `trained` fails.
+    """Return the rows that say how often the gate `trained` fails.
 
-    It should for the undertrained recipe, and should not for the others.
+    It should fail for the recipe that trains too little, and pass for the others.
     """
     rows = []
     for recipe in LONGER_OF:
@@ -235,9 +251,10 @@ def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[R
 
 
 def _rules(title: str, bank: LearningBank, studies: np.ndarray) -> list[dict[str, Any]]:
-    """How often longer training is shown to lower something, for every recipe.
+    """Count how often longer training is shown to lower a loss.
 
-    By more than each threshold.
+    There is one line per recipe and loss, with the fraction of studies that show a
+    decrease by more than each of `THRESHOLDS`.
     """
     found = []
     for recipe, longer in LONGER_OF.items():

@@ -1,8 +1,9 @@
-"""A table of single sessions beside the page, which outlives the store.
+"""A table of the sessions trained to calibrate findings of learning.
 
-Banks that took days thus outlive the machine that trained them. Each row names the runs
-that it was read from by their joint hash, so a row of another version of the toolkit is
-not counted.
+Training them takes days, so their figures are saved in a CSV file beside the report and
+can be used without the run store, on any machine. Every row contains a hash of the keys
+of its session's runs. Rows whose runs differ from the present ones, for example because
+another version of the toolkit made them, are ignored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,20 +21,20 @@ from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 
 DIGITS = 7
-"""Significant digits of a value."""
+"""Number of significant digits of a figure in the table."""
 _INDEX = ["cell", "session", "runs"]
 
 
 @dataclass(frozen=True, eq=False)
 class SessionOfCell:
-    """One session that the banks are to hold.
+    """One session to be trained, and the runs that it needs.
 
     Attributes
     ----------
     cell, session
-        Names of its cell and of itself.
+        Name of the simulated code (cell), and name of the session.
     runs
-        The runs that bear on it, by key.
+        The runs that are needed for the session's figures, by run key.
     """
 
     cell: str
@@ -42,17 +43,19 @@ class SessionOfCell:
 
     @cached_property
     def digest(self) -> str:
-        """Joint hash of its runs."""
+        """Hash of the keys of all its runs."""
         return sha256(" ".join(sorted(self.runs)).encode()).hexdigest()[:16]
 
 
 class SessionTable:
-    """Values of sessions, by the joint hash of their runs.
+    """Figures of sessions, as read from and written to a CSV file.
+
+    Sessions are found by the hash of their runs (`SessionOfCell.digest`).
 
     Parameters
     ----------
     path
-        A CSV file, which need not exist.
+        The CSV file; the table is empty if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,18 +75,19 @@ class SessionTable:
         return session.digest in self._values
 
     def add(self, sessions: Iterable[SessionOfCell], plan: Plan, store: Store) -> None:
-        """Take in the sessions of a cell that a store has all runs of.
+        """Add the sessions of a cell whose runs are all in the store.
 
-        A session that cannot be decoded, or a run of which failed, has no values.
+        A session is added without figures if its target cannot be decoded or if one of
+        its runs failed.
 
         Parameters
         ----------
         sessions
-            Sessions of one cell.
+            Sessions of one cell; those already in the table are skipped.
         plan
-            The plan of that cell.
+            The plan of the cell's study.
         store
-            Where results are.
+            The run store.
         """
         new = [one for one in sessions if one not in self and all(map(store.has, one.runs))]
         results = store.results(run for one in new for run in one.runs.values())
@@ -95,11 +99,14 @@ class SessionTable:
             }
 
     def values_of(self, session: SessionOfCell) -> dict[str, float] | None:
-        """The values of a session by name; None where it is not in the table."""
+        """Return a session's figures by name, or None if it is not in the table."""
         return self._values.get(session.digest)
 
     def write(self, sessions: list[SessionOfCell]) -> None:
-        """Write the rows of sessions that are known; all other rows are dropped."""
+        """Write the given sessions to the file, as far as they are in the table.
+
+        All other rows of the table are dropped.
+        """
         rows = [
             {
                 "cell": each.cell,

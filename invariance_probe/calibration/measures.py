@@ -1,7 +1,11 @@
-"""Calibrating the measures without SSL: time constants and decodability.
+"""Calibrate measures without SSL: time constants, jumps and decodability.
 
-Simulated sessions of known truth go in; rows of what was asked and what was reached
-come out. The finding of the code has a calibration of its own.
+In: simulated sessions of three worlds. In world G1 (`smoothness`) the label moves
+smoothly with a known time constant tau, in G1b (`switching`) it jumps, and in G8
+(`nothing`) activity does not code it. Out: rows of the report, each a figure with the
+bound it should meet. The test-lag curve shows how the covariance of the label with the
+decoded label falls with the lag between them; its decay gives tau. The same measurement
+tests whether the label jumps. The finding of the code is calibrated elsewhere.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,26 +22,28 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.study.study import Study
 
 Sessions = Mapping[str, Sequence[Figures]]
-"""What was measured on every session, by group of worlds."""
+"""Figures of every session, by name of its world, such as `smoothness-0.8`."""
 
 TAUS = (0.2, 0.8, 3.2)
-"""Time constants of the worlds (s)."""
+"""True time constants tau of the labels, in seconds."""
 
 
 def measured_sessions(study: Study, ground: Ground) -> dict[str, list[Figures]]:
-    """Measure the one measurement of every session.
+    """Measure on every session what its world tests.
+
+    That is the test-lag curve or, where nothing is coded, the test of decodability.
 
     Parameters
     ----------
     study
-        The study whose sessions are the worlds.
+        The study that declares the sessions.
     ground
-        Where they are measured.
+        The store and the workers.
 
     Returns
     -------
     sessions
-        What was measured on every session, by group of worlds.
+        Figures of every measured session, by the name of its world.
     """
     plan = Plan(study, find_sessions(study, ground.place.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
@@ -57,34 +63,39 @@ def _measurement_of(group: str) -> str:
 
 
 def measure_rows(found: Sessions) -> list[Row]:
-    """Every figure about the measures.
+    """Return all rows about measures without SSL.
 
-    Figures whose worlds were not measured are left out.
+    Rows about worlds that were not measured are omitted.
+
+    Parameters
+    ----------
+    found
+        Figures of every session, by name of its world.
     """
     rows = [*_time_rows(found), *_null_rows(found)]
     return [row for row in rows if row is not None]
 
 
 def _lags(found: Sessions, group: str, reading: Callable[[LagFigures], float]) -> np.ndarray:
-    """One figure of the test-lag curve of a group's sessions (session,)."""
+    """Read one figure of the test-lag curve in a world's sessions (session,)."""
     sessions = found.get(group, [])
     return np.array([reading(one) for one in sessions if isinstance(one, LagFigures)])
 
 
 def _jump_p(found: Sessions, group: str) -> np.ndarray:
-    """P value of jumps of the sessions that have one (session,)."""
+    """P values of the test for jumps, where it was computed (session,)."""
     values = _lags(found, group, lambda one: one.jumps.p_value if one.jumps else np.nan)
     return values[np.isfinite(values)]
 
 
 def _taus(found: Sessions, group: str) -> np.ndarray:
-    """Time constants (s) of the sessions in which they are finite (session,)."""
+    """Measured time constants in seconds, where they are finite (session,)."""
     values = _lags(found, group, lambda one: one.tau_s)
     return values[np.isfinite(values)]
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
-    """G1 and G1b: whether time constants and jumps are recovered."""
+    """Return the rows about time constants and jumps (worlds G1 and G1b)."""
     rows = []
     for tau in TAUS:
         smooth, jumpy = f"smoothness-{tau:g}", f"switching-{tau:g}"
@@ -135,13 +146,13 @@ def _time_rows(found: Sessions) -> list[Row | None]:
 
 
 def _null_p(found: Sessions, group: str) -> np.ndarray:
-    """P value of the null of a group's sessions (session,)."""
+    """P values of the test that a decoder beats its null, for a world (session,)."""
     sessions = found.get(group, [])
     return np.array([one.p_value for one in sessions if isinstance(one, NullFigures)])
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:
-    """G8: how often a decoder beats its null where nothing is coded."""
+    """Return the rows that say how often a decoder falsely beats its null (G8)."""
     asked = {
         "independent": "<= 0.07",
         "constant_rates": "<= 0.07",

@@ -1,8 +1,12 @@
-"""The calibration's page, from the content of calibration.json alone.
+"""The page that reports a calibration.
 
-The content goes in; README.md and its figures come out: what was asked, what was
-reached, and on how many sessions. Parts that several pages share are here too. Nothing
-is counted here.
+In: the content of calibration.json. Out: README.md and its figures. The page shows
+every figure with the bound it should meet and the number of sessions it is based on.
+Functions that other pages use are here too. Nothing is counted here.
+
+A case is one simulated code of known truth. A size is the fraction of studies that make
+a claim although it is false; a coverage is the fraction whose interval contains the
+true value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,17 +76,17 @@ def write_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """The page in Markdown.
+    """Write the page in Markdown.
 
-    First come the figures that stand for themselves, then sizes and coverage by number
-    of sessions.
+    The page begins with the rows that are neither sizes nor coverages. Sizes and
+    coverages by number of sessions follow.
 
     Parameters
     ----------
     content
         The content of calibration.json.
     charts
-        Its figures, by the name of each one's file.
+        The figures, by file name without its ending.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
-    """Say how the page was made."""
+    """Write the paragraph that says how the page was made."""
     training = settings["training"]
     method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
     if part in ("measures", "worlds"):
@@ -172,7 +176,7 @@ def _is_earlier(content: Mapping[str, Any]) -> bool:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked was reached, and where it is worst."""
+    """Write the sentence that counts how many figures meet their bounds."""
     judged = [row for row in headline(content) if row["met"] is not None]
     said = [
         f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table "
@@ -194,7 +198,7 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
-    """Table of the figures that are neither sizes nor coverages."""
+    """Table of the rows that are neither sizes nor coverages."""
     rows = [
         [
             row["about"],
@@ -225,14 +229,17 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
 
 
 def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
-    """A table with one row per case and claim, one column per session count.
+    """Write a table of sizes or coverages by number of sessions.
+
+    There is one row per case and claim (or estimand), and one column per number of
+    sessions.
 
     Parameters
     ----------
     found
         Sizes or coverages.
     of
-        What they are of: the head of the second column.
+        Heading of the second column, such as `claim` or `estimand`.
 
     Returns
     -------
@@ -261,7 +268,7 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of the verdicts beside the finding of the code."""
+    """Table that compares the verdicts with the finding of the code alone."""
 
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(f"{word} {number(share)}" for word, share in shares.items())
@@ -289,7 +296,7 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of the excess loss in each arm, over the doses."""
+    """Table of the excess loss over dose 0 in each arm, by code and dose."""
     names = list(rows[0]["figures"]) if rows else []
     cells = [
         [
@@ -304,7 +311,7 @@ def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Table of delta against the training jitter, by time constant."""
+    """Table of delta by dose of jitter in training, one row per time constant."""
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
         [
@@ -325,7 +332,7 @@ def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def mean_sd(values: Sequence[float]) -> str:
-    """Write a mean and its SD."""
+    """Format a pair (mean, SD) with two decimals."""
     return "{:+.2f} ± {:.2f}".format(*values)
 
 
@@ -341,23 +348,23 @@ def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
 def section(
     title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()
 ) -> list[str]:
-    """A section of a page; nothing where its table has no rows.
+    """Write a section of a page, with a heading and a table.
 
     Parameters
     ----------
     title
-        Its heading.
+        The heading.
     rows
-        Lines of its table.
+        Lines of the table in Markdown.
     note
-        How to read it.
+        A paragraph above the table that explains it.
     figure
-        Lines that show its figure.
+        Lines in Markdown that show a figure.
 
     Returns
     -------
     lines
-        The section in Markdown.
+        The section in Markdown; empty if the table has no rows.
     """
     return [f"## {title}", "", *([note, ""] if note else []), *figure, *rows, ""] if rows else []
 
@@ -382,7 +389,7 @@ def _drawn(content: Mapping[str, Any]) -> str:
 
 
 def _measured(content: Mapping[str, Any]) -> str:
-    """Say on how many sessions the figures about measures without SSL rest."""
+    """Write the caption about the number of sessions behind the time constants."""
     counts = sorted({row["bank"] for row in recoveries(content, TAU)})
     return (
         f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} "
@@ -393,7 +400,7 @@ def _measured(content: Mapping[str, Any]) -> str:
 
 
 def number(x: float | None) -> str:
-    """Write a figure with three decimals; nothing for None."""
+    """Format a number with three decimals; None gives an empty string."""
     return "" if x is None else f"{x:.3f}"
 
 
@@ -402,7 +409,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a Markdown table.
+    """Write a table in Markdown.
 
     Parameters
     ----------
@@ -414,7 +421,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     Returns
     -------
     lines
-        None where the table has no rows.
+        The lines of the table; empty if it has no rows.
     """
     if not rows:
         return []

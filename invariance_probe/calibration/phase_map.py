@@ -1,9 +1,14 @@
-"""The cells of the phase map, on which the finding of the code is calibrated.
+"""The phase map: simulated codes to calibrate the finding of the code.
 
-Nothing goes in but sizes; studies whose sessions are the banks come out, and the order
-in which they are measured. Between a code of one carrier and one of all units the words
-change, so the cells in the middle are measured first. The seeds of the worlds are used
-for nothing else. Nothing is measured here.
+Each code is called a cell. In most of them a number of neurons, the carriers, share the
+information J about the target equally, and the other units carry none (J is the linear
+Fisher information, about R2 / (1 - R2)). A bank is the set of sessions that are
+simulated for a cell. Between one carrier and all units, what a study should say changes
+from `few` to `spread`; the banks of cells in the middle therefore grow fastest.
+
+In: numbers of sessions. Out: studies that declare the sessions, and the order in which
+they are measured. The seed of the simulations is used for nothing else. Nothing is
+measured here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,33 +24,33 @@ STRONG, WEAK = (
     {"information": 8.0, "carrier_counts": 10.0},
     {"information": 2.0, "carrier_counts": 2.0},
 )
-"""Information and counts per bin of the carriers at J = 8 and at J = 2."""
+"""Settings of carriers with much information (J = 8) and with little (J = 2)."""
 BINS, LONG_BINS = 1600, 30_000
-"""Bins of a session, and of long recordings of the same code.
+"""Bins of an ordinary session, and of a long recording of the same code.
 
-The long recordings show the bias.
+Long recordings serve to measure the bias at the ordinary length.
 """
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One code of the phase map.
+    """One simulated code of the phase map.
 
     Attributes
     ----------
     name
-        Name of its sessions and its group.
+        Name of the code, from which its sessions are named.
     title
-        Its name in figures and tables.
+        Name of the code in figures and tables.
     world
-        What its sessions declare in addition to what all share.
+        Settings of the simulation that differ from the default.
     middle
-        Whether it lies where words change: its bank grows twice as fast.
+        Whether it lies where the right word changes; its bank then grows twice as fast.
     powers
-        Words that six sessions must find in at least .8 of studies: about the number of
-        units, or `kept`.
+        Words that at least .8 of studies of six sessions should say, such as `few`,
+        `spread` or `kept`.
     target
-        What is decoded.
+        Name of the target that is decoded.
     long_bins
         Bins of its long recordings.
     """
@@ -59,21 +64,21 @@ class Cell:
     long_bins: int = LONG_BINS
 
     def study(self, numbers: Iterable[int], long: bool = False) -> Study:
-        """The study of some sessions of the bank, or of long recordings of them.
+        """Declare the study that simulates some sessions of this code.
 
-        Its hypothesis is never judged: it is there because every study has one.
+        Its hypothesis is never judged; it is declared because every study needs one.
 
         Parameters
         ----------
         numbers
             Numbers of the sessions, from 0.
         long
-            Long recordings of the same codes.
+            Whether to declare long recordings of the same sessions.
 
         Returns
         -------
         study
-            With one recording per number.
+            A study with one recording per number.
         """
         source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
         world = {
@@ -181,40 +186,42 @@ CELLS: tuple[Cell, ...] = (
         target="direction",
     ),
 )
-"""Every cell of the phase map.
+"""All cells of the phase map.
 
-Equal carriers, one neuron recorded by several units, common noise, unequal shares and
-many units; then other rates, targets and bins.
+First come equal carriers, then one neuron recorded as several units, noise common to
+all units, unequal shares of information, and populations of 300 units; last, other
+rates, targets and bin widths.
 """
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Number of sessions of each cell, and of long recordings of the first ones."""
+    """Number of ordinary sessions, and of long recordings, per cell."""
 
     sessions: int
     long: int
 
 
 SIZES = {"full": Sizes(400, 30), "licence": Sizes(400, 30), "quick": Sizes(8, 4)}
-"""What a bank holds, by size of the calibration.
+"""Number of sessions per cell, by size of the calibration.
 
-400 sessions bound the error of studies of up to ten.
+With 400 sessions the upper bound of an error rate can be as low as .075 for studies of
+up to ten sessions (3 S / 400).
 """
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Sessions of one cell that are measured one after another.
+    """A batch of sessions of one cell that are measured together.
 
     Attributes
     ----------
     cell
-        The cell.
+        The simulated code.
     part
         Numbers of the sessions.
     long
-        Long recordings instead of short ones.
+        Whether they are long recordings.
     """
 
     cell: Cell
@@ -223,18 +230,19 @@ class Turn:
 
 
 AT_ONCE = 20
-"""Number of sessions per turn."""
+"""Number of ordinary sessions per batch."""
 LONG_EARLY = 8
-"""Long recordings of each cell that are measured after its first sessions.
+"""Number of long recordings per cell that are measured early.
 
-The others are measured later.
+They follow the first batch of ordinary sessions; the others are measured later.
 """
 
 
 def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
-    """The order in which the banks are measured.
+    """List all batches of sessions in the order in which they are measured.
 
-    Every cell grows; those in the middle grow twice as fast.
+    The cells take turns, so that their banks grow side by side. Cells in the middle of
+    the phase map grow twice as fast.
 
     Parameters
     ----------
@@ -246,7 +254,7 @@ def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
     Returns
     -------
     turns
-        All sessions, in order.
+        The batches, in order.
     """
     found: list[tuple[float, Turn]] = []
     for cell in cells:

@@ -1,8 +1,10 @@
-"""Reading calibration.json: which rows are sizes, coverages or recoveries.
+"""Read calibration.json and sort its rows by kind.
 
-The content of calibration.json goes in; its rows come out by kind. They are told apart
-by the words of their figures, so that a calibration that was made earlier can be shown
-again.
+In: the content of calibration.json. Out: its rows that are sizes (how often a claim is
+made although it is false), coverages (how often an interval contains the true value),
+biases, wrong words, or comparisons of a measured with a true value. The kind is
+recognised from the text in the row's field `figure`, so that files of earlier
+calibrations can be shown as well.
 """
 
 import re
@@ -15,28 +17,28 @@ COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<session
 BIAS = re.compile(r"bias of (?P<of>.+) against n = 30,000")
 WRONG = re.compile(r"(?P<of>wrong word) about carriers, (?P<sessions>\d+) sessions")
 TAU = "tau by test lag / tau"
-"""Beginning of the figures that compare a time constant with the truth.
+"""How the field `figure` begins in rows about measured time constants.
 
-All of them are ratios.
+The values of these rows are ratios, measured / true.
 """
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A size or a coverage that was counted.
+    """A size, a coverage or a rate of wrong words.
 
     Attributes
     ----------
     case
-        The case.
+        Name of the simulated code.
     of
-        The claim or the estimand.
+        The claim, or the estimand whose interval is counted.
     sessions
         Sessions per study.
     reached, upper
-        Share of studies, and its bound where it has one.
+        Fraction of studies, and its upper bound; None if it has none.
     met
-        Whether it is as asked; None where it is only printed.
+        Whether the figure meets its bound; None if it has no bound to meet.
     """
 
     case: str
@@ -48,34 +50,34 @@ class Counted:
 
 
 def sizes(content: Mapping[str, Any]) -> list[Counted]:
-    """How often every claim is made although it is false."""
+    """List how often every claim is made although it is false."""
     return list(_counted(content, SIZE))
 
 
 def coverages(content: Mapping[str, Any]) -> list[Counted]:
-    """How often every estimand's 90 % interval holds the truth."""
+    """List how often the 90 % interval of every estimand contains the true value."""
     return list(_counted(content, COVERAGE))
 
 
 def wrong_words(content: Mapping[str, Any]) -> list[Counted]:
-    """How often a wrong word is said about the carriers of each code."""
+    """List how often studies say a wrong word about the number of units, by code."""
     return list(_counted(content, WRONG))
 
 
 @dataclass(frozen=True)
 class Bias:
-    """How far a quantity's mean lies from that of long recordings.
+    """How far the mean of a quantity lies from its mean in long recordings.
 
     Attributes
     ----------
     case
-        The code.
+        Name of the simulated code.
     of
-        The quantity.
+        Name of the quantity.
     reached, low, high
-        The difference as a fraction, and its 95 % interval.
+        The relative difference, and its 95 % interval.
     met
-        Whether it is as asked; None where it is only printed.
+        Whether it meets its bound; None if it has no bound to meet.
     """
 
     case: str
@@ -87,7 +89,7 @@ class Bias:
 
 
 def biases(content: Mapping[str, Any]) -> list[Bias]:
-    """The bias of every quantity against long recordings."""
+    """List the bias of every quantity against long recordings."""
     return [
         Bias(row["about"], found["of"], row["reached"], row["low"], row["high"], row["met"])
         for row in content["rows"]
@@ -96,25 +98,25 @@ def biases(content: Mapping[str, Any]) -> list[Bias]:
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
-    """The rows whose figure begins as given.
+    """Select the rows whose field `figure` begins with a given text.
 
     Parameters
     ----------
     content
         The content of calibration.json.
     start
-        How the figure begins, for example `TAU`.
+        Beginning of the text, for example `TAU`.
 
     Returns
     -------
     rows
-        In their order.
+        The rows, in the order of the file.
     """
     return [row for row in content["rows"] if row["figure"].startswith(start)]
 
 
 def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows that are neither sizes nor coverages."""
+    """Select the rows that are neither sizes nor coverages."""
     return [
         row
         for row in content["rows"]
@@ -123,7 +125,7 @@ def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _counted(content: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Counted]:
-    """Yield the rows whose figure fits a pattern."""
+    """Yield the rows whose field `figure` matches a pattern."""
     for row in content["rows"]:
         if found := pattern.fullmatch(row["figure"]):
             yield Counted(

@@ -1,6 +1,7 @@
-"""One figure of the calibration: what was asked, and what was reached.
+"""Rows of the calibration's report: a figure, and the bound it should meet.
 
-Values of a bank go in; a row of calibration.json comes out.
+In: one value per simulated session. Out: a row of calibration.json with their median or
+mean.
 """
 
 from dataclasses import dataclass
@@ -11,24 +12,24 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of the calibration.
+    """One figure of the calibration's report.
 
     Attributes
     ----------
     about
-        The case or world.
+        Name of the simulated code or world.
     figure
         What was measured or counted, in words.
     asked
-        The bound: `<= x`, `>= x`, `x to y`, or `printed`.
+        The bound to meet: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
     reached
-        The figure.
+        Value of the figure.
     low, high
-        Its 95 % interval; None where an end is not given.
+        Ends of its 95 % interval; None if an end was not computed.
     bank
-        Number of sessions that it rests on.
+        Number of simulated sessions that the figure is based on.
     met
-        Whether it keeps the bound; None where it is only printed.
+        Whether the figure meets the bound; None if there is none.
     """
 
     about: str
@@ -42,19 +43,19 @@ class Row:
 
 
 def met(asked: str, reached: float) -> bool | None:
-    """Whether a figure keeps its bound; None where it is only printed.
+    """Whether a figure meets its bound.
 
     Parameters
     ----------
     asked
-        `<= x`, `>= x`, `x to y`, or `printed`.
+        The bound: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
     reached
-        The figure.
+        Value of the figure.
 
     Returns
     -------
     met
-        True, False or None.
+        True or False; None if there is no bound.
     """
     if asked == "printed":
         return None
@@ -66,7 +67,7 @@ def met(asked: str, reached: float) -> bool | None:
 
 
 def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
-    """The median of a bank with its bootstrap interval, as a row.
+    """Return the row with the median over sessions and its bootstrap interval.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row |
     Returns
     -------
     row
-        None for fewer than three sessions.
+        The row; None if there are fewer than three sessions.
     """
     if len(values) < 3:
         return None
@@ -99,19 +100,21 @@ def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row |
 
 
 def rate_row(about: str, figure: str, asked: str, hits: np.ndarray) -> Row | None:
-    """The share of hits with its exact binomial interval, as a row.
+    """Return the row with the fraction of sessions in which something is true.
+
+    Its interval is the exact binomial one.
 
     Parameters
     ----------
     about, figure, asked
         See `Row`.
     hits
-        One hit or miss per session (session,).
+        Boolean (session,): whether it is true in each session.
 
     Returns
     -------
     row
-        None without sessions.
+        The row; None if there are no sessions.
     """
     if not len(hits):
         return None

@@ -1,8 +1,11 @@
-"""Training doses do not measure time: the test-lag curve does it better (P1).
+"""Whether training under time jitter measures the time constant of a code.
 
-Sessions with labels of three known time constants go in; delta against the training
-jitter comes out. If a training dose measured tau, the dose at which delta first passes
-the margin would have to be proportional to tau.
+In: measured sessions whose labels have one of three known time constants tau. Out: the
+excess loss delta after training with time jitter, at every dose of jitter. If a
+training dose measured tau, the dose at which delta first exceeds the margin would be
+proportional to tau. The calibration shows that it is not, whereas the test-lag curve
+(the covariance of the label with the decoded label, against the lag between them) finds
+tau without SSL.
 """
 
 from collections.abc import Sequence
@@ -16,19 +19,20 @@ from invariance_probe.calibration.row import Row
 
 
 def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
-    """For every tau, the dose that breaks the code, divided by tau.
+    """Find the lowest dose at which delta exceeds the margin, relative to tau.
 
     Parameters
     ----------
     measured
-        Decodable sessions of the bank.
+        Decodable sessions.
     tables
-        Tables of the report; the curves go to `training_dose`.
+        Tables of the report. Delta by dose and time constant is added as the table
+        `training_dose`.
 
     Returns
     -------
     rows
-        One figure per time constant whose code some dose breaks.
+        One row per time constant for which delta exceeds the margin at some dose.
     """
     tables["training_dose"] = []
     rows = []
@@ -51,7 +55,7 @@ def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> 
                 },
             }
         )
-        # Empty where no dose breaks the code.
+        # Doses at which delta exceeds the margin; empty if there is none.
         broken = [dose for dose, mean in means.items() if mean > MARGIN]
         figure = "training dose at which delta first passes m / tau"
         rows += (

@@ -1,10 +1,13 @@
-"""What SSL adds to the finding of the code: that finding against the verdict.
+"""What the verdict adds to the finding of the code, which needs no SSL.
 
-Measured sessions of known truth go in; a table comes out. Without SSL one knows whether
-what remains decodes the target (`kept`) or not (`lost`). A verdict adds what training
-costs. The table says how often each verdict follows each finding of the code, and how
-often no word is added at all. Where every study of a kept code is `invariant` and every
-study of a lost one `tolerated`, training told nothing that could not have been guessed.
+The finding of the code says whether the inputs that survive a corruption decode the
+target (`kept`) or not (`lost`). The verdict also depends on what training costs. If
+every study of a kept code were `invariant` and every study of a lost code `tolerated`,
+training would reveal nothing that could not have been guessed from the code alone.
+
+In: measured sessions of simulated codes (cases). Out: a table of how often studies give
+each finding of the code and each verdict, how often the verdict differs from that
+guess, and how often it is left open.
 """
 
 from collections.abc import Sequence
@@ -18,26 +21,30 @@ from invariance_probe.calibration.dropout import JUDGED, SESSIONS, bank_of
 from invariance_probe.calibration.ground import Measured
 
 GUESSED = {"kept": "invariant", "lost": "tolerated"}
-"""The verdict that follows from the code if training never costs anything."""
+"""Verdict that one would guess from the finding of the code alone.
+
+It would be right if training never cost anything.
+"""
 
 
 def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """How often the verdict is not what the code lets one guess, by case.
+    """Count how often the verdict differs from what the code alone suggests.
 
-    Studies have six sessions. A verdict that says nothing (`inconclusive`, `invalid`)
-    adds nothing.
+    Studies have six sessions.
 
     Parameters
     ----------
     measured
         Decodable sessions of all cases.
     rng
-        Where the draws come from.
+        Random-number generator that draws the studies.
 
     Returns
     -------
     table
-        One line per case, with the shares of findings and of verdicts.
+        One line per case, with fractions of studies: by finding of the code (`code`),
+        by verdict (`verdict`), with the verdict that one would guess (`as_guessed`),
+        with another one (`adds`), and with none, inconclusive or invalid (`silent`).
     """
     found = []
     for case in dict.fromkeys(m.case for m in measured):

@@ -1,7 +1,21 @@
-"""The figures about the worlds G3 to G6: what estimators recover, and errors.
+"""Check estimators against the known truth of the simulated worlds G3 to G6.
 
-Measured sessions of known truth go in; rows of what was asked and what was reached come
-out: what the estimators recover of the truth, and how often they are wrong.
+In: the measured sessions of each world. Out: rows of the report, each a figure with the
+bound it should meet: how well the estimators recover the truth, and how often they are
+wrong. A bank is the set of sessions of one world, from which studies are drawn.
+
+* G3, `recurring`: behaviours recur while a slow drift changes the activity. Pairs of
+  windows far apart in time are mined (nearest neighbours), random, or true recurrences
+  (oracle). The contrasts M_loc and M_rand are the losses with local and with random
+  pairs, minus that with the pairs in question.
+* G4, `common-N` and `lag-...`: spikes and a second modality share N dimensions, perhaps
+  with a lag.
+* G5, `stable`, `switching`, `spread-N`: some units, the carriers, carry the target; in
+  `switching` they change half-way. The transfer ratio T compares two decoding losses in
+  one half of the session: the loss from removing the units chosen in the other half,
+  divided by the loss from removing those chosen in that half itself. It is 1 if the
+  same units matter in both halves, and 0 if others do.
+* G6, `turnover` and `skewed`: units come and go over sessions of one electrode array.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,24 +54,29 @@ from invariance_probe.plan.run import RunResult
 
 F = TypeVar("F")
 Worlds = Mapping[str, Sequence[Measured]]
-"""Measured sessions by world."""
+"""Measured sessions, by name of their world."""
 
 STUDY = 6
-"""Sessions per study of mined pairs."""
+"""Sessions per study about mined pairs."""
 STUDIES_OF_TURNOVER = (4, 6, 12)
-"""Sessions per study of the worlds with turnover."""
+"""Numbers of sessions per study about turnover of units."""
 EFFECTS = ("delta", "C_code")
 """Estimands whose intervals are checked in the worlds with turnover."""
 SWITCHED = 0.5
-"""A switch is claimed where the transfer ratio's interval lies below this."""
+"""A switch of carriers is claimed if the whole interval of T lies below this."""
 MODES: dict[Mode, str] = {"refit": "decoder refitted", "fixed": "decoder fixed"}
-"""Whether the decoder is refitted without the units, in words."""
+"""What the report calls a decoder that is, or is not, refitted without units."""
 
 
 def world_rows(worlds: Worlds) -> list[Row]:
-    """The figures of G3, G4 and G5.
+    """Return the rows about the worlds G3, G4 and G5.
 
-    Figures whose worlds were not measured are left out.
+    Rows about worlds that were not measured are omitted.
+
+    Parameters
+    ----------
+    worlds
+        Measured sessions, by name of their world.
     """
     rows = [
         *_mining_rows(worlds),
@@ -71,7 +90,10 @@ def world_rows(worlds: Worlds) -> list[Row]:
 def _values(
     sessions: Sequence[Measured], kind: type[F], reading: Callable[[F], float | None]
 ) -> np.ndarray:
-    """One figure of sessions whose figures are of one kind (session,); NaN for None."""
+    """Read one value from the figures of every session (session,).
+
+    Sessions whose figures are not of the given kind are skipped. None becomes NaN.
+    """
     values = [reading(one.found) for one in sessions if isinstance(one.found, kind)]
     return np.array([np.nan if value is None else value for value in values])
 
@@ -81,7 +103,11 @@ def _shared(worlds: Worlds, name: str, reading: Callable[[SharedFigures], float]
 
 
 def _dimension_rows(worlds: Worlds) -> list[Row | None]:
-    """G4: whether shared dimensions are counted exactly, and none is invented."""
+    """Return the rows about the number of shared dimensions (world G4).
+
+    They say how often it is exactly right, and how often dimensions are found where
+    none is shared.
+    """
     figure, rows, exact = "shared dimensions counted exactly", [], []
     for common in COMMON:
         found = _shared(worlds, f"common-{common}", lambda one: one.dimensions)
@@ -89,7 +115,7 @@ def _dimension_rows(worlds: Worlds) -> list[Row | None]:
         rows.append(rate_row(f"G4, {common} common", figure, "printed", exact[-1]))
     nothing = _shared(worlds, "common-0", lambda one: one.dimensions)
     smallest = min(len(hits) for hits in exact)
-    # As many sessions of each number of dimensions.
+    # Every true number of dimensions contributes equally many sessions.
     over_all = np.concatenate([hits[:smallest] for hits in exact])
     return [
         rate_row("G4, 0 to 4 common", f"{figure}, as many sessions of each", ">= 0.9", over_all),
@@ -99,7 +125,10 @@ def _dimension_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _lag_rows(worlds: Worlds) -> list[Row | None]:
-    """G4: whether the lag between the modalities is found."""
+    """Return the rows about the lag between two modalities (world G4).
+
+    They say how often it is found to within one bin.
+    """
     rows = []
     for lag, name in LAGS.items():
         off = np.abs(_shared(worlds, name, lambda one: one.lag_bins) - lag)
@@ -112,10 +141,10 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _messenger_rows(worlds: Worlds) -> list[Row | None]:
-    """Build the rows for world G5, in which a few units carry the target.
+    """Return the rows about messenger units (world G5).
 
-    They say whether these units are found, whether the interval of the transfer ratio T
-    contains its true value, and how often a switch is claimed where there is none.
+    They say whether the carriers are found, whether the interval of the transfer ratio
+    T contains its true value, and how often a switch is claimed where there is none.
     """
     rows: list[Row | None] = []
     for mode, said in MODES.items():
@@ -168,7 +197,7 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _recall(session: Measured, mode: Mode) -> float:
-    """The part of the carriers that was chosen, mean over both halves."""
+    """Fraction of the carriers that were found, mean over a session's halves."""
     assert isinstance(session.found, MessengerFigures)
     sets, found = session.found.transfer(mode, CARRIERS), []
     for chosen, carriers in zip((sets.set_a, sets.set_b), session.truth["carriers"], strict=True):
@@ -183,7 +212,10 @@ def _high(ratio: Interval) -> float:
 def _transfers(
     sessions: Sequence[Measured], mode: Mode, reading: Callable[[Interval], float]
 ) -> np.ndarray:
-    """One figure of T in every session (session,); NaN where T is not reported."""
+    """Read T, or an end of its interval, in every session (session,).
+
+    The value is NaN in sessions that do not report T.
+    """
 
     def of(found: MessengerFigures) -> float | None:
         ratio = found.transfer(mode, CARRIERS).transfer
@@ -193,14 +225,17 @@ def _transfers(
 
 
 def _covered(sessions: Sequence[Measured], mode: Mode, truth: float) -> np.ndarray:
-    """Whether the interval of T holds the truth, in every session that reports T."""
+    """Whether the interval of T contains the true value `truth` (session,).
+
+    Sessions that do not report T are omitted.
+    """
     low = _transfers(sessions, mode, lambda ratio: ratio.low)
     high = _transfers(sessions, mode, _high)
     return ((low <= truth) & (truth <= high))[~np.isnan(low)]
 
 
 def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
-    """The mean over sessions with its bootstrap interval, as a row."""
+    """Return the row with the mean over sessions and its bootstrap interval."""
     if not len(values):
         return None
     rng = np.random.default_rng(4)
@@ -214,7 +249,11 @@ def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | 
 
 
 def _mining_rows(worlds: Worlds) -> list[Row | None]:
-    """G3: how often random, oracle and nearest-neighbour pairs seem to help."""
+    """Return the rows about mined pairs (world G3).
+
+    They say how often random, oracle and nearest-neighbour pairs are claimed to help,
+    and how often the two windows of a pair show the same behaviour.
+    """
     sessions = worlds.get("recurring", ())
     if len(sessions) < STUDY:
         return []
@@ -240,7 +279,7 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
                 max(mean, 0.0),
             )
         )
-        # The design simulation's oracle arm has q = .9.
+        # The bound on the power applies only at the larger fraction q of distant pairs.
         asked = ">= 0.8" if share == max(SHARES) else "printed"
         rows.append(
             _claim_row(about, "M_loc > 0 claimed of oracle pairs", asked, gain["oracle"], 0.0)
@@ -298,15 +337,15 @@ def _found(session: Measured, kind: PairsKind) -> PairsFound:
 
 
 def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: float) -> Row:
-    """How often studies of `STUDY` sessions claim a mean above a null.
+    """Return the row that says how often studies claim a mean gain above `null`.
 
-    The 95 % interval is over resampled banks. A null at the bank's own mean moves with
-    each resampled bank.
+    Studies have `STUDY` sessions. The 95 % interval is over resampled banks. A `null`
+    above 0 stands for the bank's own mean and is computed anew for each of them.
     """
 
     def claimed(bank: np.ndarray, at: float, studies: int) -> float:
         drawn = bank[rng.integers(0, len(bank), (studies, STUDY))] - at
-        # The SD is 0 where a study draws one and the same session every time.
+        # The SD is 0 if a study consists of copies of a single session.
         with np.errstate(divide="ignore", invalid="ignore"):
             t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(STUDY))
         return float((t >= stats.t.ppf(1 - ALPHA, STUDY - 1)).mean())
@@ -331,21 +370,22 @@ def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: flo
 
 
 def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
-    """G6: whether intervals hold the truth under turnover of units.
+    """Return the rows about coverage of intervals under turnover of units (G6).
 
-    Sessions are drawn over many arrays, or are successive ones of one array.
+    The sessions of a study are drawn from many arrays, or they are successive sessions
+    of one array.
 
     Parameters
     ----------
     plan
-        The plan of the worlds with turnover.
+        The plan of the study with turnover.
     results
-        Results by key.
+        Results of its runs, by run key.
 
     Returns
     -------
     rows
-        What was asked and what was reached.
+        The coverages, with the bounds they should meet.
     """
     rows = []
     everything = measured(plan, results)
@@ -358,7 +398,7 @@ def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
 
 
 def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
-    """G6: coverage of intervals in the sessions of one world."""
+    """Return the rows about coverage for the sessions of one world with turnover."""
     effects = {name: [_effect(one, name) for one in members] for name in EFFECTS}
     bank = Bank(
         {name: np.array([e.values.mean() for e in found]) for name, found in effects.items()},
@@ -410,10 +450,11 @@ def _coverage_row(
     level: float,
     rng: np.random.Generator,
 ) -> Row:
-    """Fraction of simulated studies whose interval holds the true value.
+    """Return the row about the coverage of the intervals of studies.
 
-    Its own 95 % interval is by bootstrap over the bank of simulated sessions; in each
-    resampled bank, the mean of the bank is taken as the true value.
+    Coverage is the fraction of studies whose interval contains the true value, which is
+    the bank's mean. The 95 % interval of the coverage is over resampled banks; the mean
+    of each resampled bank is taken as its true value.
     """
     again = []
     for _ in range(BOOTSTRAPS):
@@ -435,9 +476,19 @@ def _coverage_row(
 
 
 def _successive(arrays: np.ndarray, sessions: int) -> np.ndarray:
-    """Studies of successive sessions of one array, without overlap.
+    """Form studies from successive sessions of one array, without overlap.
 
-    They are the places of the sessions (study, session).
+    Parameters
+    ----------
+    arrays
+        Name of the array of every session (session,), in order of recording.
+    sessions
+        Sessions per study.
+
+    Returns
+    -------
+    studies
+        Indices of the sessions that each study consists of (study, session).
     """
     found = []
     for name in np.unique(arrays):

@@ -1,17 +1,19 @@
-"""The worlds G3 to G6: recurrence, two modalities, messengers, turnover.
+"""Simulate and measure the worlds G3 to G6.
 
-A size goes in; the sessions of these worlds and what was measured on them come out.
-Nothing is counted here.
+A world is one kind of simulated recording. In G3 behaviours recur under a slow drift,
+in G4 two modalities share latents, in G5 a few units (messengers) carry the target, and
+in G6 units come and go over sessions. In: the size of the calibration. Out: the
+sessions of these worlds, with what was measured on them. Nothing is counted here.
 
-Settings were chosen on seed 100 and frozen. The time constant (3 s) and the number of
-private latents of G4 are those of the design simulation. Its length (400 s) and that of
-G5 (400 s, two of which choose) are the first that were tried. G3's units, bins,
-dimensions (as many as behaviours span, so that drift and behaviour compete) and part of
-distant pairs were tuned until local pairs decode about .65 and oracle pairs .8, as in
-the design simulation. G6 has a label gain of .25. At the generator's own .4, the gains
-of some units make counts so skewed that in a few sessions linear SSL of one dimension
-follows a unit instead of the label; delta is then strongly skewed over sessions, and no
-t interval covers its mean. That world is measured too, and printed.
+The settings were chosen on simulations with seed 100 and then frozen. G3's numbers of
+units, bins and dimensions and its fractions of distant pairs were tuned until local
+pairs decode with an accuracy of about .65 and oracle pairs (true recurrences) of about
+.8. It has as many dimensions as its behaviours span, so that drift and behaviour
+compete for them. The lengths of G4 and G5 (400 s) are the first that were tried. G6 has
+a label gain of .25. With the generator's default of .4 some units have so skewed counts
+that one-dimensional linear SSL follows such a unit in a few sessions instead of the
+label. Delta is then strongly skewed over sessions, and no t interval covers its mean.
+That variant (`skewed`) is measured too, but has no bound to meet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,21 +32,21 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 COMMON = (0, 1, 2, 3, 4)
-"""Numbers of shared dimensions of the worlds of two modalities."""
+"""Numbers of dimensions that the two modalities of G4 share."""
 LAGS = {0: "common-2", 3: "lag-behind", -4: "lag-ahead"}
-"""Lags (bins) of the worlds with two shared dimensions, and their names."""
+"""Names of the variants of G4 with two shared dimensions, by lag in bins."""
 CARRIERS = 6
-"""Number of carriers of the sparse messenger worlds."""
+"""Number of units that carry the target in the sparse variants of G5."""
 SPREAD = (20, 60)
-"""Numbers of carriers, of 60 units, in stable worlds that are not sparse."""
+"""Numbers of carriers, of 60 units, in variants of G5 that are not sparse."""
 SHARES = (0.5, 0.9)
-"""Parts of the pairs that are distant ones."""
+"""Fractions of the pairs of windows in G3 that are distant in time."""
 DOSE = 0.4
-"""Dose of unit dropout in the worlds with turnover."""
+"""Dropout rate that is applied in G6."""
 LABEL_GAINS = {"turnover": 0.25, "skewed": 0.4}
-"""Label gain of each world with turnover."""
+"""Gain of the label in each variant of G6."""
 SUCCESSIVE = 12
-"""Number of sessions of one array with turnover."""
+"""Number of successive sessions per electrode array in G6."""
 
 SIZES: dict[str, dict[str, int]] = {
     "full": {
@@ -67,22 +69,22 @@ SIZES: dict[str, dict[str, int]] = {
         "skewed": 1,
     },
 }
-"""Sessions of every world, by size of the calibration.
+"""Sessions per world, by size of the calibration.
 
-For turnover and its skewed variant, numbers of arrays of `SUCCESSIVE` sessions each.
+For `turnover` and `skewed` it is the number of arrays, with `SUCCESSIVE` sessions each.
 """
 
 
 @dataclass(frozen=True)
 class Family:
-    """Worlds that share one measurement.
+    """Worlds on which the same measurement is made.
 
     Attributes
     ----------
     study
-        Their recordings, target and folds; its hypothesis is never judged.
+        Declares their recordings, target and folds; its hypothesis is never judged.
     method
-        What is measured on each session; None where the study's own runs are.
+        The measurement that is made on each session; None for the study's own runs.
     """
 
     study: Study
@@ -91,16 +93,16 @@ class Family:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured on one session, beside what it was made with.
+    """What was measured on one simulated session, and the truth about it.
 
     Attributes
     ----------
     session
         The session.
     found
-        What was measured.
+        Figures of the measurement.
     truth
-        What it was made with, by name.
+        True values of the simulation, by name.
     """
 
     session: Session
@@ -109,7 +111,13 @@ class Measured:
 
 
 def families(size: str) -> tuple[Family, ...]:
-    """The worlds of G3, G4 and G5, each with its measurement."""
+    """Declare the worlds G3, G4 and G5, each with its measurement.
+
+    Parameters
+    ----------
+    size
+        Size of the calibration, a key of `SIZES` that has sessions.
+    """
     counts = SIZES[size]
     return (
         Family(
@@ -128,19 +136,24 @@ def families(size: str) -> tuple[Family, ...]:
 
 
 def mined_pairs() -> MinedPairs:
-    """The measurement of recurring behaviours.
+    """Declare the measurement of mined pairs for G3.
 
-    It has five dimensions, as many as six behaviours span.
+    It has five dimensions, as many as its six behaviours span.
     """
     return MinedPairs(dimensions=5, local_s=0.6, fractions=SHARES, nuisance="drift")
 
 
 def turnover_study(counts: Mapping[str, int]) -> Study:
-    """The study whose sessions are of many arrays with units that come and go.
+    """Declare the study of many electrode arrays whose units come and go (G6).
 
     Its method is closed-form linear SSL. Successive sessions of one array share units
-    and are no independent sample; arrays share none. Arrays are named `turnover-i` and
-    `skewed-i`.
+    and are therefore not independent; different arrays share none. Arrays are named
+    `turnover-i` and `skewed-i`.
+
+    Parameters
+    ----------
+    counts
+        Number of arrays by variant, `turnover` and `skewed`.
     """
     worlds = [
         {
@@ -161,7 +174,10 @@ def _recurring(count: int) -> list[dict[str, Any]]:
 
 
 def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Recordings of G4: by number of shared dimensions, then by lag."""
+    """Declare the recordings of G4.
+
+    There is one for every number of shared dimensions, and one for every lag.
+    """
     own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
     common = [
         {
@@ -181,7 +197,10 @@ def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def _messengers(count: int) -> list[dict[str, Any]]:
-    """Recordings of G5: sparse codes, stable or switching, and spread ones."""
+    """Declare the recordings of G5.
+
+    They are sparse codes, stable or switching, and stable codes that are not sparse.
+    """
     own = {"generator": "messenger", "bins": 4000, "sessions": count}
     sparse = [
         {"carriers": CARRIERS, "switches": switches, "session": name}
@@ -194,7 +213,19 @@ def _messengers(count: int) -> list[dict[str, Any]]:
 def _study(
     name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float
 ) -> Study:
-    """A study of some worlds, whose hypothesis is never judged."""
+    """Declare a study of some worlds, whose hypothesis is never judged.
+
+    Parameters
+    ----------
+    name
+        End of the study's name.
+    worlds
+        Settings of its simulated recordings.
+    target
+        Name of the target that is decoded.
+    folds, embargo_s
+        Number of folds, and the embargo between them in seconds.
+    """
     kind = "categorical" if target == "behaviour" else "continuous"
     probes = (
         {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]}
@@ -232,19 +263,19 @@ def _study(
 
 
 def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
-    """Measure every session of G3, G4 and G5, and return what there is.
+    """Measure the sessions of G3, G4 and G5.
 
     Parameters
     ----------
     size
-        A key of `SIZES` that has sessions.
+        Size of the calibration, a key of `SIZES` that has sessions.
     ground
-        Where they are measured.
+        The store and the workers. If `ground.train` is False, nothing is measured.
 
     Returns
     -------
     worlds
-        Measured sessions by world.
+        The sessions whose results the store then has, by name of their world.
     """
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
@@ -266,19 +297,19 @@ def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
 
 
 def measured_turnover(size: str, ground: Ground) -> tuple[Plan, dict[str, RunResult]]:
-    """Measure raw decoders, the code and closed-form linear SSL on G6.
+    """Measure decoders, the finding of the code and linear SSL on G6.
 
     Parameters
     ----------
     size
-        A key of `SIZES` that has sessions.
+        Size of the calibration, a key of `SIZES` that has sessions.
     ground
-        Where they are measured.
+        The store and the workers. If `ground.train` is False, nothing is measured.
 
     Returns
     -------
     plan, results
-        The plan of the worlds with turnover, and the results by key.
+        The plan of the study, and the results that the store then has, by run key.
     """
     study = turnover_study(SIZES[size])
     plan = Plan(study, find_sessions(study, ground.place.base))
@@ -293,5 +324,8 @@ def measured_turnover(size: str, ground: Ground) -> tuple[Plan, dict[str, RunRes
 
 
 def _own(run: Run) -> bool:
-    """Whether a run is of the study's linear SSL, at dose 0 or independent draws."""
+    """Whether a run trains the study's linear SSL at dose 0 or in the main arm.
+
+    The main arm has independent draws.
+    """
     return run.method.kind == "linear_ssl" and run.arm in ("none", "independent")

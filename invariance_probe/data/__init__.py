@@ -1,1 +1,1 @@
-"""Recordings: reading, checking, and cutting into windows and folds."""
+"""Recordings: reading, simulating, checking, and cutting into windows and folds."""

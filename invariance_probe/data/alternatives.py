@@ -1,9 +1,10 @@
-"""Null targets that a session's activity cannot have caused.
+"""Null targets: target sequences that a session's activity cannot encode.
 
-They are the targets of other trials, of other sessions, or other draws of the
-experimenter. In: a recording, or the targets of several sessions. Out: targets over
-windows, (window, column) each, and the problems that keep a null from being drawn.
-Refitting decoders on them is done in `probing.measurements.nulls`.
+They are the targets of other trials or other sessions, or sequences that the
+experimenter could equally well have drawn. Decoders refitted on them give a null
+distribution of decoding (`probing.measurements.nulls`). In: a recording, or the targets
+of several sessions. Out: target sequences, and the reasons why a study's null cannot be
+made.
 """
 
 import hashlib
@@ -21,12 +22,15 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 FEWEST_TRIALS = 8
-"""The fewest trials that can exchange their targets.
+"""Smallest number of trials that can exchange their targets.
 
-With fewer, most draws leave many trials with their own target.
+With fewer trials, a random exchange often leaves many of them with their own target.
 """
 LENGTH_OF_CUTS = 0.75
-"""Length of shifted cuts, as a fraction of the shortest session."""
+"""Length of the cuts if a session is cut several times (`cut_sessions`).
+
+It is a fraction of the length of the shortest session.
+"""
 
 
 def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -35,16 +39,16 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
     Parameters
     ----------
     kind
-        Kind of the target.
+        Kind of the target: `continuous`, `categorical` or `circular`.
     courses
-        Values of one target in several sessions or draws, each (time,) or (time,
-        column).
+        The target sequence of each session or draw, (time,) or (time, column).
 
     Returns
     -------
-    One (time, column) float64 array per course. Classes become one column per class,
-    the same classes in all courses. Radians become cosine and sine. Continuous columns
-    lose an offset far from zero.
+    columns
+        One (time, column) float64 array per sequence. Classes become one column per
+        class, the same in all sequences. Radians become cosine and sine. The mean of a
+        continuous column is subtracted if it is very far from zero.
     """
     if kind == "categorical":
         names = np.unique(np.concatenate([np.unique(course) for course in courses]))
@@ -61,9 +65,10 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let whole trials exchange their targets at random.
+    """Let whole trials exchange their target sequences at random.
 
-    A longer target is cut; a shorter one repeats its last window.
+    A sequence that is too long for the other trial is cut; one that is too short
+    repeats its last window.
 
     Parameters
     ----------
@@ -74,7 +79,8 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
     Returns
     -------
-    (window,), the window whose target each window takes.
+    given
+        Index of the window whose target each window takes (window,).
 
     Examples
     --------
@@ -92,7 +98,7 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def cut_sessions(
     own: int, others: Sequence[int], cuts: int
 ) -> tuple[int, int, list[tuple[int, int]]]:
-    """Cut sessions to one common length.
+    """Cut sessions to one common length, so that they can exchange targets.
 
     Parameters
     ----------
@@ -106,8 +112,12 @@ def cut_sessions(
 
     Returns
     -------
-    The common length in windows; where the session's own cut, its middle, starts; and
-    for every other cut the index of its session and where it starts.
+    length
+        Length of every cut, in windows.
+    start
+        First window of the session's own cut, which is its middle.
+    cut
+        Index of the session and first window, for every cut of another session.
     """
     shortest = min(own, *others)
     length = shortest if cuts == 1 else max(1, round(LENGTH_OF_CUTS * shortest))
@@ -123,7 +133,7 @@ def cut_sessions(
 
 
 def alternative_courses(recording: Recording, name: str, target: Target) -> np.ndarray:
-    """Look up an array of alternative targets and check it.
+    """Look up an array of alternative target sequences (draws), and check it.
 
     Parameters
     ----------
@@ -136,20 +146,21 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
 
     Returns
     -------
-    (draw, time, ...), each draw in the shape of the target.
+    draws
+        (draw, time, ...), each draw in the shape of the target.
 
     Raises
     ------
     DataError
-        When the array is missing, has too few draws, has another shape than the target,
-        holds words where numbers are needed, has NaN or infinities, or holds angles
-        that span more than one turn.
+        When the array is missing, has too few draws, differs from the target in shape,
+        holds text where numbers are needed, has NaN or infinities, or holds angles that
+        span more than one turn.
     """
     where = f"session {recording.session!r}: array {name!r}"
     if name not in recording.alternatives:
         has = ", ".join(map(repr, sorted(recording.alternatives))) or "none"
         raise DataError(
-            f"{where} is no array of alternative targets (draw, time, ...); "
+            f"{where} is not an array of alternative targets (draw, time, ...); "
             f"the recording has {has} of that shape"
         )
     values, own = recording.alternatives[name], np.asarray(recording.targets[target.name])
@@ -161,7 +172,7 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
             f"the target {target.name!r} has shape {own.shape}"
         )
     if target.kind != "categorical" and values.dtype.kind not in "biuf":
-        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target is of numbers")
+        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target must be numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(
             f"{where} has a NaN or infinite value in draw "
@@ -184,7 +195,8 @@ def fingerprint_of(recording: Recording, study: Study) -> str:
 
     Returns
     -------
-    The hash; empty where the null reads no such array.
+    hash
+        Empty if the null reads no such array.
     """
     if (
         study.null.kind != "pseudo_session"
@@ -199,14 +211,14 @@ def fingerprint_of(recording: Recording, study: Study) -> str:
 
 
 def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, object, str]]:
-    """Yield what keeps a study's null from being drawn in one session.
+    """Yield the reasons why a study's null cannot be made in one session.
 
     Parameters
     ----------
     study
         The study.
     recording
-        The session's recording, inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
 
     Yields
     ------
@@ -236,7 +248,7 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
 def session_problems(
     study: Study, sessions: Sequence[Session]
 ) -> Iterator[tuple[Place, object, str]]:
-    """Yield what keeps a study's null from being drawn from its other sessions.
+    """Yield the reasons why a study's null cannot be made from other sessions.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Checks of a recording's arrays: complete numbers, labels and angles.
 
-In: arrays as they stand in a file. Out: float64 numbers or int64 labels, or one
+In: arrays as a file holds them. Out: float64 numbers or int64 labels, or one
 `DataError` that says what is wrong with the array, which value it has and what to do.
-Nothing here knows a study.
+Nothing here depends on a study.
 """
 
 import math
@@ -14,23 +14,25 @@ from invariance_probe.errors import DataError
 MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
 """What an empty cell of a table becomes when it is converted to text."""
 SMALLEST_RANGE = 1e-12
-"""Range, relative to the largest absolute value, up to which values count as constant.
+"""Largest range at which values count as constant, relative to their maximum.
 
-Smaller differences are rounding in double precision.
+The maximum is that of their absolute values. Smaller differences are rounding errors of
+double precision.
 """
 SMALLEST_SD = 1e-9
-"""Standard deviation, relative to the mean, up to which values count as constant.
+"""Largest SD at which values count as constant, relative to their mean.
 
 It is larger than `SMALLEST_RANGE` because rounding accumulates over many bins.
 """
 TURN = 2 * math.pi
+"""One full turn in radians."""
 TURN_TOLERANCE = 0.01
 """How much more than one turn angles may span, in radians.
 
-Rounded degrees and 3.14 for pi need this tolerance.
+Angles from rounded degrees, or made with 3.14 for pi, need this tolerance.
 """
 FAR_OFFSET = 1e3
-"""Offset, in SDs, beyond which squares lose the digits that the variance needs."""
+"""Mean, in SDs, beyond which squares of values are too coarse to give a variance."""
 
 
 def check_complete(values: np.ndarray, where: str) -> None:
@@ -39,7 +41,7 @@ def check_complete(values: np.ndarray, where: str) -> None:
     Parameters
     ----------
     values
-        Numbers or words, (time, ...).
+        Numbers or text (time, ...).
     where
         Which array of which session, for the message.
 
@@ -63,7 +65,7 @@ def check_complete(values: np.ndarray, where: str) -> None:
 
 
 def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
-    """Convert an array to float64, refusing words and missing values.
+    """Convert an array to float64, refusing text and missing values.
 
     Parameters
     ----------
@@ -74,16 +76,17 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
 
     Returns
     -------
-    float64, in the same shape.
+    numbers
+        float64, in the same shape.
 
     Raises
     ------
     DataError
-        For words, NaN and infinities.
+        For text, NaN and infinities.
     """
     if values.dtype.kind not in "biuf":
         raise DataError(
-            f"{where} holds words such as {str(values.flat[0])!r}; numbers are needed here: "
+            f"{where} holds text such as {str(values.flat[0])!r}; numbers are needed here: "
             "save numbers, or declare a target of kind 'categorical'"
         )
     check_complete(values, where)
@@ -91,21 +94,22 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
-    """Convert labels of bins to int64; equal labels stay equal, others differ.
+    """Convert labels of bins to whole numbers, one for each distinct label.
 
-    Whole numbers keep their value. Fractional numbers and words are numbered in sorted
-    order.
+    Whole numbers keep their value. Other labels (text, or numbers with fractions) are
+    replaced by their position in sorted order.
 
     Parameters
     ----------
     values
-        Numbers or words (time,).
+        Numbers or text (time,).
     where
         Which array of which session, for the message.
 
     Returns
     -------
-    (time,) int64.
+    labels
+        (time,) int64.
 
     Raises
     ------
@@ -133,7 +137,7 @@ def check_radians(values: np.ndarray, where: str) -> None:
     Raises
     ------
     DataError
-        The message gives the range found and the range that is allowed.
+        The message gives the range that was found and the range that is allowed.
     """
     if np.ptp(values) > TURN + TURN_TOLERANCE:
         raise DataError(
@@ -144,7 +148,7 @@ def check_radians(values: np.ndarray, where: str) -> None:
 
 
 def constant_columns(columns: np.ndarray) -> np.ndarray:
-    """Which columns are constant except for rounding.
+    """Find the columns that are constant except for rounding errors.
 
     Parameters
     ----------
@@ -153,16 +157,17 @@ def constant_columns(columns: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (column,) bool, true where a column is constant.
+    constant
+        True for a constant column (column,).
     """
     return np.asarray(np.ptp(columns, axis=0) <= SMALLEST_RANGE * np.abs(columns).max(axis=0))
 
 
 def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Whether values vary at all, given their mean and standard deviation.
+    """Whether values vary by more than rounding, given their mean and SD.
 
-    The threshold is relative to the values' own size, so that volts and microvolts are
-    treated alike.
+    The threshold is relative to the mean, so that volts and microvolts are treated
+    alike.
 
     Parameters
     ----------
@@ -173,7 +178,8 @@ def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    bool, in the same shape.
+    varies
+        Boolean, in the same shape.
 
     Examples
     --------
@@ -197,7 +203,8 @@ def without_offset(columns: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (time, column).
+    columns
+        (time, column).
     """
     mean = columns.mean(axis=0)
     far = np.abs(mean) > FAR_OFFSET * columns.std(axis=0)
@@ -205,19 +212,20 @@ def without_offset(columns: np.ndarray) -> np.ndarray:
 
 
 def axes_advice(shape: tuple[int, ...], activity: tuple[int, ...]) -> str:
-    """Say which axes seem exchanged where an array does not fit the activity.
+    """Say which axes of an array seem to be swapped.
 
     Parameters
     ----------
     shape
-        Shape of the array.
+        Shape of an array that does not fit the activity.
     activity
         Shape of the activity, (time, unit).
 
     Returns
     -------
     str
-        Empty, or a sentence that begins with a semicolon.
+        Text to append to a message, beginning with a semicolon; empty if no axes seem to
+        be swapped.
     """
     if shape and len(activity) == 2 and shape[0] == activity[1]:
         return (

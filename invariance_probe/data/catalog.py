@@ -1,7 +1,8 @@
-"""Catalogue of public recordings: short names for the examples' files.
+"""Catalogue of public recordings: short names for the files of the examples.
 
-Files are looked for under `INVARIANCE_PROBE_DATA`, then in `shared/data` beside the
-checkout, then in the user's cache folder. Nothing is downloaded yet.
+Files are searched under the folder that the environment variable
+`INVARIANCE_PROBE_DATA` names, then in `shared/data` beside the checkout, then in the
+user's cache folder. Nothing is downloaded.
 """
 
 import os
@@ -13,6 +14,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording
 
 _REACH = {"activity": "spike_count", "bin_s": "bin_s", "trial": "trial"}
+"""Names of the arrays in the files of the reaching sessions."""
 
 CATALOG = {
     "m1-reach/chewie-1": NpzRecording(
@@ -62,7 +64,7 @@ CATALOG = {
         dealt=Dealt(by="target_angle_deg", rounds=16, gap_bins=1),
     ),
 }
-"""Declared archive of every catalogued session; paths start from the data folder."""
+"""Declaration of every catalogued session; paths start from the data folder."""
 
 
 def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
@@ -71,12 +73,15 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
     Parameters
     ----------
     source
-        Name of the entry; its `session` and `group` replace those of the catalogue
-        where they are given.
+        Names the entry. If it gives a `session` or `group`, these replace the values in
+        the catalogue.
 
     Returns
     -------
-    The entry as a declared archive, and the folder that its path starts from.
+    entry
+        The catalogue's declaration of the file.
+    folder
+        The folder that the path of the entry starts from.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
 
 
 def search_path() -> list[Path]:
-    """Folders where catalogued files are looked for, first choice first."""
+    """Folders where catalogued files are searched, in this order."""
     declared = os.environ.get("INVARIANCE_PROBE_DATA")
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     return [

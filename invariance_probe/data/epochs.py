@@ -1,9 +1,8 @@
-"""Put the bins of a file that is not one sequence in time into one sequence.
+"""Arrange the bins of a file in one sequence, if it has none itself.
 
-Some files keep epochs in separate arrays, and some sort their time steps by condition.
-
-In: the named arrays of a file, and what the study declares about them. Out: arrays on
-one time axis, and the gap-free segment of every bin. Values are moved and never
+Some files have separate arrays for each epoch, and some sort their time steps by
+condition. In: the named arrays of a file, and what the study declares about them. Out:
+arrays on one time axis, and the gap-free segment of every bin. Values are moved, never
 changed.
 """
 
@@ -16,7 +15,7 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import Dealt
 
 EPOCH = "epoch"
-"""Name of the array that says which epoch a bin is in."""
+"""Name given to the array that says which epoch each bin belongs to."""
 
 
 def joined(
@@ -37,9 +36,11 @@ def joined(
 
     Returns
     -------
-    By name: arrays that every epoch has, concatenated and named without the prefix;
-    `EPOCH` (time,), the number of each bin's epoch; and the arrays that belong to no
-    epoch. Arrays that some epoch lacks, or that differ in columns, are left out.
+    arrays
+        Arrays by name: those that every epoch has, concatenated and named without the
+        prefix; `EPOCH` (time,), the number of each bin's epoch; and those that belong
+        to no epoch. Arrays that some epoch lacks, or that differ in columns, are
+        omitted.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def joined(
     if len(set(units.values())) > 1:
         raise DataError(
             f"{where}: epochs have activity of the shapes (time, unit) with units {units}; "
-            "they must be the same units"
+            "they must be the same units in all epochs"
         )
     lengths = [len(arrays[f"{epoch}{activity}"]) for epoch in epochs]
     found = {name: values for name, values in arrays.items() if not name.startswith(tuple(epochs))}
@@ -77,10 +78,12 @@ def joined(
 def dealt_order(
     dealt: Dealt, values: np.ndarray, epoch: np.ndarray, segments: np.ndarray, session: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the new order of time steps that a file has sorted by condition.
+    """Draw a new order for time steps that a file has sorted by condition.
 
-    Each run of one condition is cut into `dealt.rounds` parts. A round takes one part
-    of every run, in random order. Epochs are treated one by one.
+    In the new order every stretch of the session holds all conditions. Each run of
+    steps of one condition is cut into `dealt.rounds` parts. The parts are dealt out in
+    rounds, like cards: a round takes one part of every run, in random order. Epochs are
+    treated one by one.
 
     Parameters
     ----------
@@ -97,8 +100,11 @@ def dealt_order(
 
     Returns
     -------
-    Old position of every bin that is kept (bin,), in the new order, and its new segment
-    (bin,).
+    order
+        Position in the file of every bin of the new order (bin,). The steps of the gaps
+        are missing.
+    segments
+        Number of the part that each of these bins lies in, its new segment (bin,).
 
     Raises
     ------
@@ -132,13 +138,14 @@ def in_order(values: np.ndarray, order: np.ndarray, time: int) -> np.ndarray:
         Array (time, ...), or alternative targets (draw, time, ...). Any other array is
         returned unchanged.
     order
-        Old position of every bin that is kept (bin,).
+        Old position of every bin of the new order (bin,).
     time
         Number of bins before reordering.
 
     Returns
     -------
-    The array with `len(order)` bins.
+    values
+        The array with `len(order)` bins in the new order.
     """
     if values.ndim and len(values) == time:
         return values[order]
@@ -146,6 +153,6 @@ def in_order(values: np.ndarray, order: np.ndarray, time: int) -> np.ndarray:
 
 
 def _parts(run: np.ndarray, dealt: Dealt) -> Iterator[np.ndarray]:
-    """Yield the parts of a run, each without the steps of the gap at its end."""
+    """Cut a run into parts, and yield each without the gap at its end."""
     for part in np.split(run, np.arange(1, dealt.rounds) * len(run) // dealt.rounds):
         yield part[: len(part) - dealt.gap_bins]

@@ -1,6 +1,7 @@
-"""Files of recordings: where they lie, and how a change of them is noticed.
+"""Find the files of recordings, and notice when they change.
 
-In: a declared source. Out: its file and the state of that file. No file is read here.
+In: a declared source. Out: the path of its file, and a stamp (size, times and inode) by
+which a change of the file is noticed. No recording is read here.
 """
 
 import hashlib
@@ -15,15 +16,15 @@ from invariance_probe.plan.inspections import Stamp
 from invariance_probe.study.recordings import RecordingSource
 
 SETTLED_NS = 2_000_000_000
-"""Age in nanoseconds from which the times of a file can be relied on.
+"""Time since a file's last change after which its stamp is reliable (ns).
 
-Some file systems keep times to two seconds only. A file that was written more recently
-could be written again without a change of its times.
+Some file systems store times with a precision of only two seconds. A file that was just
+written could be written again without a change of its times.
 """
 
 
 def file_of(source: RecordingSource, base: Path) -> Path | None:
-    """File that a source is read from, whether or not it exists.
+    """Path of the file that a source is read from, whether or not it exists.
 
     Parameters
     ----------
@@ -34,12 +35,14 @@ def file_of(source: RecordingSource, base: Path) -> Path | None:
 
     Returns
     -------
-    The resolved path; None for a recording that is simulated, or was given as arrays.
+    path
+        The absolute path; None for a recording that is simulated or was given as
+        arrays.
 
     Raises
     ------
     DataError
-        When a catalogued file is nowhere on this machine.
+        When a catalogued file is not found on this machine.
     """
     if source.kind == "simulated" or source.kind == "arrays":
         return None
@@ -50,7 +53,7 @@ def file_of(source: RecordingSource, base: Path) -> Path | None:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """State of a file by which it is recognised; None where there is no file."""
+    """Size, times and inode of a file; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -64,16 +67,17 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def is_settled(stamp: Stamp) -> bool:
-    """Whether a file was left alone for so long that its times can be relied on."""
+    """Whether a file's last change is so long ago that its stamp can be relied on."""
     return time.time_ns() - max(stamp.modified_ns, stamp.changed_ns) > SETTLED_NS
 
 
 @lru_cache(maxsize=1)
 def code_sha256() -> str:
-    """Hash of the code that inspects recordings: declarations, data, random numbers.
+    """Hash of the code that reads, simulates and checks recordings.
 
-    It changes with every change of that code, and with the version of NumPy, which draws
-    simulated recordings.
+    A stored inspection is used again only if this hash is the same. It changes with
+    every change of that code, and with the version of NumPy, whose random numbers
+    simulated recordings are made of.
     """
     package = Path(__file__).parents[1]
     digest = hashlib.sha256(np.__version__.encode())

@@ -4,8 +4,9 @@ In: a recording, its windows, and the folds that a study declares. Out: window i
 of the training and test part of each fold. The test part of a fold is one contiguous
 stretch of the session. It is cut into blocks, from which the within-session variance
 is estimated. Blocks are cut only where the scheme allows it: anywhere, at trial
-borders, or at segment borders. The scheme `shuffled` has no contiguous stretches: it is
-here to show what a decoder gains by reading the time.
+borders, or at segment borders. The scheme `shuffled` has no contiguous stretches; it
+exists to show how much a decoder gains from slow trends that training and test windows
+share (a leak).
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Fold:
     test
         Test windows (window,), ascending.
     test_blocks
-        The session's block that each test window lies in (window,).
+        Number of the block of the session that each test window lies in (window,).
     """
 
     train: np.ndarray
@@ -55,7 +56,8 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
 
     Returns
     -------
-    One `Fold` per fold.
+    folds
+        The folds, in order of their test blocks.
 
     Raises
     ------
@@ -96,8 +98,8 @@ def _forbidden(
 ) -> np.ndarray:
     """Mark the bins that no training window may contain.
 
-    These are the bins of test windows, and bins of the same segment that lie within the
-    embargo of such a bin.
+    These are the bins of test windows, and the bins within the embargo before or after
+    one of them in the same segment.
 
     Parameters
     ----------
@@ -112,7 +114,8 @@ def _forbidden(
 
     Returns
     -------
-    (time,) bool.
+    marked
+        True for such a bin (time,).
     """
     used = np.zeros(len(recording.activity), dtype=bool)
     used[(windows.starts[test][:, None] + np.arange(windows.length)).ravel()] = True
@@ -132,8 +135,9 @@ def _forbidden(
 def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     """Assign every window to a block.
 
-    Blocks are near-equal shares of the session. A trial or segment is kept whole where
-    the scheme says so. Under `shuffled`, windows are assigned at random.
+    Blocks have nearly equal numbers of windows. Under the schemes `trials` and
+    `segments`, a trial or segment is never divided. Under `shuffled`, windows are
+    assigned at random.
 
     Parameters
     ----------
@@ -146,7 +150,8 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
 
     Returns
     -------
-    (window,), the block of every window, counted from 0.
+    blocks
+        Block of every window, counted from 0 (window,).
     """
     count = folds.count * folds.blocks_per_fold
     if folds.scheme == "blocks":
@@ -193,20 +198,22 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
 
 
 def part_of(train: np.ndarray, fraction: float) -> np.ndarray:
-    """Take the first part of the training windows in time.
+    """Take the earliest part of the training windows.
 
-    It is one piece in time, so that pairs with long lags still find partners in it.
+    The windows follow each other in time, so that pairs with long lags can still be
+    formed among them.
 
     Parameters
     ----------
     train
         Training windows (window,), ascending.
     fraction
-        Fraction of them to keep, in (0, 1]. At least one window is kept.
+        Fraction of the windows to take, in (0, 1]. At least one window is taken.
 
     Returns
     -------
-    (window,), ascending.
+    part
+        The windows taken (window,), ascending.
     """
     return train[: max(1, round(len(train) * fraction))]
 
@@ -214,7 +221,7 @@ def part_of(train: np.ndarray, fraction: float) -> np.ndarray:
 def validation_split(
     windows: Windows, train: np.ndarray, embargo_bins: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split training windows in time; the last fifth is held out to validate.
+    """Split training windows in time; the last fifth is held out for validation.
 
     Parameters
     ----------
@@ -227,16 +234,19 @@ def validation_split(
 
     Returns
     -------
-    The windows to fit on and the windows to validate on. Windows that overlap the
-    validation part or lie within the embargo of it are left out of the fitted part,
-    unless that would remove more than half of it.
+    fitted
+        Windows to fit on (window,). Windows that overlap the validation part or lie
+        within the embargo before it are omitted, unless that would remove more than
+        half of them.
+    held
+        Windows to validate on (window,).
     """
     fitted, held, clear = _last_fifth(windows, train, embargo_bins)
     return fitted[clear] if _enough(clear) else fitted, held
 
 
 def validates_apart(windows: Windows, train: np.ndarray, embargo_bins: int) -> bool:
-    """Whether `validation_split` keeps the embargo before the validation part.
+    """Whether `validation_split` can respect the embargo.
 
     Parameters
     ----------
@@ -249,18 +259,29 @@ def validates_apart(windows: Windows, train: np.ndarray, embargo_bins: int) -> b
 def _last_fifth(
     windows: Windows, train: np.ndarray, embargo_bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The windows before the last fifth, the last fifth, and which of the former lie clear."""
+    """Split off the last fifth of the training windows.
+
+    Returns
+    -------
+    fitted
+        The other windows (window,).
+    held
+        The last fifth (window,).
+    clear
+        Whether each window of `fitted` ends before the embargo of `held` (window,).
+    """
     fitted, held = train[: len(train) * 4 // 5], train[len(train) * 4 // 5 :]
     clear = windows.starts[held[0]] - windows.starts[fitted] >= windows.length + embargo_bins
     return fitted, held, clear
 
 
 def _enough(clear: np.ndarray) -> bool:
+    """Whether at least half of the windows lie clear of the validation part."""
     return int(clear.sum()) >= len(clear) // 2
 
 
 def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> None:
-    """Refuse folds whose training part lacks a class.
+    """Refuse folds if the training part of one lacks a class.
 
     Parameters
     ----------

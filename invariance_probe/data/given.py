@@ -1,8 +1,8 @@
-"""Arrays and tables given in Python, as a `Recording` takes them.
+"""Convert arrays and tables given in Python to the arrays of a `Recording`.
 
-In: arrays, lists, or columns of a data frame. Out: NumPy arrays of numbers or words, or
-one `DataError` that says what is wrong. Checks that hold for files too are in
-`data.arrays`; nothing here is filtered, sorted or resampled.
+In: arrays, lists, or columns of a data frame. Out: NumPy arrays of numbers or text, or
+one `DataError` that says what is wrong. Checks that apply to files as well are in
+`data.arrays`. Nothing is filtered, sorted or resampled.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,21 +17,24 @@ from invariance_probe.errors import DataError
 
 
 def as_given(values: Any, where: str) -> np.ndarray:
-    """Copy what was given into an array of numbers or words.
-
-    Words that Python holds as objects become an array of words.
+    """Copy values into an array of numbers or text.
 
     Parameters
     ----------
     values
-        An array, or what NumPy can make one of.
+        An array, or anything that NumPy can convert to one.
     where
         Which array of which session, for the message.
+
+    Returns
+    -------
+    array
+        Numbers, or strings of NumPy's text type (not objects).
 
     Raises
     ------
     DataError
-        For ragged lists, other objects than words, complex numbers, dates and masked
+        For ragged lists, objects other than strings, complex numbers, dates and masked
         values.
     """
     if np.ma.is_masked(values):
@@ -39,44 +42,49 @@ def as_given(values: Any, where: str) -> np.ndarray:
     try:
         array = np.array(values)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where} is no array: {error}") from None
+        raise DataError(f"{where} cannot be made an array: {error}") from None
     if array.dtype == object and array.size:
         foreign = [item for item in array.flat if not isinstance(item, str)]
         if foreign:
             raise DataError(
                 f"{where} holds Python objects such as {foreign[0]!r}; give numbers "
-                "(.astype(float)), or words only"
+                "(.astype(float)), or only text"
             )
         array = array.astype(str)
     if array.dtype.kind not in "biufUS":
-        raise DataError(f"{where} holds {array.dtype}; give real numbers or words")
+        raise DataError(f"{where} holds {array.dtype}; give real numbers or text")
     return array
 
 
 def as_row(values: Any, where: str) -> np.ndarray:
-    """One value per bin or unit; a column or a row of a matrix counts as one."""
+    """Copy values into an array, and flatten a matrix of a single row or column."""
     array = as_given(values, where)
     return array.reshape(-1) if array.ndim == 2 and 1 in array.shape else array
 
 
 def labels_given(values: Any, where: str) -> np.ndarray:
-    """Labels of bins as int64 (time,), from numbers or words."""
+    """Convert one label per bin, numbers or text, to int64 (time,)."""
     return as_labels(as_row(values, where), where)
 
 
 def targets_given(
     targets: Mapping[str, Any], activity: np.ndarray, session: str
 ) -> dict[str, np.ndarray]:
-    """Targets by name, each with one row per bin.
+    """Convert targets to arrays, and check that each has one row per bin.
 
     Parameters
     ----------
     targets
-        What was given, (time,) or (time, column), by name.
+        Numbers or text, (time,) or (time, column), by name.
     activity
         The activity (time, unit).
     session
         Name of the session, for messages.
+
+    Returns
+    -------
+    targets
+        Arrays of the same shapes, by name.
 
     Raises
     ------
@@ -99,16 +107,21 @@ def targets_given(
 def alternatives_given(
     alternatives: Mapping[str, Any], activity: np.ndarray, session: str
 ) -> dict[str, np.ndarray]:
-    """Alternative targets by name, (draw, time) or (draw, time, column).
+    """Convert alternative targets to arrays, and check their number of bins.
 
     Parameters
     ----------
     alternatives
-        What was given, by name.
+        Target sequences (draws), (draw, time) or (draw, time, column), by name.
     activity
         The activity (time, unit).
     session
         Name of the session, for messages.
+
+    Returns
+    -------
+    alternatives
+        Arrays of the same shapes, by name.
 
     Raises
     ------
@@ -129,7 +142,7 @@ def alternatives_given(
 
 
 def check_columns(frame: pd.DataFrame, names: Iterable[Any], session: str) -> None:
-    """Refuse names of columns that a data frame lacks, or has twice.
+    """Refuse names of columns that are missing in a data frame, or occur twice.
 
     Parameters
     ----------
@@ -161,25 +174,27 @@ def check_columns(frame: pd.DataFrame, names: Iterable[Any], session: str) -> No
 
 
 def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np.ndarray:
-    """Columns of a data frame as one array; a single column is (time,).
+    """Convert columns of a data frame to one array.
 
     Parameters
     ----------
     frame
         One row per bin.
     names
-        Names of the columns; each is there once.
+        Names of the columns, each of which occurs once.
     session
         Name of the session, for messages.
 
     Returns
     -------
-    (time,) or (time, column). Missing values of nullable numbers become NaN.
+    array
+        (time,) for a single column, otherwise (time, column). Missing numbers become
+        NaN.
 
     Raises
     ------
     DataError
-        When words are missing, or columns mix numbers and words.
+        When text is missing in a row, or when some columns hold text and others numbers.
     """
     arrays = [_column(frame[name], f"session {session!r}: column {name!r}") for name in names]
     if len(arrays) == 1:
@@ -187,14 +202,14 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     words = [array.dtype.kind in "US" for array in arrays]
     if any(words) and not all(words):
         raise DataError(
-            f"session {session!r}: column {names[words.index(True)]!r} holds words, and column "
-            f"{names[words.index(False)]!r} beside it numbers; name columns of one kind"
+            f"session {session!r}: column {names[words.index(True)]!r} holds text, but column "
+            f"{names[words.index(False)]!r} holds numbers; choose columns of one kind"
         )
     return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
 
 
 def _column(column: pd.Series, where: str) -> np.ndarray:
-    """One column of a data frame as numbers or words (time,)."""
+    """Convert one column of a data frame to numbers or text (time,)."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     missing = column.isna().to_numpy()

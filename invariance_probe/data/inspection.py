@@ -1,11 +1,12 @@
 """Checks of a recording against a study, before anything is trained.
 
-In: a study and a recording cut as the study declares it. Out: remarks, each with its
-place in the study. A refusal keeps the study from running, because a number would be
-wrong or a worker would fail. A caution is printed when the study is validated, and at
-the head of its report. What holds for a recording whatever the study (shapes, finite
-numbers) is checked where a `Recording` is made. To add a check, write a function from
-`Inspected` to its remarks, and add its line to `CHECKS`.
+In: a study, and a recording cut into windows and folds as the study declares them. Out:
+remarks, each with its place in the study (the path of a field). A refusal keeps the
+study from running, because a number would be wrong or a worker would fail. A caution is
+printed when the study is validated, and at the head of its report. What must hold for
+every recording (shapes, finite numbers) is checked where a `Recording` is made. To add
+a check, write a function that yields the remarks about an `Inspected` recording, and
+add a line to `CHECKS`.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -26,6 +27,7 @@ from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.study import Study
 
 Severity = Literal["refusal", "caution"]
+"""What a remark leads to: a refusal of the study, or a caution in its report."""
 
 FAR = 50.0
 """Distance from the mean, in SDs, beyond which a unit's activity is called extreme.
@@ -37,34 +39,37 @@ LONGEST_S = 24 * 3600.0
 MOST_HZ = 10_000.0
 """Rate in spikes per second that no neuron and no electrode reaches."""
 MANY_SPIKES = 1000
-"""Count in one bin up to which the rate is not checked.
+"""Largest count in a bin whose rate is not checked against `MOST_HZ`.
 
-Fewer spikes cost little memory, and a bin may be as short as one likes.
+Bins may be arbitrarily short, so that even one spike in a bin can be a very high rate.
 """
 LIKELY_HZ = (0.02, 1000.0)
 """Plausible range of a population's mean rate, in spikes per second."""
 FEWEST_COUNTS = 30
-"""Number of nonzero counts from which on a common divisor is not due to chance."""
+"""Smallest number of nonzero counts whose common divisor cannot be due to chance."""
 MANY_VALUES = 10
-"""Number of different values above which a target is not a step function."""
+"""Number of distinct values up to which a target is taken for a step function."""
 FAR_CODE = 2.0
-"""Distance of a code for missing values from all other values, in ranges of these."""
+"""Distance at which a value is suspicious, in ranges of all other values.
+
+A repeated value that is farther away may be a code for missing data, such as -999.
+"""
 NAMED = 5
 """Largest number of units that a message names."""
 
 
 @dataclass(frozen=True, eq=False)
 class Inspected:
-    """A recording as a study sees it.
+    """A recording, cut into windows and folds as a study declares them.
 
     Attributes
     ----------
     study
         The study.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     windows, folds
-        Its windows and folds, as the study cuts them.
+        Windows and folds of the recording.
     index
         Index of the recording in the study's list.
     """
@@ -77,7 +82,7 @@ class Inspected:
 
     @classmethod
     def of(cls, study: Study, recording: Recording, index: int = 0) -> "Inspected":
-        """Cut a recording as a study declares it.
+        """Cut a recording into windows and folds as a study declares them.
 
         Parameters
         ----------
@@ -99,12 +104,12 @@ class Inspected:
 
     @property
     def place(self) -> Place:
-        """Where the study names the recording."""
+        """Path of the recording in the study, for remarks."""
         return ("recordings", self.index)
 
     @property
     def name(self) -> str:
-        """What messages call the recording."""
+        """How messages refer to the recording."""
         return f"session {self.recording.session!r}"
 
     def covered(self, windows: np.ndarray) -> np.ndarray:
@@ -117,7 +122,8 @@ class Inspected:
 
         Returns
         -------
-        (bin,).
+        bins
+            (bin,), int64.
         """
         return np.unique(
             self.windows.starts[windows, None] + np.arange(self.windows.length, dtype=np.int64)
@@ -125,10 +131,10 @@ class Inspected:
 
     @cached_property
     def training(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Mean, SD and variation of every unit in each fold's training part.
+        """Mean and SD of every unit in each fold's training part.
 
-        Per fold there are three arrays (unit,) over the bins that training windows
-        cover: mean, standard deviation, and whether the unit varies.
+        For each fold there are three arrays (unit,), computed over the bins that training
+        windows cover: mean, standard deviation, and whether the unit varies.
         """
         found = []
         for fold in self.folds:
@@ -138,19 +144,22 @@ class Inspected:
         return found
 
     def units(self, chosen: np.ndarray) -> str:
-        """Name the units that are marked true (unit,), or the first `NAMED` of them."""
+        """List the names of the chosen units, at most `NAMED` of them, for messages.
+
+        `chosen` is a boolean mask (unit,).
+        """
         names = [self.recording.unit_ids[i] for i in np.flatnonzero(chosen)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return ", ".join(map(repr, names[:NAMED])) + more
 
 
 def inspect(inspected: Inspected, severity: Severity) -> Iterator[Problem]:
-    """Yield every remark of one severity about a recording.
+    """Run all checks of one severity on a recording, and yield their remarks.
 
     Parameters
     ----------
     inspected
-        The recording as the study sees it.
+        The recording with its windows and folds.
     severity
         Which checks to run: `refusal` or `caution`.
     """
@@ -190,9 +199,10 @@ def varying_target(inspected: Inspected) -> Iterator[Problem]:
 
 
 def complete_nuisance(inspected: Inspected) -> Iterator[Problem]:
-    """Refuse a nuisance of mined pairs that is not complete numbers.
+    """Refuse a nuisance array that does not hold complete numbers.
 
-    Mined pairs are compared with the nuisance. Recorded time needs no array.
+    The nuisance is what the two windows of a mined pair should differ in. It need not
+    be an array if it is the recorded time.
     """
     pairing = inspected.study.views.pairing
     if not isinstance(pairing, MinedPairing) or not pairing.nuisance:
@@ -233,7 +243,7 @@ def possible_counts(inspected: Inspected) -> Iterator[Problem]:
 
 
 def likely_units_of_time(inspected: Inspected) -> Iterator[Problem]:
-    """Caution where length or rates suggest that `bin_s` is not in seconds."""
+    """Caution if length or rates suggest that `bin_s` is not in seconds."""
     recording = inspected.recording
     asked = "; bin_s is in seconds: was another unit of time meant?"
     lasts = len(recording.activity) * recording.bin_s
@@ -254,7 +264,7 @@ def likely_units_of_time(inspected: Inspected) -> Iterator[Problem]:
 
 
 def angles_in_turns(inspected: Inspected) -> Iterator[Problem]:
-    """Caution where angles lie in [0, 1], as turns do rather than radians."""
+    """Caution if all angles lie in [0, 1], as if they were turns, not radians."""
     target = inspected.study.target
     if target.kind != "circular":
         return
@@ -269,7 +279,7 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Problem]:
 
 
 def missing_codes(inspected: Inspected) -> Iterator[Problem]:
-    """Caution where a repeated value far from all others may mean "missing".
+    """Caution if a repeated value far from all others may mean "missing".
 
     Only continuous targets are checked.
     """
@@ -293,9 +303,9 @@ def missing_codes(inspected: Inspected) -> Iterator[Problem]:
 
 
 def silent_units(inspected: Inspected) -> Iterator[Problem]:
-    """Caution about units that are constant where a fold trains.
+    """Caution about units that are constant in the training part of a fold.
 
-    Such units take no part in that fold.
+    Models cannot learn anything from such units in that fold.
     """
     lives = [live for _, _, live in inspected.training]
     silent, never = ~np.all(lives, axis=0), ~np.any(lives, axis=0)
@@ -310,7 +320,7 @@ def silent_units(inspected: Inspected) -> Iterator[Problem]:
 
 
 def extreme_units(inspected: Inspected) -> Iterator[Problem]:
-    """Caution about units that hardly fire in training but do in the test."""
+    """Caution about units that hardly fire in training but fire in the test part."""
     recording, found = inspected.recording, []
     for number, (fold, (mean, sd, live)) in enumerate(
         zip(inspected.folds, inspected.training, strict=True)
@@ -350,7 +360,11 @@ def repeated_units(inspected: Inspected) -> Iterator[Problem]:
 
 
 def validated_apart(inspected: Inspected) -> Iterator[Problem]:
-    """Caution where the embargo cannot part what is fitted from what validates it."""
+    """Caution if a fold is too short for an embargo before its validation part.
+
+    The last fifth of the training windows validates the fit to the others
+    (`data.folds.validation_split`).
+    """
     embargo = round(inspected.study.folds.embargo_s / inspected.recording.bin_s)
     close = [
         i
@@ -368,7 +382,7 @@ def validated_apart(inspected: Inspected) -> Iterator[Problem]:
 
 
 def _again(keys: Sequence[Hashable]) -> np.ndarray:
-    """Which keys equal an earlier key (key,)."""
+    """Whether each key equals an earlier one (key,)."""
     first: dict[Hashable, int] = {}
     return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
 

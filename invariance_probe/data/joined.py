@@ -1,9 +1,9 @@
 """Several sessions as one recording, for a model that trains on all of them.
 
-Recordings are laid one after the other in time and side by side in units. In a
-session's bins the units of the other sessions are zero (absent). So a network's first
-layer holds one input layer for each session, and all later layers are shared (Gao et
-al. 2016, arXiv:1605.08454; Pandarinath et al. 2018, Nat Methods 15:805).
+Recordings are concatenated in time, and each keeps its own columns for its units. In
+the bins of one session the units of all other sessions are zero (absent). A network's
+first layer is then a separate input layer for each session, and all later layers are
+shared (Gao et al. 2016, arXiv:1605.08454; Pandarinath et al. 2018, Nat Methods 15:805).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ class Joined:
     ----------
     recording
         Activity (time, unit) of all sessions; the bins and units of the first session
-        come first. No window crosses the border of two sessions. The recording has
-        those arrays that all sessions have with the same columns.
+        come first. No window crosses the border of two sessions. The targets are the
+        arrays that all sessions have with the same columns.
     session
-        Number of the session of every bin (time,).
+        Index of the session that each bin belongs to (time,).
     present
-        Whether a session recorded a unit (session, unit).
+        Whether each session recorded each unit (session, unit).
     subject
-        Number of the subject of every session (session,).
+        Number of each session's subject (session,).
     """
 
     recording: Recording
@@ -41,9 +41,9 @@ class Joined:
 
 
 class Joinable(Protocol):
-    """What decides whether a session can be joined with others.
+    """Properties that decide whether a session can be joined with others.
 
-    A `Recording` has it, and so has the description of one that was inspected.
+    A `Recording` has them, and so has the description of an inspected recording.
     """
 
     @property
@@ -64,7 +64,7 @@ class Joinable(Protocol):
 
 
 def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -> None:
-    """Refuse recordings that cannot train one model.
+    """Refuse recordings on which one model cannot be trained.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -
                 f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and "
                 f"{other.session!r} ({other.activity_kind}, "
                 f"bins of {other.bin_s:g} s) cannot train one model; "
-                "use sessions of one kind, binned alike"
+                "use sessions of one kind, with the same bin length"
             )
         for name in arrays:
             columns = [recording.columns.get(name) for recording in (own, other)]
@@ -107,11 +107,13 @@ def join(recordings: Sequence[Recording]) -> Joined:
     Parameters
     ----------
     recordings
-        Recordings to join; the result takes session, subject and group of the first.
+        Recordings to join. The result gets the session name, subject and group of the
+        first.
 
     Returns
     -------
-    The joined recording, with the session of its bins and units.
+    joined
+        The joined recording, which knows the session of each bin and unit.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Recordings that a worker process keeps open, so that each file is read once.
+"""Recordings held in the memory of a worker, so that each file is read once.
 
-In: a declared source. Out: its recording, from memory where this process has opened it
-already. Planning does not use this: it lets every recording go before the next one.
+In: a declared source. Out: its recording, from memory if this process has opened it
+before. Planning does not use this module: it releases each recording before it opens
+the next one.
 """
 
 from collections import OrderedDict
@@ -19,19 +20,22 @@ from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.session import PLANT, ArrayHashes, OtherSession
 
 MOST_BYTES = 2**30
-"""Size of the recordings that a process keeps; the last one is kept whatever its size."""
+"""Largest total size in bytes of the recordings that a process holds.
+
+The recording used last is held whatever its size.
+"""
 
 Address = tuple[str, str, Path, Stamp | None]
-"""What tells recordings apart: source, session, base folder and state of the file."""
+"""What identifies a recording: source, session, base folder and stamp of its file."""
 
 
 class KeptRecordings:
-    """Recordings by source and session, those used last up to a total size.
+    """Cache of the recordings used last, up to a total size.
 
     Parameters
     ----------
     most_bytes
-        Total size of their arrays in bytes.
+        Largest total size of their arrays in bytes.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -39,9 +43,9 @@ class KeptRecordings:
         self._kept: OrderedDict[Address, Recording] = OrderedDict()
 
     def open(self, source: AnySource, session: str, base: Path) -> Recording:
-        """Open a session, or find it among those that are kept.
+        """Open a session, or return it from memory if it was opened before.
 
-        A file that has changed since is read again.
+        A file that has changed since then is read again.
 
         Parameters
         ----------
@@ -85,11 +89,12 @@ def _bytes(recording: Recording) -> int:
 
 @lru_cache(maxsize=1)
 def _of_this_process() -> KeptRecordings:
+    """The one cache of this process."""
     return KeptRecordings()
 
 
 def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
-    """Open a session once in this process.
+    """Open a session, or return it from memory if this process opened it before.
 
     Parameters
     ----------
@@ -111,7 +116,7 @@ def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
 def kept_other(
     other: OtherSession, source: AnySource, base: Path, names: Collection[str]
 ) -> Recording:
-    """Open another session that a run depends on, once in this process.
+    """Open another session that a run depends on, and check that it is unchanged.
 
     Parameters
     ----------
@@ -127,7 +132,7 @@ def kept_other(
     Raises
     ------
     DataError
-        When its data differ from those that the run was planned with.
+        When it cannot be read, or its data have changed since the run was planned.
     """
     recording = kept_recording(source, other.name, base)
     check_unchanged(recording, source, other.fingerprint, other.arrays)
@@ -137,7 +142,7 @@ def kept_other(
 def check_unchanged(
     recording: Recording, source: AnySource, fingerprint: str, arrays: ArrayHashes
 ) -> None:
-    """Refuse a recording that is not the one which a run was planned with.
+    """Refuse a recording whose data have changed since a run was planned.
 
     Planted and simulated recordings are not checked: another machine may round their
     values in another way.

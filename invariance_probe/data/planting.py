@@ -1,8 +1,8 @@
-"""Targets of known redundancy, planted in a recording's own activity.
+"""Plant targets of known redundancy in a recording's own activity.
 
-They are positive and negative controls of a verdict. In: a recording of counts. Out: a
-recording whose target is made of one half of its counts, and whose activity is the
-other half. Nothing is trained or judged here.
+Such targets are positive and negative controls: the right verdict about them is known.
+In: a recording of spike counts. Out: a recording whose target is computed from one half
+of the counts, and whose activity is the other half. Nothing is trained or judged here.
 """
 
 from dataclasses import replace
@@ -17,20 +17,20 @@ from invariance_probe.study.recordings import Planted
 
 
 def plant(recording: Recording, declared: Planted, session: str) -> Recording:
-    """Make a recording of second halves with a target made of first halves.
+    """Plant a target that is computed from one half of every spike count.
 
-    Every count is split into two binomial halves. The plants are:
+    Every count is split into two binomial halves. The first halves give the target, the
+    second halves are the activity of the new recording. There are two kinds of target:
 
-    `one_unit`: the first half-counts of one unit. Target and unit are both moved by
-    half the session against all other units. Unmoved, the other units would predict the
-    target, because they share the unit's rate, so that many units would carry it.
-    Moved, no other unit carries it. It must not be called `spread`, `invariant` or
-    `tolerated`.
+    `one_unit`: the first half-counts of one unit. Target and unit are shifted together
+    by half the session against all other units. Without the shift, units with similar
+    rates would predict the target too; with it, only the one unit does. A verdict of
+    `spread`, `invariant` or `tolerated` is wrong.
 
-    `projection`: the leading principal component of the standardised first halves,
-    which many units carry because of what they share. It must not be called
-    `sensitive`. (A projection with random weights is mostly the noise of its units: on
-    real recordings no decoder finds it.)
+    `projection`: the leading principal component of the standardised first halves. Many
+    units predict it, because it is what they have in common. A verdict of `sensitive` is
+    wrong. (A projection with random weights would be mostly noise of single units, which
+    no decoder of real recordings finds.)
 
     Parameters
     ----------
@@ -40,6 +40,11 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
         Which target to plant.
     session
         Name of the planted session, which also seeds the split.
+
+    Returns
+    -------
+    planted
+        The new recording.
 
     Raises
     ------
@@ -69,11 +74,12 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
 
 
 def carrier(counts: np.ndarray) -> int:
-    """Choose the unit whose half-counts correlate best.
+    """Choose the unit whose two half-counts correlate best.
 
-    The correlation of the binomial halves x1 and x2 = x - x1 is (variance - mean) /
-    (variance + mean), because Cov(x1, x2) = (variance - mean) / 4. Only the quarter of
-    units with the highest mean counts is considered.
+    One half of its counts then predicts the other, which makes the planted target
+    decodable. The correlation of the binomial halves x1 and x2 = x - x1 is
+    (variance - mean) / (variance + mean), because Cov(x1, x2) = (variance - mean) / 4.
+    Only the quarter of units with the highest mean counts is considered.
 
     Parameters
     ----------
@@ -82,7 +88,8 @@ def carrier(counts: np.ndarray) -> int:
 
     Returns
     -------
-    Index of the unit.
+    unit
+        Index of the unit.
     """
     mean, variance = counts.mean(axis=0), counts.var(axis=0)
     agreement = np.divide(
@@ -93,16 +100,17 @@ def carrier(counts: np.ndarray) -> int:
 
 
 def leading_component(counts: np.ndarray) -> np.ndarray:
-    """Score of the leading principal component of standardised counts.
+    """Scores on the leading principal component of standardised counts.
 
     Parameters
     ----------
     counts
-        (time, unit); units that never vary are left out.
+        (time, unit). Units that never vary are ignored.
 
     Returns
     -------
-    (time,).
+    scores
+        (time,).
     """
     live = counts[:, counts.std(axis=0) > 0]
     standard = (live - live.mean(axis=0)) / live.std(axis=0)

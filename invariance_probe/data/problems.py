@@ -1,10 +1,11 @@
-"""Everything that is wrong with recordings for the study that names them.
+"""Find everything in a study's recordings that keeps the study from running.
 
-In: a study and the folder of its file. Out: problems, each with its place in the
-study, the value found there and the reason, and what was found in every session, by one
-opening of each. Checks that need one recording as the study cuts it are in
-`data.inspection` and are called from here, and so are those of all recordings together
-(`data.together`). Nothing is trained, and errors in the data are reported, not raised.
+In: a study and the folder of its file. Out: problems, each with its place in the study
+(the path of a field), the value found there and the reason; and a description of every
+session, which is opened only once. Further checks are called from here: those of one
+recording cut into windows and folds (`data.inspection`), and those of all recordings
+together (`data.together`). Nothing is trained, and errors in the data are reported, not
+raised.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,9 +36,10 @@ from invariance_probe.study.transforms import needs_counts
 from invariance_probe.study.views import Views
 
 MOST_EPOCHS = 20
-"""Most epochs between which messengers are compared.
+"""Largest number of epochs between which messengers are compared.
 
-An array with more values is not taken for an array of epochs.
+Messengers are the few units that a decoder rests on. An array with more values than
+this is taken for something other than epochs, and refused.
 """
 
 
@@ -53,8 +55,9 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
 
     Returns
     -------
-    Place in the study, value found there, and what is wrong with it; at most one
-    problem per place.
+    problems
+        Place in the study, value found there, and what is wrong with it; at most one
+        problem per place.
     """
     return all_problems(
         study,
@@ -67,7 +70,7 @@ def inspect_source(
 ) -> tuple[list[InspectedSession], list[Problem]]:
     """Open one entry of a study's recordings, each session once, and check it.
 
-    No array outlives the call.
+    The result holds no arrays, so that their memory is free after the call.
 
     Parameters
     ----------
@@ -83,9 +86,9 @@ def inspect_source(
     Returns
     -------
     sessions
-        What was found in each session that could be opened.
+        A description of each session that could be opened.
     problems
-        What is wrong with them, or why one could not be opened.
+        What is wrong with the sessions, or why one could not be opened.
     """
     source = study.recordings[index]
     found: list[InspectedSession] = []
@@ -104,19 +107,20 @@ def inspect_source(
 def all_problems(
     study: Study, inspected: Sequence[tuple[Sequence[InspectedSession], Sequence[Problem]]]
 ) -> list[Problem]:
-    """Join what is wrong with each recording and what is wrong with all together.
+    """Collect the problems of single recordings and those of all together.
 
     Parameters
     ----------
     study
         The study.
     inspected
-        For each entry of its recordings, what `inspect_source` found.
+        What `inspect_source` returned for each entry of its recordings.
 
     Returns
     -------
-    Place in the study, value found there, and what is wrong with it; at most one
-    problem per place.
+    problems
+        Place in the study, value found there, and what is wrong with it; at most one
+        problem per place.
     """
     entries = [found for found, _ in inspected]
     problems: list[Problem] = []
@@ -132,7 +136,7 @@ def all_problems(
 def _remarks(
     study: Study, source: RecordingSource, recording: Recording, index: int
 ) -> tuple[list[Problem], list[Problem]]:
-    """Check one recording, and say why it is refused, or else what to know of it.
+    """Check one recording for reasons to refuse it, or else for cautions.
 
     Parameters
     ----------
@@ -147,7 +151,10 @@ def _remarks(
 
     Returns
     -------
-    Refusals, and cautions; a refused recording has no cautions.
+    refused
+        Problems that keep the study from running.
+    cautions
+        Remarks for the reader; empty for a refused recording.
     """
     refused = list(_dealt_problems(study, source, recording))
     states = list(_state_problems(study, recording))
@@ -163,10 +170,12 @@ def _remarks(
 def _dealt_problems(
     study: Study, source: RecordingSource, recording: Recording
 ) -> Iterator[Problem]:
-    """Yield a problem where dealt parts lie closer in the file than the embargo.
+    """Yield a problem if gaps between dealt parts are shorter than the embargo.
 
-    Parts of one run of dealt time steps (`study.recordings.Dealt`) can come to lie in
-    any fold. Only the gap between them keeps training and test bins apart.
+    A file whose time steps are sorted by condition is cut into parts, which are dealt
+    out over the session like cards (`study.recordings.Dealt`). Parts that were
+    neighbours in the file may end up in different folds. Only the gap that is removed
+    between them then keeps training and test bins apart.
 
     Parameters
     ----------
@@ -196,7 +205,8 @@ def _dealt_problems(
 def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
     """Yield what is wrong with the states that a study names.
 
-    These are the states that windows lie in, and those that partners are mined in.
+    These are the states in which windows lie, and those in which partners of training
+    pairs are searched.
 
     Parameters
     ----------
@@ -227,8 +237,8 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "span_s"),
             pairing.span_s,
-            f"trajectories of {pairing.span_s:g} s are of one bin in session "
-            f"{recording.session!r}, so that order in time has no say; use "
+            f"trajectories of {pairing.span_s:g} s have a single bin in session "
+            f"{recording.session!r}, and therefore no order in time; use "
             f"at least {longer:g} s",
         )
 
@@ -241,14 +251,16 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
     study
         The study.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     index
         Index of the recording in the study's list.
 
     Returns
     -------
-    The recording as the study cuts it, or the first of target, windows and folds that
-    cannot be made, because the later ones need it.
+    cut
+        The recording with its windows and folds. If the target, the windows or the
+        folds cannot be made, the problem with the first of these instead, because each
+        needs the one before.
     """
     try:
         values = recording.target(study.target)
@@ -275,7 +287,10 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
 
 
 def _session_problems(inspected: Inspected) -> Iterator[Problem]:
-    """Yield what is wrong with one recording that could be cut: numbers and views."""
+    """Yield what is wrong with a recording after windows and folds are cut.
+
+    Its numbers, epochs, methods, views and mined pairs are checked.
+    """
     study, recording = inspected.study, inspected.recording
     windows, folds = inspected.windows, inspected.folds
     yield from inspect(inspected, "refusal")
@@ -300,12 +315,14 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
 def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
     """Yield what is wrong with the epochs between which messengers are compared.
 
+    Messengers are the few units that a decoder rests on.
+
     Parameters
     ----------
     study
         The study.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     centres
         Bin at the centre of each window (window,).
     """
@@ -329,7 +346,7 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         if not 2 <= len(values) <= MOST_EPOCHS:
             what = (
                 f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; "
-                f"epochs are 2 to {MOST_EPOCHS}"
+                f"there must be 2 to {MOST_EPOCHS} epochs"
             )
             yield place, asked.epochs, what
         elif counts.min() < 4 * asked.blocks:
@@ -344,18 +361,19 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
 def _mining_problems(
     study: Study, pairing: MinedPairing, recording: Recording, span_s: float
 ) -> Iterator[Problem]:
-    """Yield what is wrong with mined pairs in one recording.
+    """Yield what is wrong with mined pairs (distant partners) in one recording.
 
     Parameters
     ----------
     study
         The study.
     pairing
-        Its mined pairing.
+        The study's declaration of mined pairs.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     span_s
-        Time that the shortest training part of a fold spans, in seconds.
+        Time from the first to the last training window of a fold, in seconds, in the
+        fold where it is shortest.
     """
     window_s = study.window.length_bins * recording.bin_s
     if pairing.gap_s < window_s - 1e-9:
@@ -375,9 +393,9 @@ def _mining_problems(
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
-            "and a third of it, at which contrasts are "
-            f"looked at again, less than two gaps of {pairing.gap_s:g} s; "
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s; "
+            "a third of it, on which contrasts are "
+            f"repeated, is shorter than two gaps of {pairing.gap_s:g} s; "
             f"use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
         )
     if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
@@ -385,8 +403,8 @@ def _mining_problems(
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
-            f"too little for partners {pairing.gap_s:g} s "
-            f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
+            f"too short for partners {pairing.gap_s:g} s away "
+            f"in both directions after a random shift; use a gap of at most {span_s / 4:.3g} s",
         )
     if pairing.guide is not None:
         try:
@@ -403,7 +421,7 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
     study
         The study.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     fewest
         Number of training windows in the smallest training part of a fold.
     """
@@ -439,9 +457,9 @@ def view_problems(
     views
         The views that the study declares.
     recording
-        The recording inside the states that windows lie in.
+        The recording, restricted to the states in `window.within`, if any.
     swept
-        Further jitters in seconds, each with its place in the study.
+        Further jitters, in seconds, each with its place in the study.
     """
     bin_s = recording.bin_s
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
@@ -476,7 +494,7 @@ def view_problems(
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:
-    """Keep the first problem at each place: one line speaks for all sessions."""
+    """Keep the first problem at each place, as an example for all sessions."""
     first: dict[Place, Problem] = {}
     for problem in problems:
         first.setdefault(problem[0], problem)

@@ -1,8 +1,8 @@
 """Recording: one session's activity, targets, trials and segments.
 
 In: arrays and names from a reader, a simulation, or a user of Python. Out: a
-`Recording`, checked when it is made, whose arrays and targets a study can ask for by
-name. It does not read files and does not cut windows.
+`Recording`, checked when it is made, whose arrays and targets can be looked up by name.
+Files are read elsewhere (`data.readers`), and windows are cut in `data.windows`.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.session import Content
 
 MOST_SPIKES = 32767
-"""Largest count allowed in one bin, because count splitting keeps halves as int16."""
+"""Largest count allowed in one bin, because count splitting stores halves as int16."""
 MOST_LOST = 1e-3
 """Largest rounding error of a signal in single precision (RMS, in SDs of its unit)."""
 
@@ -54,7 +54,7 @@ class Recording:
     Attributes
     ----------
     session, subject, group
-        Names.
+        Names of the session, of the animal or person, and of a group of sessions.
     activity
         (time, unit): int32 counts, or float32 signals.
     activity_kind
@@ -73,19 +73,20 @@ class Recording:
         The parameters that a simulation was made with. Empty for real recordings.
     alternatives
         Alternative targets by name, (draw, time, ...): target sequences that the
-        experimenter could equally well have drawn. They are not part of the
-        fingerprint, because the null that reads such an array carries its hash.
+        experimenter could equally well have drawn, for a null distribution. They are
+        not part of the fingerprint, because runs that use them record their hash.
     pieces
-        Unbroken piece of every bin (time,), where bins in between were left out
-        (`data.states`); otherwise None. Not part of any fingerprint.
+        Number of the unbroken piece that each bin lies in (time,), if bins outside the
+        study's states were removed (`data.states`); otherwise None. Not part of any
+        fingerprint.
     unusable
-        For each array of the file that cannot be a target: its name and the reason.
-        Used in messages only, and not part of any fingerprint.
+        Reason why an array of the file cannot be a target, by its name. Used in
+        messages only, and not part of any fingerprint.
 
     Raises
     ------
     DataError
-        For words, NaN, infinities, negative or non-integer counts, signals whose
+        For text, NaN, infinities, negative or non-integer counts, signals whose
         variation is lost in single precision, and wrong shapes or lengths.
     """
 
@@ -152,9 +153,9 @@ class Recording:
         bin_s
             Length of a bin in seconds.
         targets : (time,) or (time, column)
-            What can be decoded, by name: numbers or words.
+            What can be decoded, by name: numbers or text labels.
         trials : (time,), optional
-            Trial of every bin, numbers or words. Windows never cross a trial border.
+            Trial of every bin, numbers or text labels. Windows never cross a trial border.
         segments : (time,), optional
             Gap-free stretch of every bin. Windows never cross a segment border.
         session
@@ -166,16 +167,16 @@ class Recording:
         activity_kind
             `counts` (whole numbers) or `signal`.
         unit_ids : (unit,), optional
-            Names of the units; 0, 1, 2 ... when left out.
+            Names of the units; 0, 1, 2 ... if omitted.
         alternatives : (draw, time) or (draw, time, column), optional
             Target sequences that the experimenter could equally well have drawn, by
-            name, for a null that reads them.
+            name. A study can use them for the null distribution of its decoder.
 
         Raises
         ------
         DataError
-            For arrays that do not fit each other, words where numbers are needed, NaN,
-            infinities, negative counts and other objects than numbers and words.
+            For arrays whose lengths differ, text where numbers are needed, NaN,
+            infinities, negative counts, and objects other than numbers and text.
 
         Examples
         --------
@@ -241,8 +242,8 @@ class Recording:
             Columns that can be decoded. A mapping gives several columns one name, as in
             `{"velocity": ["vx", "vy"]}`.
         units
-            Columns that hold the units' activity; when left out, all columns that are
-            not named as targets, trials or segments. Units are called as their columns.
+            Columns that hold the units' activity; if omitted, all columns that are not
+            named as targets, trials or segments. Units get the names of their columns.
         trials, segments
             Columns of trials and of gap-free stretches; see `from_arrays`.
         session, subject, group, activity_kind
@@ -251,7 +252,7 @@ class Recording:
         Raises
         ------
         DataError
-            As for `from_arrays`, and for columns that are missing or there twice.
+            As for `from_arrays`, and for columns that are missing or occur twice.
 
         Examples
         --------
@@ -283,14 +284,20 @@ class Recording:
         )
 
     def declared(self, pilot: bool = False) -> ArraysRecording:
-        """The recording as a study declares it.
+        """Wrap the recording as an entry of a study's `recordings`.
 
-        A study does this by itself; call it to declare a pilot session.
+        A study wraps recordings by itself; call this to declare a pilot session.
 
         Parameters
         ----------
         pilot
-            Whether no confirmatory hypothesis is judged on the session.
+            Whether this is a pilot session, on which no confirmatory hypothesis is
+            judged.
+
+        Returns
+        -------
+        declared
+            Names and fingerprint of the recording, which it holds in memory.
 
         Raises
         ------
@@ -354,7 +361,7 @@ class Recording:
 
     @cached_property
     def stretches(self) -> np.ndarray:
-        """Stretch of every bin (time,), counted from 0.
+        """Number of the stretch that each bin lies in (time,), from 0.
 
         A stretch is a maximal run of bins in one trial, one segment and one piece. No
         window crosses the border of a stretch.
@@ -366,9 +373,11 @@ class Recording:
 
     @cached_property
     def whole_trials(self) -> np.ndarray:
-        """Maximal run of one trial and one segment for every bin (time,).
+        """Number of the trial that each bin lies in (time,), from 0.
 
-        Unlike `stretches`, a run goes on across bins that were left out inside it.
+        A trial ends at every change of trial or segment; without trials, a segment
+        counts as one. Unlike a stretch, a trial does not end where bins were removed
+        inside it (`pieces`).
         """
         border = np.diff(self.segments) != 0
         if self.trials is not None:
@@ -428,18 +437,19 @@ class Recording:
         return {name: np.shape(values)[1:] for name, values in self.targets.items()}
 
     def array(self, name: str, asked: str) -> np.ndarray:
-        """Look up an array that a study reads, unchanged, by its name.
+        """Look up an array of the recording by its name.
 
         Parameters
         ----------
         name
             Name of the array.
         asked
-            The role in which it is read, such as `target`. For the message only.
+            What the study uses it for, such as `target`. For the message only.
 
         Returns
         -------
-        (time, ...), as it stands in the recording.
+        values
+            The array, unchanged (time, ...).
 
         Raises
         ------
@@ -456,41 +466,43 @@ class Recording:
         raise DataError(f"{where} is not in the recording; it has {has}")
 
     def numbers(self, name: str, asked: str) -> np.ndarray:
-        """Look up an array that must hold complete numbers.
+        """Look up an array that must hold numbers without missing values.
 
         Parameters
         ----------
         name
             Name of the array.
         asked
-            The role in which it is read, such as `nuisance`. For the message only.
+            What the study uses it for, such as `nuisance`. For the message only.
 
         Returns
         -------
-        (time, column) float64.
+        values
+            (time, column) float64.
 
         Raises
         ------
         DataError
-            As for `array`, and for words, NaN and infinities.
+            As for `array`, and for text, NaN and infinities.
         """
         values = as_numbers(self.array(name, asked), self._where(name, asked))
         return values.reshape(len(values), -1)
 
     def target(self, declared: Target, asked: str = "target") -> np.ndarray:
-        """Values of the declared target at every bin.
+        """Values of the declared target in every bin.
 
         Parameters
         ----------
         declared
             Name and kind of the target.
         asked
-            The role in which it is read. For the message only.
+            What the study uses it for. For the message only.
 
         Returns
         -------
-        (time, column) float64 for a continuous target; (time,) int64 classes 0, 1 ...
-        for a categorical target; (time,) float64 in radians for a circular target.
+        values
+            (time, column) float64 for a continuous target; (time,) int64 classes 0, 1
+            ... for a categorical target; (time,) float64 in radians for a circular one.
 
         Raises
         ------
@@ -507,7 +519,9 @@ class Recording:
             check_complete(values, where)
             names, classes = np.unique(values, return_inverse=True)
             if len(names) < 2:
-                raise DataError(f"{where} has the one class {names[0]!r}; at least two are needed")
+                raise DataError(
+                    f"{where} has only one class, {names[0]!r}; at least two are needed"
+                )
             if len(names) > 100:
                 raise DataError(
                     f"{where} has {len(names)} classes; at most 100 are allowed: is it continuous?"
@@ -526,15 +540,15 @@ class Recording:
         return columns
 
     def _where(self, name: str, asked: str) -> str:
-        """Name an array of this session and its role, for messages."""
+        """Beginning of a message: the session, the array, and what it is used for."""
         return f"session {self.session!r}: {asked} {name!r}"
 
 
 def _single(activity: np.ndarray, where: str) -> np.ndarray:
-    """Convert signals to single precision; refuse them where rounding matters.
+    """Convert signals to single precision, unless rounding would matter.
 
-    Rounding matters where, in some unit, the root mean square of the rounding errors
-    exceeds `MOST_LOST` SDs.
+    Rounding matters if the root mean square of a unit's rounding errors exceeds
+    `MOST_LOST` SDs of the unit.
 
     Parameters
     ----------
@@ -545,7 +559,8 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
 
     Returns
     -------
-    (time, unit) float32.
+    signals
+        (time, unit) float32.
 
     Raises
     ------

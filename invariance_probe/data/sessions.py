@@ -43,7 +43,8 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
 
     Returns
     -------
-    The session's recording.
+    recording
+        The recording of the session.
 
     Raises
     ------
@@ -61,9 +62,9 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
 
 
 def session_names(source: RecordingSource) -> list[str]:
-    """Names of a source's sessions.
+    """List the names of a source's sessions.
 
-    A simulation can have several sessions, which are numbered from 1.
+    Only a simulation can have several sessions; their names end in -1, -2 and so on.
     """
     if source.kind == "simulated" and source.sessions > 1:
         return [f"{source.session}-{i + 1}" for i in range(source.sessions)]
@@ -95,8 +96,8 @@ def opened(source: RecordingSource, base: Path) -> Iterator[Recording]:
 def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
     """Open every recording of a study and describe its sessions.
 
-    Nothing is refused but what cannot be read, and no controls are planted:
-    `data.problems` does both.
+    A recording is refused only if it cannot be read. All further checks, and the
+    planted controls, are in `data.problems`.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
 
     Returns
     -------
-    The sessions, with fingerprints and cautions.
+    sessions
+        Names, sizes, fingerprints and cautions of every session.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
 
 
 def _cautions(study: Study, recording: Recording, index: int) -> tuple[Problem, ...]:
-    """Cautions about a recording; none where no windows or folds can be cut from it."""
+    """Cautions about a recording; empty if no windows or folds can be cut from it."""
     try:
         return tuple(inspect(Inspected.of(study, recording, index), "caution"))
     except DataError:
@@ -136,7 +138,7 @@ def described(
     cautions: Iterable[Problem],
     plants: bool = False,
 ) -> InspectedSession:
-    """Describe a recording by all that plans and reports need of it.
+    """Describe a recording by what plans and reports need, without its arrays.
 
     Parameters
     ----------
@@ -147,9 +149,15 @@ def described(
     recording
         The whole recording.
     cautions
-        What a reader should know of it.
+        Remarks for the reader of the report, each with its place in the study.
     plants
-        Whether to make its planted controls, to know their content.
+        Whether to make the planted controls of the session as well, to include their
+        fingerprints.
+
+    Returns
+    -------
+    session
+        Names, sizes, fingerprints and cautions of the recording.
     """
     return InspectedSession(
         session=recording.session,
@@ -172,10 +180,12 @@ def described(
 def _planted(
     study: Study, source: RecordingSource, recording: Recording
 ) -> Iterator[InspectedPlant]:
-    """Make the planted controls of a confirmatory session of counts (`data.planting`).
+    """Yield kind and fingerprint of each planted control of a session.
 
-    There is one control per kind of plant. A study without a hypothesis about a
-    corruption has none, and neither has a `quick` study.
+    A planted control has the session's activity and a target of known redundancy
+    (`data.planting`). Only sessions of spike counts that are not pilots have controls,
+    one of each kind. A study has none if it is `quick`, or if no hypothesis is about a
+    corruption.
     """
     if study.quick or not any(study.corrupts(hypothesis.axis) for hypothesis in study.hypotheses):
         return

@@ -1,10 +1,11 @@
 """Split a recording by state, such as waking and sleep.
 
-In: a recording and the study's `window.within`. Out: the recording restricted to the
-bins inside the declared states, which is what labels, folds and probes see; and
-`Offline`, the windows of all other bins, without labels, in three versions: as
-recorded, with the bins of every stretch shuffled, and with units permuted among units
-of similar rate. Nothing here mines partners (`augmentations.state_mining`).
+In: a recording and the study's `window.within`, which names states. Out: the recording
+restricted to the bins inside these states, from which folds and decoders (probes) are
+made; and `Offline`, the windows of all other bins, which have no labels. `Offline` has
+three versions of the activity: as recorded, with the bins of every stretch shuffled,
+and with units permuted among units of similar rate. Training pairs between states are
+searched elsewhere (`augmentations.state_mining`).
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +19,11 @@ from invariance_probe.study.design import Window, Within
 TERTILES = 3
 """Number of groups of units of similar rate. Units are permuted within their group."""
 RECORDED, SHUFFLED, PERMUTED = range(3)
-"""The versions of the activity outside the states."""
+"""Index of each version of the activity outside the states (see `Offline`)."""
 
 
 def states_of(recording: Recording, within: Within) -> np.ndarray:
-    """State of every bin, checked against the states that a study names.
+    """Look up the state of every bin, and check it against the study.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
 
     Returns
     -------
-    (time,) int64.
+    states
+        State of every bin (time,), int64.
 
     Raises
     ------
@@ -57,21 +59,24 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
 
 
 def restricted(recording: Recording, window: Window) -> Recording:
-    """Keep the bins of a recording that a study's windows may lie in.
+    """Restrict a recording to the states in which a study's windows may lie.
 
-    The bins left out become a pause. No window crosses a pause. An embargo counts only
-    the bins that are kept, so a pause within it makes it longer in time, never shorter.
+    Bins outside the states are removed, which leaves a pause. No window crosses a
+    pause. An embargo is counted in the remaining bins, so a pause within it makes it
+    longer in time, never shorter.
 
     Parameters
     ----------
     recording
         The whole recording.
     window
-        The study's window; without `within`, all bins are kept.
+        The study's window. Without `within`, no bin is removed.
 
     Returns
     -------
-    The recording itself, or one of the kept bins, with `pieces`.
+    restricted
+        The recording itself if the study names no states; otherwise a copy with the
+        remaining bins, whose `pieces` numbers the unbroken pieces.
 
     Raises
     ------
@@ -102,25 +107,27 @@ def restricted(recording: Recording, window: Window) -> Recording:
 class Offline:
     """Windows outside a study's states, such as windows of sleep.
 
-    The versions of a window differ in the activity that they show, not in the position
-    of the window.
+    The same windows are cut from every version of the activity.
 
     Attributes
     ----------
     activity
-        (version, time, unit), the bins outside the states, in order of time.
+        Activity in the bins outside the states, in order of time
+        (version, time, unit).
     starts
-        First bin of every window among the bins of `activity` (window,).
+        First bin of every window, as an index into the time axis of `activity`
+        (window,).
     stretch
-        Unbroken stretch of one state that each window lies in (window,).
+        Number of the unbroken stretch of one state that each window lies in (window,).
     state
         State of each window (window,).
     recorded
         First bin of each window in the whole recording (window,).
     far
-        Number of bins between each window and the nearest labelled bin (window,).
+        Number of bins between each window and the nearest bin inside the states
+        (window,).
     inside
-        Positions of the labelled bins in the whole recording (bin,).
+        Positions of the bins inside the states in the whole recording (bin,).
     """
 
     activity: np.ndarray
@@ -142,8 +149,8 @@ class Offline:
         window
             The study's window, with `within`.
         rng
-            Generator at the start of a random sequence of the session. It knows neither
-            dose nor arm, so that all doses and arms see the same versions.
+            Generator that depends on neither dose nor arm, so that the shuffled and
+            permuted versions are the same at all doses and arms.
         """
         assert window.within is not None
         states, length = states_of(recording, window.within), window.length_bins
@@ -192,8 +199,10 @@ def permuted_units(activity: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
     Returns
     -------
-    (unit,), the unit whose activity each unit takes. In a tertile of two or more units,
-    no unit keeps its own.
+    taken
+        Index of the unit whose activity each unit takes (unit,). Units are permuted
+        within tertiles of mean rate. In a tertile of two or more units, no unit keeps
+        its own activity.
     """
     order = np.argsort(activity.mean(axis=0), kind="stable")
     taken = np.arange(len(order))

@@ -1,9 +1,10 @@
-"""What is wrong with the recordings of a study taken together.
+"""Check the recordings of a study together.
 
-In: what was found in every session (`plan.inspections`). Out: problems, each with its
-place in the study. Recordings that hold the same activity, names that stand twice,
-nulls that lack other sessions and pools that cannot train one model are found here.
-Nothing is opened.
+In: descriptions of all inspected sessions (`plan.inspections`). Out: problems, each with
+its place in the study (the path of a field). The problems found here are recordings with
+the same activity, repeated session names, null distributions that lack other sessions,
+and pools (sessions that one model is trained on) whose sessions cannot be joined. No
+recording is opened.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,10 @@ Entries = Sequence[Sequence[InspectedSession]]
 
 
 def repeated_sessions(entries: Entries) -> Iterator[list[Problem]]:
-    """Yield, for each entry, the sessions that repeat the data or name of an earlier one."""
+    """Yield for each entry a list of problems with repeated sessions.
+
+    A session must not have the activity or the name of an earlier one.
+    """
     activities: dict[str, str] = {}
     names: set[str] = set()
     for i, found in enumerate(entries):
@@ -45,14 +49,14 @@ def repeated_sessions(entries: Entries) -> Iterator[list[Problem]]:
 
 
 def joint_problems(study: Study, entries: Entries) -> Iterator[Problem]:
-    """Yield what keeps a study's null or pool from being made of its sessions.
+    """Yield the reasons why a study's sessions cannot form its null or its pool.
 
     Parameters
     ----------
     study
         The study.
     entries
-        What was found in its recordings, none of which is refused.
+        Descriptions of its sessions, none of which was refused.
     """
     sessions = [
         one.at(source, index)
@@ -67,9 +71,9 @@ def joint_problems(study: Study, entries: Entries) -> Iterator[Problem]:
 def _pool_problems(
     study: Study, sessions: Sequence[Session], described: Mapping[str, InspectedSession]
 ) -> Iterator[Problem]:
-    """Yield what prevents models from training on the sessions of a pool.
+    """Yield the reasons why models cannot be trained on the sessions of a pool.
 
-    A session can be alone in its pool, or the sessions cannot be joined.
+    Either a session is alone in its pool, or the sessions cannot be joined.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ def _pool_problems(
     sessions
         All its sessions.
     described
-        What was found in each session, by its name.
+        Description of each session, by name.
     """
     swept = [
         (("sweeps", i, "values", j), value)
@@ -97,7 +101,7 @@ def _pool_problems(
             if companions is None:
                 alone = (
                     f"session {session.name!r} is the only one of its {pool}; "
-                    f"name its {pool} as others', or leave the pool out"
+                    f"give it the same {pool} as another session, or remove the pool"
                 )
                 yield place, pool, alone
                 return

@@ -1,8 +1,9 @@
 """Windows: the examples that SSL sees, cut from one recording.
 
-In: a recording and the length of a window in bins. Out: where each window starts. No
-window crosses a trial border or a recording gap. Windows are only indices here; the
-activity is not copied.
+In: a recording and the length of a window in bins. Out: where each window starts. A
+stretch is a run of bins without a trial border or a recording gap, and no window
+crosses the border of a stretch. Windows are only indices here; the activity is not
+copied.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ class Windows:
     length
         Bins per window.
     stretch
-        Stretch that each window lies in (window,). Successive windows of one stretch
-        start one bin apart.
+        Number of the stretch that each window lies in (window,). Successive windows of
+        one stretch start one bin apart.
     """
 
     starts: np.ndarray
@@ -50,7 +51,8 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
 
     Returns
     -------
-    The windows, one starting at every bin that allows it.
+    windows
+        One window from every bin at which a whole window fits into the stretch.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Stacked encoders: windows in, representations out.
 
-The first axis of every tensor is the run, and no run sees another. Methods and the
-training loop do not depend on which encoder is used.
+K encoders are computed at once, as one stack: the first axis of every tensor is the run
+(one model), and no run influences another. A row is one window of a batch. Methods and
+the training loop do not depend on which encoder is used.
 """
 
 import numpy as np
@@ -19,22 +20,22 @@ ENCODERS: dict[str, type[StackedEncoder]] = {
     "gru": GRU,
     "transformer": Transformer,
 }
-"""Stacked implementation of each encoder that a study can declare, by kind."""
+"""Stacked implementation of each kind of encoder that a study can declare."""
 
 
 def build_encoder(
     declared: Encoder, shape: tuple[int, int], generators: list[np.random.Generator]
 ) -> StackedEncoder:
-    """Build one encoder per generator, stacked.
+    """Build a stack of encoders, one per random generator.
 
     Parameters
     ----------
     declared
         The declared architecture.
     shape
-        Bins and units of a window.
+        Number of bins and of units of a window.
     generators
-        The `init` stream of every run; there is one encoder per generator.
+        The generator of each run's initial weights.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""What every stacked encoder offers, in training and once it is frozen.
+"""The interface of every stacked encoder, in training and once it is frozen.
 
-In training an encoder is a module that maps windows to representations. Once frozen it
-is a plain function `encode` of named weights (`folded`), in which a row's result does
-not depend on the other rows.
+In training, an encoder is a torch module that maps windows to representations. Once
+frozen, it is a plain function `encode` of named weights, which `folded` returns. Batch
+norm is then part of the weights, so the representation of a row (a window) does not
+depend on the other rows. The first axis of every tensor is the run (one model).
 """
 
 from abc import ABC, abstractmethod
@@ -13,19 +14,20 @@ import numpy as np
 from torch import Tensor, nn
 
 Parameters = Mapping[str, Tensor]
-"""Weights of stacked frozen encoders by name; each has the run as first axis."""
+"""Weights of stacked frozen encoders by name; the first axis is the run."""
 
 
 class StackedEncoder(nn.Module, ABC):
-    """K encoders that do not see each other.
+    """K encoders that are computed together without influencing each other.
 
     They map windows (run, row, time, unit) to representations (run, row, dim).
     """
 
     reads_units: ClassVar[str] = "weight0"
-    """Name of the folded weight (run, in, out) that reads the input.
+    """Name of the frozen weight (run, in, out) that reads the input.
 
-    Its inputs are the units, bin after bin where several bins are read at once.
+    Its inputs are the units. If it reads several bins at once, they are the units of
+    the first bin, then those of the second, and so on.
     """
 
     @classmethod
@@ -33,17 +35,17 @@ class StackedEncoder(nn.Module, ABC):
     def of(
         cls, declared: Any, shape: tuple[int, int], generators: list[np.random.Generator]
     ) -> Self:
-        """Build the encoders.
+        """Build a stack of encoders, one per random generator.
 
         Parameters
         ----------
         declared
-            The declaration in `study/encoders.py`.
+            The architecture, as declared in `study/encoders.py`.
         shape
-            Bins and units of a window.
+            Number of bins and of units of a window.
         generators
-            The `init` stream of every run; weights are drawn in the order of the
-            layers.
+            The generator of each run's initial weights. Weights are drawn in the order
+            of the layers.
         """
 
     @abstractmethod
@@ -63,17 +65,17 @@ class StackedEncoder(nn.Module, ABC):
 
     @abstractmethod
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Freeze the weights that `encode` needs.
+        """Return the weights that `encode` needs, with batch norm folded in.
 
-        Batch norm is folded into them, at the statistics of clean training rows.
+        Batch norm is frozen at the statistics of uncorrupted training windows.
 
         Parameters
         ----------
         windows
-            Clean inputs (run, row, time, unit).
+            Uncorrupted inputs (run, row, time, unit).
         rows
-            Weights (run, 1, row), summing to one over the training rows of each run and
-            zero elsewhere.
+            Weight of each row in these statistics (run, 1, row): they sum to 1 over the
+            training rows of each run and are 0 for other rows.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class StackedEncoder(nn.Module, ABC):
     @staticmethod
     @abstractmethod
     def encode(declared: Any, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by folded weights; a row does not depend on the others.
+        """Map windows with frozen weights; rows do not depend on each other.
 
         Parameters
         ----------

@@ -1,7 +1,8 @@
 """Stacked temporal convolutions, as an encoder of windows.
 
-The bins that a kernel sees are laid side by side, so that a convolution is one matrix
-product.
+The first axis of every tensor is the run (one model). A place is one position of the
+kernel in time. The bins that the kernel covers at a place are laid side by side, so
+that a convolution is one matrix product.
 """
 
 from typing import Self
@@ -21,16 +22,16 @@ from invariance_probe.study.encoders import ConvolutionEncoder
 
 
 def taps(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Lay the bins that each place of a kernel sees side by side.
+    """Lay the bins that a kernel covers side by side, for every place.
 
     Parameters
     ----------
     x
         (run, row, time, in).
     kernel
-        Bins that a kernel sees.
+        Number of bins that the kernel covers.
     stride
-        Bins from one place of the kernel to the next.
+        Number of bins from one place of the kernel to the next.
 
     Returns
     -------
@@ -43,14 +44,14 @@ def taps(x: Tensor, kernel: int, stride: int) -> Tensor:
 def extents(declared: ConvolutionEncoder, bins: int) -> list[tuple[int, int]]:
     """Kernel width and number of places of each convolution.
 
-    A kernel is cut to the bins that are left.
+    If fewer bins are left than a kernel covers, the kernel is shortened to them.
 
     Parameters
     ----------
     declared
         Channels, kernel and stride of the convolutions.
     bins
-        Bins of a window.
+        Number of bins of a window.
 
     Returns
     -------
@@ -68,17 +69,17 @@ def extents(declared: ConvolutionEncoder, bins: int) -> list[tuple[int, int]]:
 class Convolution(StackedEncoder):
     """Convolutions over time with batch norm and ReLU, then an affine map.
 
-    Batch norm is over rows and places. The affine map reads all channels at all places
-    that are left.
+    Batch norm is over rows and places. The affine map reads all channels at all
+    remaining places.
 
     Parameters
     ----------
     declared
         The declared architecture.
     shape
-        Bins and units of a window.
+        Number of bins and of units of a window.
     generators
-        The `init` stream of every run; there is one encoder per generator.
+        The generator of each run's initial weights.
     """
 
     def __init__(
@@ -110,16 +111,16 @@ class Convolution(StackedEncoder):
         shape: tuple[int, int],
         generators: list[np.random.Generator],
     ) -> Self:
-        """Build one encoder per generator.
+        """Build a stack of encoders, one per random generator.
 
         Parameters
         ----------
         declared
             The declared architecture.
         shape
-            Bins and units of a window.
+            Number of bins and of units of a window.
         generators
-            The `init` stream of every run; there is one encoder per generator.
+            The generator of each run's initial weights.
         """
         return cls(declared, shape, generators)
 
@@ -147,15 +148,15 @@ class Convolution(StackedEncoder):
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """Fold batch norm into the convolutions.
 
-        Every place of a row has the same weight in the statistics.
+        All places of a row have the same weight in the statistics.
 
         Parameters
         ----------
         windows
-            Clean inputs (run, row, time, unit).
+            Uncorrupted inputs (run, row, time, unit).
         rows
-            Weights (run, 1, row), summing to one over the training rows of each run and
-            zero elsewhere.
+            Weight of each row in the statistics of batch norm (run, 1, row): they sum
+            to 1 over the training rows of each run and are 0 for other rows.
 
         Returns
         -------
@@ -179,7 +180,7 @@ class Convolution(StackedEncoder):
 
     @staticmethod
     def encode(declared: ConvolutionEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by folded convolutions.
+        """Map windows with frozen convolutions.
 
         Parameters
         ----------

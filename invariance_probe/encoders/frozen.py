@@ -1,7 +1,8 @@
 """Trained encoders as plain functions of named weights.
 
-These weights are what the store keeps. In: stacked weights and windows. Out:
-representations. Nothing here learns.
+In: stacked weights, as they are stored, and windows. Out: representations. The first
+axis of every tensor is the run (one model), and a row is one window. Nothing here
+learns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from invariance_probe.encoders.base import Parameters, StackedEncoder
 from invariance_probe.study.encoders import Encoder
 
 PASS = 1 << 27
-"""Largest number of input values that frozen encoders take in one pass."""
+"""Largest number of input values that frozen encoders process at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Frozen:
     def freeze(
         cls, encoder: StackedEncoder, declared: Encoder, windows: Tensor, rows: Tensor
     ) -> "Frozen":
-        """Freeze encoders at the statistics of clean training rows.
+        """Freeze trained encoders, with batch norm at the training statistics.
 
         Parameters
         ----------
@@ -48,9 +49,10 @@ class Frozen:
         declared
             Their architecture.
         windows
-            Clean inputs (run, row, time, unit).
+            Uncorrupted inputs (run, row, time, unit).
         rows
-            Weights (run, row), summing to one over the training rows of each run.
+            Weight of each row in the statistics of batch norm (run, row): they sum to 1
+            over the training rows of each run and are 0 for other rows.
         """
         return cls(declared, encoder.folded(windows, rows.unsqueeze(1)))
 
@@ -58,19 +60,19 @@ class Frozen:
     def of(
         cls, declared: Encoder, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device
     ) -> "Frozen":
-        """Stack the weights of several runs, as `arrays` returned them.
+        """Stack the stored weights of several runs.
 
-        Names that start with `input_` are left out: they hold the standardisation of
-        the input, which is no part of the architecture.
+        Names that start with `input_` are omitted. They hold the standardisation of the
+        input, which is not part of the architecture.
 
         Parameters
         ----------
         declared
             Their common architecture.
         arrays
-            Weights by name, one mapping per run.
+            Weights by name, one mapping per run, as `Frozen.arrays` returns them.
         device
-            Where the weights are put.
+            Device for the weights.
         """
         names = [name for name in arrays[0] if not name.startswith("input_")]
         return cls(
@@ -83,17 +85,17 @@ class Frozen:
 
     @property
     def runs(self) -> int:
-        """Number of encoders."""
+        """Number of encoders in the stack."""
         return len(next(iter(self.parameters.values())))
 
     @property
     def dtype(self) -> torch.dtype:
-        """Floating type that the encoders were trained in."""
+        """Floating-point type in which the encoders were trained."""
         return next(iter(self.parameters.values())).dtype
 
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows to representations; a row does not depend on the others.
+        """Map windows to representations; rows do not depend on each other.
 
         Parameters
         ----------
@@ -115,9 +117,9 @@ class Frozen:
         )
 
     def of_units(self, units: int, total: int) -> "Frozen":
-        """The same encoders on the first `units` inputs alone.
+        """Restrict the encoders to the first `units` input units.
 
-        They equal the encoders of all `total` units where the other units are zero.
+        The result is the same as that of the full encoders if all other units are 0.
 
         Parameters
         ----------
@@ -140,9 +142,9 @@ class Frozen:
         Parameters
         ----------
         better
-            Whether a run keeps its encoder of this stack (run,), boolean.
+            Whether a run takes its encoder from this stack (run,), boolean.
         other
-            The stack that serves the other runs.
+            The stack from which the other runs take theirs.
         """
         mixed = {
             name: torch.where(
@@ -153,5 +155,5 @@ class Frozen:
         return Frozen(self.declared, mixed)
 
     def arrays(self, run: int) -> dict[str, np.ndarray]:
-        """Weights of one encoder by name."""
+        """Weights of one run's encoder, by name."""
         return {name: value[run].cpu().numpy() for name, value in self.parameters.items()}

@@ -1,8 +1,8 @@
-"""Stacked layers: every parameter's first axis is the run.
+"""Stacked layers: the first axis of every parameter is the run (one model).
 
 No layer mixes runs. `LinearBatchNormReLU` is one autograd function with a hand-written
-backward pass, because on small networks most of the time is spent on many small passes
-over memory. It has no bias: batch norm would subtract it.
+backward pass, because small networks spend most of their time on many small passes over
+memory. It has no bias, because batch norm would subtract it.
 """
 
 from typing import Any
@@ -15,16 +15,17 @@ from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
 from invariance_probe.kernels.functions import affine, normed_relu
 
 EPSILON = 1e-5
-"""Added to the batch variance.
+"""Added to the variance in batch norm.
 
 Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
 """
 
 
 class StackedLayer(nn.Module):
-    """A layer whose `arithmetic` says how its products are computed.
+    """A layer whose matrix products are computed as its `arithmetic` says.
 
-    The training loop sets it.
+    The training loop sets `arithmetic`: products by torch or by native kernels, in
+    single precision or in bfloat16.
     """
 
     arithmetic: Arithmetic = PLAIN
@@ -66,7 +67,7 @@ class _LinearBatchNormReLU(torch.autograd.Function):
 
 
 class LinearBatchNormReLU(StackedLayer):
-    """Linear map, batch norm over the rows of each run, ReLU.
+    """Linear map, batch norm over the rows of each run, then ReLU.
 
     It maps (run, row, in) to (run, row, out).
 
@@ -84,7 +85,7 @@ class LinearBatchNormReLU(StackedLayer):
         self.shift = nn.Parameter(weight.new_zeros(runs, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map rows; batch norm uses the batch's own statistics.
+        """Apply the layer; batch norm uses the batch's own statistics.
 
         Parameters
         ----------
@@ -103,17 +104,16 @@ class LinearBatchNormReLU(StackedLayer):
         return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift, self.arithmetic)
 
     def folded(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The affine map that the layer is at the statistics of given rows.
+        """Return the affine map that the layer is with frozen batch-norm statistics.
 
-        The ReLU is not part of it.
+        The ReLU is not included.
 
         Parameters
         ----------
         x
             Inputs (run, row, in).
         rows
-            Weights (run, 1, row) that sum to one: which rows the statistics are taken
-            over.
+            Weight of each row in the statistics (run, 1, row), summing to 1.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class LinearBatchNormReLU(StackedLayer):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Batch norm without scale and shift.
+    """Standardise columns over a run's rows: batch norm without scale or shift.
 
     Parameters
     ----------
@@ -138,14 +138,15 @@ def standardised(x: Tensor) -> Tensor:
     Returns
     -------
     x
-        Each column has mean 0 and variance 1 over its run's rows (up to `EPSILON`).
+        Each column has mean 0 and variance 1 over the rows of its run (up to
+        `EPSILON`).
     """
     centred = x - x.mean(1, keepdim=True)
     return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 
 
 class StackedLinear(StackedLayer):
-    """Affine map with a weight and a bias for each run.
+    """Affine map with one weight matrix and one bias per run.
 
     It maps (run, row, in) to (run, row, out).
 
@@ -181,11 +182,12 @@ class StackedLinear(StackedLayer):
 
 
 def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """`x @ weight + bias` of K stacked runs, in bits that do not depend on K.
+    """Compute `x @ weight + bias` of K stacked runs, in bits independent of K.
 
-    Torch computes a single run's single column by another routine (matrix times
-    vector), which sums in another order. A run that is trained alone, because its
-    partners were stored before, would then differ from the same run trained among them.
+    For a single run with a single output column, torch would call another routine
+    (matrix times vector), which sums in another order. A run that is trained alone, for
+    example because the others of its stack were stored before, would then differ in the
+    last bits from the same run trained among them.
 
     Parameters
     ----------
@@ -207,20 +209,20 @@ def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), to the same bits wherever a number lies in the tensor.
+    """1 / (1 + exp(-x)), with bits that do not depend on a value's place in `x`.
 
     On the CPU, `torch.sigmoid` (like torch's softplus, silu, elu and gelu) computes the
-    last few numbers of a tensor one by one. They can then differ in the last bit from
-    the results for the same numbers elsewhere, and a run would depend on its slot. tanh
-    has no such difference.
+    last few values of a tensor one by one. These can differ in the last bit from what
+    it computes for the same values elsewhere, so the result of a run would depend on
+    its index in the stack. tanh has no such difference.
     """
     return (x / 2).tanh() / 2 + 0.5
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + exp(x)), to the same bits wherever a number lies in the tensor.
+    """log(1 + exp(x)), with bits that do not depend on a value's place in `x`.
 
-    Torch's own softplus depends on the place on the CPU; see `sigmoid`.
+    On the CPU, torch's own softplus depends on the place; see `sigmoid`.
     """
     return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
@@ -228,7 +230,7 @@ def softplus(x: Tensor) -> Tensor:
 def initial_weight(
     generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0
 ) -> Tensor:
-    """Draw normal initial weights with variance gain / inputs.
+    """Draw normally distributed initial weights with variance gain / inputs.
 
     He et al. 2015, arXiv:1502.01852, Eq. 10.
 

@@ -1,6 +1,7 @@
 """The stacked multilayer perceptron.
 
-Encoders, projectors and predictors are made of it.
+It serves as an encoder, and as the projector and predictor of SSL methods. The first
+axis of every tensor is the run (one model).
 """
 
 from itertools import pairwise
@@ -23,9 +24,9 @@ from invariance_probe.study.encoders import MLPEncoder
 class MLP(StackedEncoder):
     """A multilayer perceptron with batch norm.
 
-    Every layer but the last is linear map, batch norm, ReLU; the last one is affine. It
-    maps (run, row, in) to (run, row, widths[-1]). Windows (run, row, time, unit) are
-    read as rows of time x unit features.
+    Every layer but the last is a linear map with batch norm and ReLU; the last one is
+    affine. It maps (run, row, in) to (run, row, widths[-1]). Windows (run, row, time,
+    unit) are flattened to rows of time x unit features.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ class MLP(StackedEncoder):
     widths
         Output widths of the successive layers.
     generators
-        The `init` stream of every run; weights are drawn in the order of the layers.
+        The generator of each run's initial weights. Weights are drawn in the order of
+        the layers.
     """
 
     def __init__(
@@ -50,21 +52,21 @@ class MLP(StackedEncoder):
     def of(
         cls, declared: MLPEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
     ) -> Self:
-        """Build one encoder per generator.
+        """Build a stack of encoders, one per random generator.
 
         Parameters
         ----------
         declared
             The declared architecture.
         shape
-            Bins and units of a window.
+            Number of bins and of units of a window.
         generators
-            The `init` stream of every run; there is one encoder per generator.
+            The generator of each run's initial weights.
         """
         return cls(shape[0] * shape[1], declared.widths, generators)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map rows; batch norm uses the batch's own statistics.
+        """Map rows in training; batch norm uses the batch's own statistics.
 
         Parameters
         ----------
@@ -87,10 +89,10 @@ class MLP(StackedEncoder):
         Parameters
         ----------
         x
-            Clean rows (run, row, in) or windows (run, row, time, unit).
+            Uncorrupted rows (run, row, in) or windows (run, row, time, unit).
         rows
-            Weights (run, 1, row), summing to one over the training rows of each run and
-            zero elsewhere.
+            Weight of each row in the statistics of batch norm (run, 1, row): they sum
+            to 1 over the training rows of each run and are 0 for other rows.
 
         Returns
         -------
@@ -112,14 +114,14 @@ class MLP(StackedEncoder):
 
     @staticmethod
     def encode(declared: MLPEncoder, parameters: Parameters, x: Tensor) -> Tensor:
-        """Map rows by affine maps with ReLU between them.
+        """Map rows with frozen affine maps and ReLU between them.
 
         Parameters
         ----------
         declared
-            Not read: the weights say how many layers there are.
+            Not read, because the weights show how many layers there are.
         parameters
-            Weights and biases by name. A map without bias (a linear basis) adds none.
+            Weights and biases by name. A map without bias (a linear basis) has none.
         x
             Rows (run, row, in) or windows (run, row, time, unit).
 

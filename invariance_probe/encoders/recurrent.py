@@ -1,6 +1,7 @@
 """Stacked gated recurrent units (GRU).
 
-They serve as an encoder of windows, and as the context of a sequence of latents.
+They serve as an encoder of windows, and as the context network of methods that predict
+within sequences of windows. The first axis of every tensor is the run (one model).
 """
 
 from typing import Self
@@ -15,10 +16,10 @@ from invariance_probe.study.encoders import GRUEncoder
 
 
 def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
-    """States of stacked gated recurrent units at every time.
+    """Compute the states of stacked gated recurrent units at every time.
 
-    The candidate reads the state after the reset gate has scaled it, by the recurrent
-    product (Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN and PyTorch: n =
+    The recurrent product is scaled by the reset gate before it enters the candidate
+    state (Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN and PyTorch: n =
     tanh(W x + b + r * (U h))).
 
     Parameters
@@ -26,7 +27,8 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
     x
         Inputs (run, row, time, in); the state starts at 0.
     inward, recurrent
-        (run, in, 3 width) and (run, width, 3 width): reset, update, candidate.
+        Weights of the inputs (run, in, 3 width) and of the state (run, width, 3 width),
+        in the order reset gate, update gate, candidate.
     bias
         (run, 1, 3 width).
 
@@ -52,7 +54,7 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
 
 
 class StackedGRU(nn.Module):
-    """Gated recurrent units over time, one per run.
+    """Gated recurrent units over time, one network per run.
 
     They map (run, row, time, in) to (run, row, time, width).
 
@@ -63,7 +65,7 @@ class StackedGRU(nn.Module):
     width
         Width of the state.
     generators
-        The `init` stream of every run.
+        The generator of each run's initial weights.
     """
 
     def __init__(self, inputs: int, width: int, generators: list[np.random.Generator]) -> None:
@@ -98,9 +100,9 @@ class GRU(StackedEncoder):
     declared
         The declared architecture.
     shape
-        Bins and units of a window.
+        Number of bins and of units of a window.
     generators
-        The `init` stream of every run; there is one encoder per generator.
+        The generator of each run's initial weights.
     """
 
     reads_units = "units.inward_weight"
@@ -118,21 +120,21 @@ class GRU(StackedEncoder):
     def of(
         cls, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
     ) -> Self:
-        """Build one encoder per generator.
+        """Build a stack of encoders, one per random generator.
 
         Parameters
         ----------
         declared
             The declared architecture.
         shape
-            Bins and units of a window.
+            Number of bins and of units of a window.
         generators
-            The `init` stream of every run; there is one encoder per generator.
+            The generator of each run's initial weights.
         """
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows; nothing is normalised.
+        """Map windows to representations; there is no normalisation.
 
         Parameters
         ----------
@@ -147,7 +149,7 @@ class GRU(StackedEncoder):
         return self.last(self.units(windows)[:, :, -1])
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Copy the weights as they are, since there is no batch norm to fold.
+        """Return a copy of the weights, since there is no batch norm to fold.
 
         Parameters
         ----------
@@ -158,7 +160,7 @@ class GRU(StackedEncoder):
 
     @staticmethod
     def encode(declared: GRUEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by the named weights.
+        """Map windows with frozen weights.
 
         Parameters
         ----------

@@ -1,6 +1,8 @@
-"""Stacked pre-norm transformers.
+"""Stacked transformers with layer norm before each sublayer (pre-norm).
 
-They serve as an encoder of windows, and as the context of a sequence of latents.
+They serve as an encoder of windows, and as the context network of methods that predict
+within sequences of windows. The first axis of every tensor is the run (one model). A
+token is one bin of a window (or one window of a sequence).
 """
 
 from typing import Self
@@ -15,7 +17,7 @@ from invariance_probe.encoders.layers import StackedLinear, initial_weight, shif
 from invariance_probe.study.encoders import TransformerEncoder
 
 EXPANSION = 4
-"""Width of the feed-forward layer, relative to that of the tokens.
+"""Width of the feed-forward layer, divided by that of the tokens.
 
 Vaswani et al. 2017, arXiv:1706.03762, section 3.3.
 """
@@ -24,7 +26,7 @@ Vaswani et al. 2017, arXiv:1706.03762, section 3.3.
 def sinusoids(places: int, width: int, like: Tensor) -> Tensor:
     """Fixed position codes of Vaswani et al. 2017, section 3.5.
 
-    The sines come first and then the cosines.
+    Unlike there, all sines come first, then all cosines.
 
     Parameters
     ----------
@@ -47,9 +49,9 @@ def sinusoids(places: int, width: int, like: Tensor) -> Tensor:
 
 
 def attend(x: Tensor, weights: Parameters, heads: int) -> Tensor:
-    """Apply self-attention and a feed-forward layer.
+    """Apply self-attention, then a feed-forward layer.
 
-    Each comes after a layer norm and is added to its own input.
+    Each of the two reads its input through a layer norm and is added to it.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def attend(x: Tensor, weights: Parameters, heads: int) -> Tensor:
     weights
         Weights of a `Block`, by name.
     heads
-        Number of parts that the width is cut into.
+        Number of attention heads, into which the width is divided.
 
     Returns
     -------
@@ -89,11 +91,12 @@ def attend(x: Tensor, weights: Parameters, heads: int) -> Tensor:
 
 
 def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Layer norm with a scale and a shift per run."""
     return functional.layer_norm(x, x.shape[-1:]) * scale + shift
 
 
 class Block(nn.Module):
-    """One layer of a transformer, for each run.
+    """One layer of a transformer: self-attention and a feed-forward network.
 
     It maps tokens (run, row, token, width) to the same shape.
 
@@ -104,7 +107,7 @@ class Block(nn.Module):
     heads
         Number of attention heads.
     generators
-        The `init` stream of every run.
+        The generator of each run's initial weights.
     """
 
     def __init__(self, width: int, heads: int, generators: list[np.random.Generator]) -> None:
@@ -122,7 +125,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let every token of a row read the others.
+        """Let every token of a row attend to all tokens of the row.
 
         Parameters
         ----------
@@ -140,16 +143,16 @@ class Block(nn.Module):
 class Transformer(StackedEncoder):
     """Self-attention over the bins of a window.
 
-    The representation is an affine map of the mean token.
+    The representation is an affine map of the mean over tokens.
 
     Parameters
     ----------
     declared
         The declared architecture.
     shape
-        Bins and units of a window.
+        Number of bins and of units of a window.
     generators
-        The `init` stream of every run; there is one encoder per generator.
+        The generator of each run's initial weights.
     """
 
     reads_units = "embedded.weight"
@@ -179,21 +182,21 @@ class Transformer(StackedEncoder):
         shape: tuple[int, int],
         generators: list[np.random.Generator],
     ) -> Self:
-        """Build one encoder per generator.
+        """Build a stack of encoders, one per random generator.
 
         Parameters
         ----------
         declared
             The declared architecture.
         shape
-            Bins and units of a window.
+            Number of bins and of units of a window.
         generators
-            The `init` stream of every run; there is one encoder per generator.
+            The generator of each run's initial weights.
         """
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows; a layer norm reads one token and no other row.
+        """Map windows; layer norm is within a token, so rows are independent.
 
         Parameters
         ----------
@@ -208,7 +211,7 @@ class Transformer(StackedEncoder):
         return self.encode(self.declared, dict(self.named_parameters()), windows)
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Copy the weights as they are, since there is no batch norm to fold.
+        """Return a copy of the weights, since there is no batch norm to fold.
 
         Parameters
         ----------
@@ -219,7 +222,7 @@ class Transformer(StackedEncoder):
 
     @staticmethod
     def encode(declared: TransformerEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by the named weights.
+        """Map windows with the given weights.
 
         Parameters
         ----------

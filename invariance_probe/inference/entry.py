@@ -1,8 +1,8 @@
-"""What is known before any SSL result is seen.
+"""What is decided before any SSL model is trained.
 
-In: the results of the baselines, without SSL. Out: which sessions can be decoded, where
-the target moves, and which SSL runs can therefore be skipped. No verdict is reached
-here.
+In: the results of the baselines, which are measurements and decoders without SSL. Out:
+which sessions can be decoded, where the target does not change over a time jitter, and
+which SSL runs can therefore be skipped. No verdict is reached here.
 """
 
 import math
@@ -23,16 +23,22 @@ from invariance_probe.study.methods import Reliance
 from invariance_probe.study.session import covers
 
 RANGE_ERRORS = 4.0
-"""A session is decodable when its range is more than this many standard errors."""
+"""A session is decodable only if its range exceeds this many standard errors."""
 
 
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Whether each session can be decoded, and what is known of it without SSL.
+    """Say whether each session can be decoded, and describe it without SSL.
+
+    A session can be decoded if the linear decoder of its raw activity beats the study's
+    null (decoding of targets that the activity cannot know), its test blocks are long
+    enough, and its decodable range is clearly above 0.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -63,17 +69,22 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Whether the target of each planted control can be decoded.
+    """Say for each planted control whether its target can be decoded.
+
+    A planted control has the activity of a session and a target that was computed from
+    this activity, so that the right verdict is known.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     findings
-        By the control's name.
+        By the name of the control.
     """
     null, nulls = KINDS["shift_null"], by_session(plan, results, NullFigures)
     return {
@@ -90,6 +101,21 @@ def _session(
     lag: LagFigures | None = None,
     why_no_null: str = "",
 ) -> SessionFinding:
+    """Decide whether one session can be decoded, from its baselines.
+
+    Parameters
+    ----------
+    losses
+        Decoding losses of the session.
+    null
+        Name of the null, for messages.
+    measured
+        The result of the null; None if it is missing.
+    code, lag
+        Figures of the code and of the test-lag curve; None if they are missing.
+    why_no_null
+        Why the null could not be measured, in words; empty otherwise.
+    """
     session, p_value = losses.session, measured.p_value if measured else math.nan
     jumps = lag.jumps if lag else None
     mean, error, _ = fixed_sessions([losses.range])
@@ -127,17 +153,20 @@ def _session(
 
 
 def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFigures]:
-    """Figures of every measured code, of sessions and planted controls.
+    """Read how many units carry the target and what their loss costs, by session.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     codes
-        By the name of the session or control; those without a result are left out.
+        Measured figures by the name of the session or planted control. Those without a
+        result are omitted.
     """
     return by_session(plan, results, CodeFigures)
 
@@ -145,21 +174,24 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
 def persistence(
     plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float
 ) -> float | None:
-    """Correlation of a target with itself over the lags of a jitter.
+    """Read how well a target correlates with itself over the lags of a jitter.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     session
         Name of the session.
     axis, dose
-        The jitter's axis, and its dose in s.
+        The axis of the jitter, and its dose: the largest lag, in seconds.
 
     Returns
     -------
     float or None
-        None where it was not measured.
+        Correlation over these lags (for classes, agreement beyond chance); None if it
+        was not measured.
     """
     for run in plan.baselines:
         if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (
@@ -176,12 +208,17 @@ def persistence(
 def still(
     plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str
 ) -> str | None:
-    """Why a target does not move over the primary dose of a jitter.
+    """Explain why a target changes too little for a test of a time jitter.
+
+    It changes enough if 1 - rho^2 exceeds the margin, where rho is its correlation with
+    itself over the lags of the primary dose.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     hypothesis
         The hypothesis with its axis, primary dose and margin.
     session
@@ -190,8 +227,8 @@ def still(
     Returns
     -------
     str or None
-        None where the target moves, where its persistence was not measured, and on
-        other axes.
+        The reason in words. None if the target changes enough, if this was not
+        measured, or if the axis is no jitter.
     """
     if not plan.study.is_jitter(hypothesis.axis):
         return None
@@ -206,21 +243,23 @@ def still(
 
 
 def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Grid runs and examinations that no verdict can use, with the reason.
+    """Find the SSL runs that no verdict can use, from the baselines alone.
 
-    The baselines' results alone decide. A run is skipped when its session cannot be
-    decoded, or when every hypothesis it could serve is untestable in its session
-    because the target does not move on the hypothesis's axis.
+    A run is skipped if its session cannot be decoded. It is also skipped if it could
+    serve only hypotheses about a jitter over which the target of its session hardly
+    changes.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     reasons
-        Reason by run key.
+        Why each of these runs is skipped, in words, by `Run.key()`.
     """
     sessions = {**session_findings(plan, results), **planted_findings(plan, results)}
     named = {session.name: session for session in plan.sessions}
@@ -232,7 +271,7 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"
             continue
         if run.session not in named or isinstance(run.method, Reliance):
-            continue  # runs that serve no hypothesis are made in every decodable session
+            continue  # these serve no single hypothesis: made in every decodable session
         place = (run.session, run.axis)
         if place not in verdicts:
             served = [

@@ -1,8 +1,11 @@
-"""Findings: the values that cross from inference to reporting.
+"""Findings: the values that inference hands to the reports.
 
 Each is a frozen value with a JSON form, and its field names are those of report.json.
-Nothing is computed here. Estimands are in units of the decodable range R of their
-session, so 0.1 means a tenth of what can be decoded at all.
+Nothing is computed here. R is the decodable range of a session: the loss of the best
+constant minus that of the best decoder without SSL. What training costs is in units of
+R, so 0.1 means a tenth of what can be decoded at all. What is lost without SSL is in
+units of R_code, the same range for linear decoders. The estimands (delta, H, D, C_code
+...) are defined in docs/science.md.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -33,27 +36,34 @@ from invariance_probe.inference.verdict import Verdict
 
 @dataclass(frozen=True)
 class Estimand:
-    """One estimated quantity with its 90 % interval, in units of its range."""
+    """One estimated quantity with its 90 % interval, in units of R (or R_code)."""
 
     name: str
-    """`delta`, `H`, `D`, `C_code`, `C_blind`, `T` or `L(d, d)`; for a contrast `M_loc`,
-    `M_rand`, `M_shift`, `M_oracle` or `A/A`."""
+    """Name of the quantity.
+
+    `delta`, `H`, `D`, `C_code`, `C_blind`, `T` or `L(d, d)`. For a contrast (distant
+    pairs against other pairs) `M_loc`, `M_rand`, `M_shift` or `M_oracle`. `A/A`
+    compares dose 0 with dose 0 under other seeds.
+    """
     axis: str
     dose: float
     arm: str
-    """How draws are shared: `independent`, `shared`, `paired` or `none`; for a
-    contrast, its pairs."""
+    """How the two views share the draw of the corruption.
+
+    `independent`, `shared`, `paired` or `none`. For a contrast, the kind of its distant
+    pairs.
+    """
     estimate: float
     ci_low: float
     ci_high: float
     smallest_margin: float
-    """The smallest margin m at which `<= m` would be shown."""
+    """The smallest margin m at which the claim `<= m` would be shown."""
     skew: float
-    """Skewness over sessions or subjects."""
+    """Skewness of the estimand over single sessions or subjects."""
     n_sessions: int
     n_seeds: int
     setting: str = ""
-    """The swept setting or check as `path=value`; empty for the study's own setting."""
+    """The swept setting or recipe, as `path=value`; empty for the study's own."""
 
 
 @dataclass(frozen=True)
@@ -69,44 +79,52 @@ class Claim:
 Outcome = Literal["passed", "failed", "not shown", "not computed"]
 """Outcome of a gate.
 
-`failed` takes away what the gate limits. `not shown` and `not computed` leave it
-exploratory.
+If a gate `failed`, the claims that it limits cannot be made. If it is `not shown` or
+`not computed`, they can be made, but the hypothesis is then only exploratory.
 """
 
 EVERYTHING, CARRIERS, LEARNING, AXIS = "everything", "carriers", "learning", "the axis"
-"""What a gate can limit besides single verdict words."""
+"""What a gate can limit, besides single verdicts.
+
+`carriers` are claims about how many units carry the target, `learning` those about what
+training costs, `the axis` all claims about the hypothesis's axis.
+"""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One precondition of a finding, and what it limits (science.md 3.4)."""
+    """One precondition of a finding, and what it limits (docs/science.md, Gates)."""
 
     name: str
     outcome: Outcome
     limits: tuple[str, ...]
-    """`everything`, `carriers`, `learning`, `the axis`, or the words that it takes
-    away."""
+    """What cannot be claimed if the gate fails.
+
+    `everything`, `carriers`, `learning`, `the axis`, or the verdicts that cannot be
+    given.
+    """
     detail: str
+    """What was measured, in words."""
     passed: bool | None = field(init=False)
-    """True where the gate passed, False where it failed, None for the other two
-    outcomes."""
+    """True if the gate passed, False if it failed, None otherwise."""
 
     def __post_init__(self) -> None:
-        """Derive `passed`, which older readers of report.json know."""
+        """Derive `passed`, which readers of earlier versions of report.json expect."""
         object.__setattr__(self, "passed", {"passed": True, "failed": False}.get(self.outcome))
 
 
 @dataclass(frozen=True)
 class DoseInterval:
-    """Doses at which invariance and sensitivity are shown.
+    """Doses at which it is shown that training costs little, or too much.
 
     Attributes
     ----------
     lower
-        The highest dose up to which invariance is shown.
+        The highest dose up to which training is shown to cost at most the margin (D, H
+        and delta <= m at every dose).
     upper
-        The lowest dose at which sensitivity is shown; None where it is shown at no
-        dose.
+        The lowest dose at which the code and the training both lose more than the
+        margin (C_code and D > m); None if this is shown at no dose.
     """
 
     lower: float
@@ -115,58 +133,62 @@ class DoseInterval:
 
 @dataclass(frozen=True)
 class NaiveRule:
-    """What the naive rule "delta <= m, so invariant" says.
+    """What the naive rule "delta <= m, so invariant" would have concluded.
 
-    It is applied to the draws of the field's released scripts (paired) and to
-    independent draws.
+    It is applied to paired draws (one mask for both views of a pair, as in the field's
+    released scripts) and to independent draws.
     """
 
     rule: str
+    """The rule, in words."""
     says: str
-    """Its answer with paired draws where the study has them, else with independent
-    draws."""
+    """Its answer with paired draws; with independent ones if there are none."""
     independent: str
     """Its answer with independent draws."""
     paired: str | None
-    """Its answer with paired draws; None where the study has none."""
+    """Its answer with paired draws; None if the study has none."""
 
 
 @dataclass(frozen=True)
 class CodeMeasure:
-    """One property of the code over the sessions of a hypothesis, without SSL.
+    """One property of the code without SSL, over a hypothesis's sessions.
 
-    The interval is at 90 %, and None where there is none.
+    The interval is at 90 %. Its ends are None if there are too few sessions for one.
     """
 
     name: str
-    """`n_eff`, `red_idx` or `tau_s`."""
+    """Which property.
+
+    `n_eff` is the effective number of units that carry the target, `red_idx` the
+    redundancy beyond additive information, `tau_s` the time constant in seconds.
+    """
     estimate: float
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
-    """P value of `red_idx > 0`; None for the other measures."""
+    """P value of `red_idx > 0`; None for the other properties."""
     n_sessions: int
 
 
 @dataclass(frozen=True)
 class NoSSL:
-    """The finding of the code in the form of earlier versions of report.json.
+    """The finding of the code as earlier versions of report.json had it.
 
     It is kept for one schema version.
     """
 
     verdict: str
-    """`information kept`, `information lost`, `inconclusive` or `not measured`."""
+    """What happened to the information, in the words of earlier versions.
+
+    `information kept`, `information lost`, `inconclusive` or `not measured`.
+    """
     detail: str
     measures: tuple[CodeMeasure, ...] = ()
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One quantity of the code over the sessions of a hypothesis.
-
-    The interval is at 90 %.
-    """
+    """One estimate over the sessions of a hypothesis, with its 90 % interval."""
 
     estimate: float
     ci_low: float
@@ -176,66 +198,94 @@ class Quantity:
 
 @dataclass(frozen=True)
 class NamedUnit:
-    """A unit that carries the target in one session.
+    """A unit of one session that was among the fewest that carry the target.
 
-    It says in how many folds the unit was chosen.
+    Units are chosen anew in every fold of the session.
     """
 
     session: str
     unit: str
     gained: int
-    """Folds in which it is among the fewest units that reach half."""
+    """Number of folds in which this unit is one of those counted by K_s.
+
+    K_s is the fewest units that reach half of the R2 of all units.
+    """
     lost: int
-    """Folds in which it is among the fewest units whose loss leaves less than half."""
+    """Number of folds in which this unit is one of those counted by K_n.
+
+    K_n is the fewest units whose loss leaves less than half of the R2 of all units.
+    """
     folds: int
     """Number of folds."""
 
 
 @dataclass(frozen=True)
 class CodeFinding:
-    """What decoders without SSL show of a code (science.md 2.1 and 3.1)."""
+    """What decoders without SSL show about a code (docs/code.md)."""
 
     finding: str
-    """`kept`, `lost`, `undecided` or `not measured`."""
-    carriers_word: str
-    """`few`, `between`, `spread` or `undecided`; empty where no word is allowed."""
-    redundant: bool
-    """Whether redundancy is shown to be above 1.25."""
-    K_s: Quantity | None
-    """Fewest units that reach half of what all units decode."""
-    K_n: Quantity | None
-    """Fewest units whose loss leaves less than half."""
-    carriers: Quantity | None
-    """K_s + K_n."""
-    redundancy: Quantity | None
-    """Information of both halves of the units over that of all.
+    """What the corruption takes away.
 
-    1 where each half holds half of it, 2 where each half holds all of it.
+    `kept` (at most the margin), `lost` (more), `undecided` or `not measured`.
+    """
+    carriers_word: str
+    """How many units carry the target: `few`, `between`, `spread` or `undecided`.
+
+    It is empty if no such statement is allowed, for example with too few units.
+    """
+    redundant: bool
+    """Whether the redundancy is shown to be above 1.25."""
+    K_s: Quantity | None
+    """Fewest units found that reach half of the R2 of all units."""
+    K_n: Quantity | None
+    """Fewest units found whose loss leaves less than half of the R2 of all units."""
+    carriers: Quantity | None
+    """K_s + K_n, an estimate of how many units carry the target."""
+    redundancy: Quantity | None
+    """Summed information of two halves of the units, relative to that of all.
+
+    It is 1 if each half holds half of the information, and 2 if each half holds all of
+    it.
     """
     C_code: Quantity | None
-    """Loss with known surviving inputs and a refitted decoder, in units of R_code."""
+    """Excess loss of decoders refitted on surviving inputs, in units of R_code."""
     C_blind: Quantity | None
-    """Loss of one decoder that cannot see the corruption, in units of R_code."""
+    """Excess loss of one decoder that cannot see what is corrupted.
+
+    It is in units of R_code.
+    """
     independent: float | None
-    """C_code of an independent code with the same R2: p / (1 + (1 - p) J)."""
+    """C_code that many equal, independent units with the same R2 would have.
+
+    With information J = R2 / (1 - R2) and a fraction p of the units lost, it is p / (1
+    + (1 - p) J), averaged over sessions. None if the dose is not a rate of loss.
+    """
     known_masks: bool
-    """Whether C_code knows which inputs survive; if not, it equals C_blind."""
+    """Whether the decoders of C_code know which inputs survive.
+
+    If not, C_code equals C_blind.
+    """
     linear: bool
-    """Whether linear decoders reach less than .8 of R; then the finding is about linear
-    decoders."""
+    """Whether linear decoders reach less than .8 of R.
+
+    If so, the finding is worded as one about linear decoders only.
+    """
     n_units: tuple[int, ...]
     """Number of units per session that vary in every training part."""
     share: float
-    """Fraction of the units below which carriers are `few` and above which a target is
-    `spread`."""
+    """Share of the units that separates `few` from `spread`.
+
+    The target is carried by `few` units if it needs fewer than this fraction of them.
+    """
     units: tuple[NamedUnit, ...]
-    """The units that were chosen in some fold."""
+    """Units that are counted by K_s or K_n in at least one fold."""
     sentence: str
+    """The finding as a sentence."""
 
 
 @dataclass(frozen=True)
 class RecipeFinding:
-    """What training by one recipe of a panel shows at the primary dose."""
+    """What training with one recipe of the panel shows at the primary dose."""
 
     name: str
     method: str
@@ -244,14 +294,16 @@ class RecipeFinding:
     batch_size: int | None
     dimensions: int | None
     computed: bool
-    """Whether the recipe was planned to be trained."""
+    """Whether models were planned to be trained with this recipe."""
     reason: str
-    """Why it was not computed, or why it has no finding (failed gates, missing runs);
-    empty otherwise."""
+    """Why there is no finding: not trained, gates failed, or runs missing.
+
+    Empty if there is a finding.
+    """
     finding: str
-    """`free`, `costly`, `undecided`, or `not computed`."""
+    """`free`, `costly`, `undecided` or `not computed`."""
     retention: float | None
-    """Fraction of R that dose 0 keeps, median over sessions."""
+    """Fraction of R that the models at dose 0 reach, median over sessions."""
     D: Quantity | None
     H: Quantity | None
     delta: Quantity | None
@@ -267,9 +319,9 @@ class PanelFinding:
     recipes
         What each recipe shows.
     reason
-        Why the panel holds these recipes.
+        Why the panel consists of these recipes.
     one_method
-        Why there is no recipe of a second method; empty where there is one.
+        Why no recipe uses a second SSL method; empty if one does.
     """
 
     recipes: tuple[RecipeFinding, ...]
@@ -281,7 +333,7 @@ class PanelFinding:
 class LearningFinding:
     """What training shows under every recipe of the panel.
 
-    The rules are in science.md 2.2 and 3.1.
+    The rules are in docs/science.md, section "Claims, words and verdicts".
     """
 
     finding: str
@@ -292,15 +344,15 @@ class LearningFinding:
 
 @dataclass(frozen=True)
 class Objective:
-    """The finding of one SSL method about a hypothesis."""
+    """What one of several swept SSL methods finds about a hypothesis."""
 
     method: str
     word: str | None
-    """`free`, `costly` or `undecided`, before gates; None where runs are missing."""
+    """`free`, `costly` or `undecided`, before gates; None if runs are missing."""
     licensed: bool
-    """Whether the method is licensed for such a claim."""
+    """Whether the method was calibrated for such a claim."""
     retention: float | None
-    """Fraction of the decodable range that the method keeps, median over sessions."""
+    """Fraction of R that its models at dose 0 reach, median over sessions."""
     delta: float | None
     D: float | None
     H: float | None
@@ -308,7 +360,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Objectives:
-    """Whether the verdict depends on the SSL objective, and what each one finds."""
+    """Whether the finding depends on the SSL method, and what each method finds."""
 
     sentence: str
     methods: tuple[Objective, ...]
@@ -316,7 +368,7 @@ class Objectives:
 
 @dataclass(frozen=True)
 class PairMeasure:
-    """One property of the distant pairs of an arm of a contrast.
+    """One property of the distant pairs of one arm of a contrast.
 
     It is measured at the primary dose.
     """
@@ -324,15 +376,16 @@ class PairMeasure:
     name: str
     """Which property it is.
 
-    `purity` is the fraction of pairs with one class, or else 1 - E|y - y'|^2 / (2 Var
-    y). `nuisance distance` is E|n - n'|^2 / (2 Var n). Both are also given `by chance`,
-    for independent draws from the marginals of anchors and partners. The others are
-    `purity above random`, `purity above shifted`, `nuisance distance over shifted` (a
-    ratio), `distance in s` and `share`.
+    `purity` is the fraction of pairs whose two windows have the same class; for a
+    continuous target y it is 1 - E|y - y'|^2 / (2 Var y). `nuisance distance` is E|n -
+    n'|^2 / (2 Var n) for the declared nuisance n. Both are also given `by chance`, for
+    partners drawn independently of their anchors. `purity above random`, `purity above
+    shifted` and `nuisance distance over shifted` (a ratio) compare the arm with another
+    one. `distance in s` is the distance in time, `share` the fraction of distant pairs.
     """
     arm: str
     estimate: float
-    """Estimate over the sessions, followed by its 90 % interval."""
+    """Estimate over the sessions; its 90 % interval follows."""
     ci_low: float
     ci_high: float
     n_sessions: int
@@ -343,24 +396,26 @@ class LookTaken:
     """The interim analysis at which a hypothesis was judged."""
 
     number: int
-    """Position among the planned analyses, from 1."""
+    """Position among the planned analyses, counted from 1."""
     seeds: int
     """Seeds per session at this analysis."""
     planned: tuple[int, ...]
     """Seeds per session at every planned analysis."""
     spending: str
-    """Spending function of alpha."""
+    """How alpha is spread over the analyses: `obrien_fleming` or `pocock`."""
     level: float
-    """Nominal one-sided level of every claim at this analysis; all analyses together
-    keep .05."""
+    """Nominal one-sided level of every claim at this analysis.
+
+    The levels are such that all analyses together keep alpha = .05.
+    """
     settled: bool
-    """Whether the prediction was settled here; if not, this was the last analysis."""
+    """Whether the prediction was settled here, and not just the seeds used up."""
     sentence: str
 
 
 @dataclass(frozen=True)
 class HypothesisFinding:
-    """The verdict on one hypothesis with everything that it rests on."""
+    """The verdict on one hypothesis, with everything that it rests on."""
 
     id: str
     kind: str
@@ -368,23 +423,26 @@ class HypothesisFinding:
     claim: str
     """The hypothesis in the author's words."""
     predicts: str
-    """The word that the hypothesis predicts."""
+    """The verdict or the finding that the hypothesis predicts."""
     status: str
     """`confirmatory` or `exploratory`."""
     group: str
     axis: str
     primary_dose: float
     margin: float
-    """Smallest effect that matters, in units of R."""
+    """Smallest effect that matters, in units of R (and of R_code for the code)."""
     because: str
     """Why this margin was chosen."""
     scope: str
-    """`population of sessions`, `population of subjects` or `these recordings`."""
+    """What the verdict is about.
+
+    `population of sessions`, `population of subjects` or `these recordings`.
+    """
     sessions: tuple[str, ...]
     """Sessions that the verdict rests on."""
     verdict: Verdict
     flags: tuple[str, ...]
-    """`regularised` where a corruption lowered the loss by more than the margin."""
+    """`regularised` if a corruption lowered the loss by more than the margin."""
     outcome: str
     """Whether the prediction is `supported`, `contradicted` or `open`."""
     sentence: str
@@ -393,33 +451,41 @@ class HypothesisFinding:
     naive: NaiveRule
     estimands: tuple[Estimand, ...]
     swept: tuple[Estimand, ...]
-    """Estimands at the primary dose under every recipe, swept setting and control."""
+    """Estimands at the primary dose under other settings.
+
+    These are the recipes of the panel, the swept settings, and the specificity
+    controls.
+    """
     claims: tuple[Claim, ...]
     gates: tuple[Gate, ...]
     p_value: float | None
     p_value_adjusted: float | None
-    """By Holm's procedure if confirmatory, by Benjamini & Hochberg's if exploratory."""
+    """Adjusted for the study's other hypotheses.
+
+    By Holm's procedure if confirmatory, by Benjamini & Hochberg's if exploratory.
+    """
     notes: tuple[str, ...] = ()
     supports: str = ""
-    """What the verdict can support, in words (science-notes 2.1 and 2.2)."""
+    """What the verdict can support, in words."""
     cannot_support: str = ""
     """What the verdict cannot support, in words."""
     code: CodeFinding | None = None
-    """Finding of the code, for a hypothesis on a corruption."""
+    """Finding of the code, for a hypothesis on a corruption; else None."""
     learning: LearningFinding | None = None
     """Finding of learning, for a hypothesis on a dose; None for a contrast."""
     objectives: Objectives | None = None
-    """Findings under the swept SSL methods; None where no method is swept."""
+    """What each swept SSL method finds; None if no method is swept."""
     look: LookTaken | None = None
-    """None where the number of seeds is fixed.
+    """The interim analysis at which it was judged; None if seeds are fixed.
 
-    With interim analyses every p value here is a repeated one, to be compared with .05.
+    With interim analyses every p value here is a repeated p value (docs/adaptive.md),
+    to be compared with .05.
     """
     pairs: tuple[PairMeasure, ...] = ()
-    """Properties of the distant pairs; for a contrast only."""
+    """Properties of the distant pairs; empty unless the hypothesis is a contrast."""
 
     def to_json(self) -> dict[str, Any]:
-        """Convert to plain JSON data; the verdict is written as its text."""
+        """Convert to plain JSON data, with the verdict written as its text."""
         return {**asdict(self), "verdict": self.verdict.text}
 
 
@@ -430,9 +496,9 @@ class Standing:
     Attributes
     ----------
     sha256
-        Hash of the registration; None where the study was not registered.
+        Hash of the registration; None if the study was not registered.
     deviations
-        Pairs (hypothesis, what differs). An empty hypothesis means all of them.
+        Pairs (id of a hypothesis, what differs). An empty id means all hypotheses.
     """
 
     sha256: str | None
@@ -440,11 +506,11 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """Status of the study: `registered` if nothing departs, else `exploratory`."""
+        """`registered` if the study was and nothing deviates, else `exploratory`."""
         return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
 
     def confirms(self, hypothesis: str) -> bool:
-        """Whether a hypothesis is judged as it was registered."""
+        """Whether a hypothesis, given by its id, is judged exactly as registered."""
         return self.sha256 is not None and not any(
             about in ("", hypothesis) for about, _ in self.deviations
         )
@@ -452,18 +518,18 @@ class Standing:
 
 @dataclass(frozen=True)
 class RunCounts:
-    """Numbers of runs, by what became of them.
+    """How many runs were planned, and what became of them.
 
     Attributes
     ----------
     planned
-        Runs of the plan; the others add up to this.
+        Number of runs of the plan; the other numbers add up to it.
     done, failed, collapsed
-        Runs that were made, by their status.
+        Number of runs that were made, by their status.
     left_out
-        Runs that were skipped because no verdict can use them.
+        Number of runs that were skipped because no verdict can use them.
     missing
-        Runs that have not been made.
+        Number of runs that have not been made yet.
     """
 
     planned: int
@@ -476,7 +542,7 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that inference says about a study."""
+    """All that inference says about a study, as report.json holds it."""
 
     hypotheses: tuple[HypothesisFinding, ...]
     sessions: tuple[SessionFinding, ...]
@@ -498,7 +564,7 @@ class Findings:
     units: tuple[UnitScore, ...] = ()
     reliance: tuple[ReliancePoint, ...] = ()
     measured: tuple[MeasuredPoint, ...] = ()
-    """One row per session and measurement that only a hypothesis asks for."""
+    """One row per session and measurement that was made only for a hypothesis."""
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

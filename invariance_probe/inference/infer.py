@@ -1,8 +1,9 @@
 """From run results to findings: the verdict on every hypothesis of a study.
 
 In: a plan and the results of its runs. Out: `Findings`, from which reports are
-rendered. Every hypothesis is judged at the interim analysis where it stops, and at the
-level that Holm's procedure leaves to it. Nothing is trained, stored or rendered here.
+rendered. Every hypothesis is judged at the interim analysis at which it stops (with all
+seeds if there are no interim analyses), and at the significance level that Holm's
+procedure assigns to it. Nothing is trained, stored or rendered here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
 UNREGISTERED = Standing(None)
-"""Standing of a study that was not registered."""
+"""Registration status of a study that was not registered."""
 
 
 def infer(
@@ -47,9 +48,9 @@ def infer(
     plan
         Every run of the study.
     results
-        Results by run key.
+        Results by `Run.key()`.
     left_out
-        Grid runs that were skipped, by run key, with the reason.
+        Why runs were skipped, by the key of each skipped run.
     standing
         Whether the study was registered, and how it departs from its registration.
     """
@@ -87,7 +88,7 @@ def infer(
 
 
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
-    """Add to a finding what its verdict can and cannot support."""
+    """Add to a finding the sentences on what its verdict can and cannot support."""
     kind = kind_of(question)
     return replace(
         finding,
@@ -97,12 +98,22 @@ def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFind
 
 
 def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
-    """Judge every hypothesis at the level that Holm's procedure leaves to it.
+    """Judge every hypothesis at the level that Holm's procedure assigns to it.
 
     Holm's procedure (1979, Scand J Stat 6:65) runs over the confirmatory hypotheses.
-    Exploratory ones are not adjusted; their p values after Benjamini & Hochberg (1995)
-    are given beside. A hypothesis whose words cannot be shown counts as p = 1, so that
-    a failed gate cannot help the others.
+    Exploratory ones are judged at alpha. Their p values after Benjamini & Hochberg
+    (1995) are reported as well. A hypothesis for which no verdict can be shown counts
+    as p = 1, so that a failed gate does not help the other hypotheses.
+
+    Parameters
+    ----------
+    judged
+        The judgement of every hypothesis, with its p value.
+
+    Returns
+    -------
+    findings
+        One finding per hypothesis, in the same order.
     """
     confirmatory = [i for i, one in enumerate(judged) if one.question.status == "confirmatory"]
     exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
@@ -123,6 +134,21 @@ def _adjusted(
     members: Sequence[int],
     adjust: Callable[[Sequence[float]], np.ndarray],
 ) -> dict[int, float]:
-    """Adjusted p values of some hypotheses, by their place among all."""
+    """Adjust the p values of some hypotheses for multiple testing.
+
+    Parameters
+    ----------
+    p_values
+        P value of every hypothesis of the study.
+    members
+        Positions of the hypotheses to adjust.
+    adjust
+        Returns adjusted p values for a list of p values.
+
+    Returns
+    -------
+    adjusted
+        Adjusted p values, by the positions in `members`.
+    """
     values = adjust([p_values[i] for i in members])
     return {i: float(p) for i, p in zip(members, values, strict=True)}

@@ -1,12 +1,13 @@
-"""When a hypothesis has enough seeds, and which runs are then not needed.
+"""Adaptive seeds: train no more seeds once a hypothesis is decided.
 
-In: a plan and the results of its runs. Out: every hypothesis judged at the interim
-analysis where it stops, and the runs that no hypothesis needs any more
-(docs/adaptive.md). Sessions, doses and margins are never chosen here.
+A study may declare interim analyses (docs/adaptive.md), each of which uses a planned
+number of training seeds per session. Every hypothesis is then judged at one analysis
+after the other until its prediction is settled. A study without interim analyses is
+judged once, with all its seeds.
 
-A study that declares no interim analyses is judged once, with all its seeds. Otherwise
-every hypothesis is judged after the seeds of each analysis until its prediction is
-settled. Only the runs of those seeds count, whatever else a store holds.
+In: a plan and the results of its runs. Out: every hypothesis, judged at the analysis at
+which it stops, and the runs that no hypothesis needs any more. Runs of later seeds are
+not read, even if they are stored. Sessions, doses and margins are never chosen here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,16 +31,17 @@ from invariance_probe.study.session import covers
 
 @dataclass(frozen=True, eq=False)
 class Stopped:
-    """A hypothesis as it was judged at the interim analysis where it stopped.
+    """One hypothesis, judged at the interim analysis at which it stopped.
 
     Attributes
     ----------
     judgement
-        The hypothesis with everything that its word rests on.
+        The hypothesis with the p values and everything else that its verdict is read
+        from.
     look
-        The interim analysis; None where none are declared.
+        The interim analysis at which it stopped; None if the study declares none.
     settled
-        Whether the prediction was settled there.
+        Whether its prediction was settled there, as `settled` defines it.
     """
 
     judgement: Judgement
@@ -48,17 +50,22 @@ class Stopped:
 
     @property
     def question(self) -> Question:
-        """The hypothesis with the evidence at that analysis."""
+        """The hypothesis, with the evidence that this analysis used."""
         return self.judgement.question
 
 
 def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
-    """Gather what all hypotheses of a study draw on, with all seeds.
+    """Collect what all hypotheses of a study are judged on, from all seeds.
+
+    Planted controls (sessions with a target computed from their own activity, so that
+    the right verdict is known) are included only if this target can be decoded.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     standing
         Whether the study was registered, and how it departs from its registration.
     """
@@ -79,19 +86,23 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
 
 
 def judge(question: Question) -> Judgement:
-    """Judge one hypothesis on its evidence."""
+    """Judge one hypothesis on its evidence, by the rules of its kind.
+
+    The judgement holds the p values. It gives the finding at any significance level.
+    """
     return kind_of(question).judge(question)
 
 
 def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
     """Judge a hypothesis at successive interim analyses until it is settled.
 
-    Where none are declared, it is judged once with all seeds.
+    If the study declares no interim analyses, the hypothesis is judged once with all
+    seeds.
 
     Parameters
     ----------
     evidence
-        What all hypotheses of the study draw on, with all seeds.
+        What all hypotheses of the study are judged on, from all seeds.
     hypothesis
         The hypothesis to judge.
     """
@@ -107,17 +118,17 @@ def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
 
 
 def settled(judgement: Judgement, hypotheses: int) -> bool:
-    """Whether a prediction is settled, so that more seeds are not needed.
+    """Whether a prediction is settled, so that it needs no more seeds.
 
-    It is settled where it is supported or contradicted whatever Holm's correction turns
-    out to be: alpha over the number of hypotheses is the smallest level that Holm's
-    procedure can leave. A hypothesis that no session can test is settled from the
-    start.
+    It is settled once it is supported or contradicted at alpha divided by the number of
+    hypotheses. Holm's procedure assigns no lower level than this, so the answer holds
+    whatever the other hypotheses show. A hypothesis that no session can test is settled
+    from the start.
 
     Parameters
     ----------
     judgement
-        The hypothesis as judged at one interim analysis.
+        The hypothesis, judged at one interim analysis.
     hypotheses
         Number of hypotheses of the study.
     """
@@ -131,9 +142,9 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
     Parameters
     ----------
     stop
-        The hypothesis as it was judged where it stopped.
+        The hypothesis, judged at the analysis at which it stopped.
     finding
-        Its finding.
+        Its finding, without the analysis.
     """
     look = stop.look
     if look is None:
@@ -148,14 +159,16 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
 
 
 def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
-    """Reduce evidence to the runs that some hypothesis was judged on.
+    """Keep only the runs that at least one hypothesis was judged on.
+
+    If the study declares no interim analyses, the evidence is returned unchanged.
 
     Parameters
     ----------
     evidence
-        The evidence with all seeds.
+        The evidence from all seeds.
     judged
-        Every hypothesis where it stopped.
+        Every hypothesis, judged at the analysis at which it stopped.
     """
     if evidence.plan.study.training.adaptive is None:
         return evidence
@@ -169,21 +182,24 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
 
 
 def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Grid runs and examinations that no hypothesis needs, with the reason.
+    """Find the SSL runs that no hypothesis needs any more.
 
-    They belong to seeds after the interim analysis where the hypotheses they serve
-    stopped. As long as a hypothesis is not settled by the runs that exist, it needs all
-    its seeds. Where no interim analyses are declared, every run is needed.
+    These are trainings, and examinations of trained encoders, whose seed is later than
+    the interim analyses at which the hypotheses that read them stopped. A hypothesis
+    that the existing runs do not settle needs all its seeds. Without interim analyses,
+    every run is needed and the result is empty.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     reasons
-        Reason by run key.
+        Why each of these runs is not needed, in words, by `Run.key()`.
     """
     if plan.study.training.adaptive is None:
         return {}
@@ -199,10 +215,10 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
 
 
 def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
-    """Number of seeds that are needed per session and axis.
+    """Count the seeds that are needed, by session and axis.
 
-    It is the number at which the last hypothesis stopped, of those that the session and
-    axis serve.
+    It is the largest number of seeds at which one of the hypotheses that read runs of
+    this session and axis stopped.
     """
     stops = {one.question.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
@@ -212,8 +228,8 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     found = {}
     for name, axis in sorted(places):
         about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
-        # the identity, and axes that no hypothesis is about, serve every hypothesis; a control
-        # serves the hypotheses on the axis that it stands beside
+        # every hypothesis reads runs at dose 0 (their axis is empty) and on axes that no
+        # hypothesis is about; a specificity control is read by the hypotheses on its axis
         serving = [
             h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]
         ]
@@ -222,6 +238,9 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
 
 
 def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    """Runs of seeds that are not needed, with the number of seeds that are."""
+    """Find the runs whose seed is not needed.
+
+    The values say how many seeds are needed instead, by `Run.key()`.
+    """
     needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
     return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}

@@ -1,11 +1,11 @@
-"""What is said of a hypothesis in one word, with what qualifies the word."""
+"""The verdict on a hypothesis: one word, with what qualifies it."""
 
 from dataclasses import dataclass
 
 UNTESTABLE = "untestable"
-"""Word where the recordings cannot test the hypothesis."""
+"""Verdict if no recording can test the hypothesis."""
 INVALID = "invalid"
-"""Word where gates that limit everything failed."""
+"""Verdict if a gate failed without which no claim can be made."""
 
 
 @dataclass(frozen=True)
@@ -15,16 +15,17 @@ class Verdict:
     Attributes
     ----------
     word
-        A word of `rules.verdicts`, or what stands in its place: `inconclusive`, `not
-        shown`, `untestable`, `invalid` or `uncalibrated method`.
+        What was shown, such as `tolerated` (listed in `rules.verdicts`). If nothing
+        could be shown, the reason: `inconclusive`, `not shown`, `untestable`, `invalid`
+        or `uncalibrated method`.
     reasons
-        Why the hypothesis is untestable, or which gates make it invalid.
+        Why the hypothesis is untestable, or names of the gates that make it invalid.
     unadjusted
-        The word that would be shown if this were the study's only hypothesis; empty
-        where Holm's correction changes nothing.
+        The word that would be shown if this were the study's only hypothesis. It is
+        empty if Holm's correction changes nothing.
     experimental
-        Whether the hypothesis is experimental, so that the word never counts as
-        confirmatory.
+        Whether this kind of hypothesis is experimental. Its verdict then never counts
+        as confirmatory.
 
     Examples
     --------
@@ -41,7 +42,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """The verdict as reports print it."""
+        """The verdict with its qualifications, as reports print it."""
         start = "experimental: " if self.experimental else ""
         reasons = f": {', '.join(self.reasons)}" if self.reasons else ""
         unadjusted = f" (unadjusted: {self.unadjusted})" if self.unadjusted else ""

@@ -1,8 +1,12 @@
-"""Stacked self-supervised methods, and the baselines beside them.
+"""Self-supervised methods, and the baselines they are compared with.
 
-A method has modules and a loss (run,); it knows nothing of recordings, folds or probes.
-The supervised baseline (`supervised`), the critics of mutual information
-(`mutual_information`) and closed-form linear SSL (`linear_ssl`) are not in the table.
+A method consists of networks and a loss. Several independent models, called runs, are
+trained together: the first axis of every tensor is the run, and a loss returns one
+value per run. A method knows nothing of recordings, folds or probes.
+
+The table `METHODS` lists the SSL methods that are trained by gradient. It does not list
+the supervised baseline (`supervised`), the critics that bound mutual information
+(`mutual_information`) and linear SSL in closed form (`linear_ssl`).
 """
 
 from invariance_probe.methods.barlow_twins import BarlowTwins
@@ -39,4 +43,4 @@ METHODS: dict[str, type[Method]] = {
     "temporal_shuffling": TemporalShuffling,
     "masked_sequence": MaskedSequence,
 }
-"""Stacked implementation of each SSL method trained by gradient, by kind."""
+"""Class of each SSL method trained by gradient, by the kind a study declares."""

@@ -1,5 +1,7 @@
 """Barlow Twins: make the views' cross-correlation matrix the identity.
 
+Several models (runs) are trained together: the first axis of every tensor is the run.
+
 References
 ----------
 Zbontar, Jing, Misra, LeCun & Deny 2021, Barlow Twins: self-supervised learning via
@@ -20,16 +22,18 @@ from invariance_probe.study.methods import BarlowTwins as BarlowTwinsDeclaration
 def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tensor:
     """Distance of the views' cross-correlation matrix from the identity.
 
-    sum_i (1 - C_ii)^2 + redundancy / width sum_{i != j} C_ij^2; Eq. (1)-(2). C is the
-    correlation of the views' columns over the batch. The weight is divided by the
-    width, as there are width - 1 times as many terms off the diagonal as on it.
+    The loss is sum_i (1 - C_ii)^2 + redundancy / width sum_{i != j} C_ij^2, Eq. (1)-(2)
+    of the paper. C_ij is the correlation over the batch between dimension i of the
+    first views and dimension j of the second. The weight is divided by the width,
+    because the matrix has width - 1 times as many terms off the diagonal as on it.
 
     Parameters
     ----------
     first, second
-        Embeddings of the two views (run, batch, width), in the same order.
+        Embeddings of the two views (run, batch, width), windows in the same order.
     redundancy
-        At least 0; the paper's lambda times the width.
+        Weight of the off-diagonal terms, at least 0: the paper's lambda times the
+        width.
 
     Returns
     -------
@@ -44,18 +48,21 @@ def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tenso
 
 
 class BarlowTwins(Method):
-    """Encoder and projector under the loss of Eq. (1).
+    """Encoder and projector, trained with `barlow_twins_loss`.
 
-    Keep the width at half the batch or less, or C does not have full rank.
+    The projector's output should have at most half as many dimensions as the batch has
+    windows. With more dimensions than windows the correlation matrix cannot have full
+    rank.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -70,6 +77,6 @@ class BarlowTwins(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Compare the correlation of the two views with the identity."""
+        """Compute the Barlow Twins loss of each run on a batch of pairs."""
         first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
         return barlow_twins_loss(first, second, self.redundancy)

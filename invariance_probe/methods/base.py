@@ -1,7 +1,9 @@
-"""What the one training loop needs to know of a method.
+"""The interface between the training loop and a self-supervised method.
 
-A method is given a `Batch` and returns a loss for each run. The loop takes the gradient
-and makes the update; a method moves by itself only what is not learned by gradient.
+Several independent models, called runs, are trained together: the first axis of every
+tensor is the run. A method receives a `Batch` and returns one loss per run. The loop
+computes the gradients and updates the parameters. A method itself updates only what is
+not learned by gradient, such as a moving average of the weights.
 """
 
 from abc import ABC, abstractmethod
@@ -19,19 +21,20 @@ from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """Where the windows of a session lie in time.
+    """Where the windows of the recordings lie in time.
 
     Attributes
     ----------
     starts
         First bin of every window (window,).
     stretches
-        Trial or gap-free stretch of every window (window,).
+        Index of the trial, or of the gap-free stretch of recording, that every window
+        lies in (window,).
     length_bins, bin_s
         Bins per window, and seconds per bin.
     sessions, subjects
-        Numbers of every window's session and subject (window,); None where a model sees
-        one session.
+        Index of the session and of the subject that every window comes from (window,);
+        None if each model is trained on a single session.
     """
 
     starts: Tensor
@@ -42,35 +45,37 @@ class Timeline:
     subjects: Tensor | None = None
 
     def bins(self, seconds: float) -> int:
-        """Convert a duration in seconds to whole bins."""
+        """Convert a duration in seconds to the nearest whole number of bins."""
         return round(seconds / self.bin_s)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One step's input for stacked runs.
+    """The input of one training step, for all runs.
 
     Attributes
     ----------
     views
-        (run, row, time, unit). For SSL the first views of all windows come first, and
-        then the second views.
+        Augmented windows (run, row, time, unit). For SSL, the first half of the rows
+        holds the first views of all windows and the second half holds their second
+        views, in the same order.
     windows
-        Index of each row's window (run, row); None for supervised networks.
+        Index of the window that each row shows (run, row); None for supervised
+        networks.
     timeline
-        Where windows lie.
+        Where the windows lie in time.
     keys, step
-        Stream key of each run (run,), and the step: the address of a method's own
-        random numbers.
+        Key of each run's random sequence (run,), and the number of the training step.
+        Together they determine the random numbers that a method itself draws.
     labels
-        The right answer of a pretext task for each example (run, example), 1 or -1;
-        None for methods without one.
+        Correct answer of the pretext task for each example (run, example), 1 or -1;
+        None for methods without such answers.
     targets
         What is decoded: columns (run, row, column), or classes (run, row); None for
-        SSL.
+        methods that do not read the target.
     counts
-        The views' activity before any transform and standardisation
-        (run, row, time, unit), for methods that ask for it.
+        Activity of the views before transforms and standardisation
+        (run, row, time, unit); None for methods that do not need it.
     """
 
     views: Tensor
@@ -88,19 +93,21 @@ class Batch:
         return self.timeline.starts[self.windows]
 
     def stretches(self) -> Tensor:
-        """Trial or gap-free stretch of each row's window (run, row)."""
+        """Index of the trial or gap-free stretch of each row's window (run, row)."""
         assert self.timeline is not None and self.windows is not None
         return self.timeline.stretches[self.windows]
 
     def uniform(self, purpose: int, rows: Tensor, count: int) -> Tensor:
-        """Draw numbers uniform on (0, 1).
+        """Draw random numbers that are uniform on (0, 1).
+
+        The same run, step, purpose and row always give the same numbers.
 
         Parameters
         ----------
         purpose
-            Part of the address, so that two uses read different numbers.
+            Integer that names the use, so that two uses draw different numbers.
         rows
-            Rows that read numbers (run, row).
+            Indices of the rows to draw numbers for (run, row).
         count
             Numbers per row.
 
@@ -113,14 +120,16 @@ class Batch:
         return uniform(position(self.keys, self.step, purpose), rows, count)
 
     def normal(self, purpose: int, rows: Tensor, count: int) -> Tensor:
-        """Draw standard normal numbers.
+        """Draw standard normal random numbers.
+
+        The same run, step, purpose and row always give the same numbers.
 
         Parameters
         ----------
         purpose
-            Part of the address, so that two uses read different numbers.
+            Integer that names the use, so that two uses draw different numbers.
         rows
-            Rows that read numbers (run, row).
+            Indices of the rows to draw numbers for (run, row).
         count
             Numbers per row.
 
@@ -134,32 +143,33 @@ class Batch:
 
 
 class Method(nn.Module, ABC):
-    """K stacked models that learn together and do not see each other."""
+    """Base class of methods: independent models (runs) that are trained together."""
 
     examples: ClassVar[str] = "pairs"
-    """Which windows a step takes together: a key of `training.examples.EXAMPLES`."""
+    """How windows form examples: a key of `training.examples.EXAMPLES`."""
 
     encoder: StackedEncoder
-    """The encoders whose output is the representation."""
+    """Encoder of every run; its output is the representation."""
     arithmetic: Arithmetic = PLAIN
-    """How products are computed; see `compute_with`."""
+    """How matrix products are computed; set by `compute_with`."""
 
     def compute_with(self, arithmetic: Arithmetic) -> None:
-        """Set how this method and all its layers compute their products."""
+        """Set how this method and all its layers compute matrix products."""
         for module in self.modules():
             if isinstance(module, StackedLayer | Method):
                 module.arithmetic = arithmetic
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
-        """Compute each run's loss on a batch.
+        """Compute the loss of each run on a batch.
 
-        The loop sums the losses, so that no gradient crosses runs.
+        The training loop minimises the sum of these losses. A run's loss must depend on
+        that run's parameters only, so that the runs stay independent.
 
         Parameters
         ----------
         batch
-            The input of one step.
+            The input of one training step.
 
         Returns
         -------
@@ -168,26 +178,26 @@ class Method(nn.Module, ABC):
         """
 
     def after_update(self, step: int, steps: int) -> None:
-        """Move what is not learned by gradient, such as a moving average.
+        """Update what is not learned by gradient, such as a moving average.
 
         Parameters
         ----------
         step
-            Number of updates done, 1 ... steps.
+            Number of updates done so far, 1 ... steps.
         steps
             Number of updates of the whole training.
         """
 
     def more_state(self) -> dict[str, Tensor]:
-        """State that the next steps depend on, beside parameters and buffers.
+        """State to save in a checkpoint besides parameters and buffers.
 
-        A training that is cut off goes on from parameters, buffers and this, and must
-        then end at the same bits.
+        Training that is interrupted resumes from parameters, buffers and this state,
+        and must then give bit-identical results.
 
         Returns
         -------
         state
-            By name: (run, ...), or one number for all runs.
+            Tensors by name, each (run, ...) or a single number for all runs.
         """
         return {}
 
@@ -195,28 +205,28 @@ class Method(nn.Module, ABC):
         """Restore what `more_state` returned."""
 
     def mined(self) -> tuple[Tensor, Tensor] | None:
-        """The pairs of windows that were last mined as similar.
+        """The most recent pairs of windows that were mined as similar.
 
-        From these pairs a run's figures say what mining found.
+        They are used to report how good the mined pairs are.
 
         Returns
         -------
         anchors, found
-            Windows (run, pair) and those mined for them, -1 where nothing was. None for
-            methods that mine nothing.
+            Index of each anchor's window, and of the window mined for it, or -1 if none
+            was found (run, pair). None for methods that mine no pairs.
         """
         return None
 
 
 class PretextTask(ABC):
-    """A method whose pretext task has right answers.
+    """Interface of methods whose pretext task has correct answers.
 
-    It can tell how many of them it finds on data that it was not trained on.
+    Their accuracy can be measured on windows that the models were not trained on.
     """
 
     @abstractmethod
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of a batch's questions that each run answers correctly.
+        """Fraction of a batch's examples that each run answers correctly.
 
         Parameters
         ----------

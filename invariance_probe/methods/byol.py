@@ -1,6 +1,7 @@
-"""BYOL: predict a slowly moving copy's projection of the other view.
+"""BYOL: predict what a slowly moving copy makes of the other view.
 
-There are no negatives.
+There are no negatives. The trained networks are called online, their copy the target.
+Several models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -24,7 +25,9 @@ from invariance_probe.study import methods as declared_methods
 
 
 def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """2 - 2 cos(prediction, target), averaged over rows; Eq. (2).
+    """Squared distance of unit vectors, averaged over rows; Eq. (2) of the paper.
+
+    It equals 2 - 2 cos(prediction, target).
 
     Parameters
     ----------
@@ -41,16 +44,17 @@ def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Both views as the online and the target networks see them.
+    """Outputs of the online and the target networks for both views.
 
-    Nothing of the target networks carries a gradient.
+    The first half of the rows holds the first views, the second half the second views.
+    No gradient passes through the outputs of the target networks.
 
     Attributes
     ----------
     representation, target_representation
-        Encoder outputs (run, 2 batch, dim).
+        Outputs of the online and of the target encoder (run, 2 batch, dim).
     projection, target_projection
-        Projector outputs (run, 2 batch, width).
+        Outputs of the online and of the target projector (run, 2 batch, width).
     """
 
     representation: Tensor
@@ -60,18 +64,19 @@ class Seen:
 
 
 class BYOL(Method):
-    """Online encoder, projector and predictor; the target follows slowly.
+    """Online encoder, projector and predictor, and a slowly moving target.
 
     The target's encoder and projector are moving averages of the online ones.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -97,7 +102,7 @@ class BYOL(Method):
         Parameters
         ----------
         views
-            (run, 2 batch, time, unit).
+            First views, then second views (run, 2 batch, time, unit).
         """
         representation = self.encoder(views)
         with torch.no_grad():
@@ -111,29 +116,29 @@ class BYOL(Method):
         Parameters
         ----------
         seen
-            Both views, as `forward` returned them.
+            Outputs of the networks, as `forward` returned them.
 
         Returns
         -------
         error
-            Averaged over rows and both directions (run,).
+            Mean over windows and both directions (run,), in [0, 4].
         """
         first, second = seen.target_projection.chunk(2, dim=1)
         return regression_loss(self.predictor(seen.projection), torch.cat([second, first], dim=1))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Sum the errors of both directions (section 3.1 of the paper)."""
+        """Sum the prediction errors of both directions (section 3.1 of the paper)."""
         return 2 * self.prediction_error(self(batch.views))
 
     def after_update(self, step: int, steps: int) -> None:
-        """Move the target towards the online networks.
+        """Move the target networks towards the online networks.
 
-        The decay rises to 1 by a cosine (section 3.2 of the paper).
+        The decay rises to 1 along a cosine (section 3.2 of the paper).
 
         Parameters
         ----------
         step, steps
-            Updates done, and updates of the whole training.
+            Number of updates done so far, and of the whole training.
         """
         follow(
             self.target.parameters(),
@@ -143,14 +148,14 @@ class BYOL(Method):
 
 
 def risen_decay(start: float, step: int, steps: int) -> float:
-    """Decay of a moving average, which rises to 1 by half a cosine.
+    """Decay of a moving average, which rises to 1 along half a cosine period.
 
     Parameters
     ----------
     start
         Decay before the first update, in [0, 1).
     step, steps
-        Updates done, and updates of the whole training.
+        Number of updates done so far, and of the whole training.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """CPC: from a context of successive windows, identify those that follow it.
 
-They are told from the windows that follow other contexts.
+The negatives are the windows that follow other contexts. Several models (runs) are
+trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -23,17 +24,19 @@ from invariance_probe.study import methods as declared_methods
 
 
 def info_nce(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Cross entropy of telling each row's own candidate from its negatives.
+    """Cross-entropy of identifying each row's own candidate among its negatives.
 
-    Eq. (4) of the paper, averaged over rows and tasks.
+    Eq. (4) of the paper, averaged over rows and tasks. In CPC a row is a context, its
+    own candidate is a window that follows it, and a task is a combination of horizon
+    and view.
 
     Parameters
     ----------
     scores
         (run, task, row, candidate); a row's own candidate is on the diagonal.
     negatives
-        Which candidates are negatives of a row (run, row, candidate); the diagonal is
-        not read. Rows without any are left out.
+        Boolean (run, row, candidate): which candidates are negatives of a row. The
+        diagonal is ignored. Rows without any negative are not counted.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def info_nce(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Part of the rows whose own candidate has the highest score.
+    """Fraction of rows whose own candidate has the highest score.
 
     Parameters
     ----------
@@ -55,8 +58,8 @@ def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
 
     Returns
     -------
-    part
-        (run,), float64, in [0, 1].
+    fraction
+        Mean over tasks (run,), float64, in [0, 1].
     """
     held = _held_against(scores, negatives)
     first = (held.argmax(3) == torch.arange(held.shape[2], device=held.device)).double()
@@ -65,25 +68,27 @@ def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 def _held_against(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Scores of each row's own candidate and its negatives; -inf elsewhere."""
+    """Set scores to -inf except those of a row's own candidate and negatives."""
     own = torch.eye(scores.shape[2], dtype=torch.bool, device=scores.device)
     return scores.masked_fill(~(negatives | own).unsqueeze(1), -torch.inf)
 
 
 class CPC(Method, PretextTask):
-    """Encoder, recurrent context, and a bilinear score z' W_k c per horizon.
+    """Encoder, recurrent context, and a bilinear score for every horizon.
 
-    Eq. (3) of the paper. The context is a recurrent network over the latents of
-    successive windows.
+    The encoder turns every window into a latent z. A recurrent network summarises the
+    latents of successive windows in a context c. The score of a candidate k windows
+    later is z' W_k c (Eq. 3 of the paper, without the exponential).
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     examples: ClassVar[str] = "sequences"
@@ -106,7 +111,7 @@ class CPC(Method, PretextTask):
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Score the candidates of every context.
+        """Score every candidate window for every context.
 
         The contexts of one view are scored against the candidates of the other view, in
         both directions.
@@ -114,7 +119,7 @@ class CPC(Method, PretextTask):
         Returns
         -------
         scores
-            (run, direction and horizon, sequence, candidate).
+            (run, task, sequence, candidate), with one task per direction and horizon.
         """
         latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
         contexts = self.context(latents[:, :, : self.context_windows])[:, :, -1]
@@ -128,23 +133,23 @@ class CPC(Method, PretextTask):
         return scores.flatten(1, 2)
 
     def admissible(self, batch: Batch) -> Tensor:
-        """Which other sequences are negatives of each (run, sequence, sequence)."""
+        """Which sequences supply negatives for which (run, sequence, sequence)."""
         assert batch.timeline is not None and batch.windows is not None
         rows = batch.windows.shape[1] // 2
-        # The first windows of two sequences are as far apart as all their later ones.
+        # Two sequences are as far apart in time as their first windows are.
         first = batch.windows[:, : rows : self.context_windows + self.horizons]
         return admissible(self.negatives, batch.timeline, first, first)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Tell each context's future windows from those of other contexts.
+        """Compute the InfoNCE loss of each run on a batch of sequences.
 
         The loss is averaged over horizons and over both directions between the views.
         """
         return info_nce(self.scores(batch), self.admissible(batch))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of contexts whose own future scores highest (run,).
+        """Fraction of contexts whose own future window scores highest (run,).
 
-        Chance is one over the number of candidates.
+        Chance level is one over the number of candidates.
         """
         return ranked_first(self.scores(batch), self.admissible(batch))

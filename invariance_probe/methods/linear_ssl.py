@@ -1,18 +1,19 @@
 """Closed-form linear SSL: the directions that two views share best.
 
-The representation is W' x with the leading generalised eigenvectors of (across,
-within). `across` is the covariance between the two views and `within` that inside one
-view. Both are expectations over all splits, lags and draws, so nothing is sampled and
-nothing is tuned.
+The representation of activity x is W' x. The columns of W are the leading generalised
+eigenvectors of the matrix pair (across, within): `across` is the covariance between the
+two views, `within` the covariance inside one view. Both are computed as expectations
+over all splits of the counts, all lags between the views and all draws of the
+augmentations, so no views are sampled and no network is trained.
 
-In: activity, the pairs of training windows of one bin, and the declared views. Out:
-directions (unit, dimension) of standardised activity.
+In: activity, the pairs of training windows (each one bin long), and the declared views.
+Out: directions (unit, dimension), to be applied to standardised activity.
 
 References
 ----------
 Lin, Kaushik, Dyer & Muthukumar 2022, arXiv:2210.05021 (dropout as a spectral ridge).
-The moments of split counts follow from Bin(x, 1/2): E[x1 x2] = (x^2 - x) / 4 and
-E[x1^2] = (x^2 + x) / 4.
+If x1 ~ Bin(x, 1/2) and x2 = x - x1 are the halves of a count, then
+E[x1 x2] = (x^2 - x) / 4 and E[x1^2] = (x^2 + x) / 4.
 """
 
 from dataclasses import dataclass, replace
@@ -36,12 +37,12 @@ from invariance_probe.study.views import Views
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """First and second moments of a pair of views.
+    """Mean and covariances of a pair of views.
 
     Attributes
     ----------
     mean
-        Mean of a view (unit,).
+        Mean of a view, the same for both (unit,).
     across
         Covariance between the two views (unit, unit).
     within
@@ -54,18 +55,18 @@ class Moments:
 
 
 def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Moments:
-    """Moments of local pairs of one-bin windows, before any transform.
+    """Moments of pairs of neighbouring one-bin windows, before any transform.
 
     Parameters
     ----------
     activity
-        Training activity (time, unit) as the windows index it.
+        Activity (time, unit); the windows are indices of its rows.
     partners
-        Which windows pair, at which lags; every admissible lag of a window has the same
-        weight.
+        Which windows are paired, at which lags. Every admissible lag of a window has
+        the same weight.
     split
-        Whether the base splits counts: each view then holds twice one half of every
-        count.
+        Whether views are made by count splitting. Each view then shows one random half
+        of every count, multiplied by 2.
 
     Returns
     -------
@@ -98,22 +99,24 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
 def matched_moments(
     activity: np.ndarray, first: np.ndarray, second: np.ndarray, split: bool
 ) -> Moments:
-    """Moments of explicit pairs of one-bin windows, each in both orders.
+    """Moments of an explicit list of pairs of one-bin windows.
+
+    Each pair counts once in either order.
 
     Parameters
     ----------
     activity
-        Training activity (time, unit) as the windows index it.
+        Activity (time, unit); the windows are indices of its rows.
     first, second
-        The windows of every pair, each (pair,); a window may stand in many pairs.
+        The two windows of every pair, (pair,) each. A window may occur in many pairs.
     split
-        Whether the base splits counts: each view then holds twice one half of every
-        count.
+        Whether views are made by count splitting. Each view then shows one random half
+        of every count, multiplied by 2.
 
     Returns
     -------
     moments
-        Over all pairs, before any transform.
+        Moments over all pairs, before any transform.
     """
     x = activity.astype(np.float64)
     members = np.bincount(np.concatenate([first, second]), minlength=len(x)) / (2 * len(first))
@@ -133,9 +136,9 @@ def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
     Parameters
     ----------
     first, second
-        Moments of each kind.
+        Moments of each kind of pairs.
     share
-        Part of the pairs that are of the second kind, in [0, 1].
+        Fraction of the pairs that are of the second kind, in [0, 1].
     """
     mean = (1 - share) * first.mean + share * second.mean
     apart = second.mean - first.mean
@@ -148,26 +151,28 @@ def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
 def with_distant(
     activity: np.ndarray, partners: Partners, distant: Distant, split: bool
 ) -> Moments:
-    """Moments of local pairs, of which a part is replaced by distant pairs.
+    """Moments of local pairs, some of which are replaced by distant pairs.
 
-    Of the anchors that have distant partners, the part `distant.share` of the pairs is
-    distant.
+    A local partner is a neighbour in time; a distant partner was mined at another time.
+    An anchor that has distant partners takes one of them in the fraction
+    `distant.share` of its pairs, and a local partner in the rest.
 
     Parameters
     ----------
     activity
-        Of all windows that may be shown (window, unit).
+        Activity of all windows, each one bin long (window, unit).
     partners
         Local partners of the anchors.
     distant
-        Distant partners of the same anchors; anchors that have any have equally many.
+        Distant partners of the same anchors. All anchors that have any have the same
+        number of them.
     split
-        Whether the base splits counts.
+        Whether views are made by count splitting.
 
     Returns
     -------
     moments
-        Before any transform.
+        Moments before any transform.
     """
     served = distant.count > 0
     first, second = distant.pairs(partners.anchors)
@@ -188,35 +193,38 @@ def with_distant(
 def corrupted_moments(
     moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray, split: bool
 ) -> Moments:
-    """Moments after one transform of both views.
+    """Moments of a pair of views after both were corrupted by one transform.
 
-    The arm says how the transform's draws are shared. With one draw per step (`shared`)
-    the moments are those inside a step, so a common offset leaves no trace.
+    The arm says how random draws are shared: each view has its own (`independent`), the
+    two views of a pair have one (`paired`), or all views of a training step have one
+    (`shared`). In the shared arm the moments are taken within a step, so an offset that
+    is common to all its views has no effect.
 
     Parameters
     ----------
     moments
-        Before the transform.
+        Moments before the transform.
     transform
-        With its dose.
+        The transform, with its dose.
     arm
         `independent`, `paired` or `shared`.
     sd
-        Standard deviation of each unit (unit,), in which noise is measured.
+        Standard deviation of each unit (unit,). The dose of added noise is in units of
+        it.
     split
-        Whether the base splits counts: each view then shows a half of them, doubled, and
-        deleting spikes from it adds twice the variance.
+        Whether views are made by count splitting. Each view then shows one random half
+        of every count, multiplied by 2, and deleting spikes adds twice the variance.
 
     Returns
     -------
     moments
-        After the transform.
+        Moments after the transform.
 
     Raises
     ------
     TrainingError
-        For thinning by one shared or paired draw, which depends on more than second
-        moments, and for transforms without a closed form.
+        If the transform has no closed form. Spike thinning has none with shared or
+        paired draws, because the result depends on more than second moments.
     """
     if not transform.has_closed_form:
         if is_idle(transform):
@@ -251,17 +259,17 @@ def corrupted_moments(
 
 
 def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
-    """Moments after unit dropout, whose draws are shared as the arm says."""
+    """Moments after unit dropout; the arm says how masks are shared."""
     p = transform.rate
     varies = transform.rate_draw == "uniform"
-    # Probabilities that one unit is kept, and that two given units are kept by one draw;
-    # with rates from U(0, p) these are the means of 1 - r and (1 - r)^2.
+    # Probability that a mask keeps a given unit, and that it keeps two given units. If the
+    # rate r is drawn from U(0, p), they are the means of 1 - r and (1 - r)^2.
     keep, keep_two = (1 - p / 2, 1 - p + p**2 / 3) if varies else (1 - p, (1 - p) ** 2)
     mean = moments.mean if transform.value == "silent" else np.zeros_like(moments.mean)
     common = arm in ("shared", "paired")
 
     def masked(covariance: np.ndarray, off_diagonal: float, diagonal: float) -> np.ndarray:
-        """Covariance under a mask, from the rates at which it keeps pairs and units."""
+        """Covariance of masked views, given how often pairs and units are kept."""
         offset = (off_diagonal - keep**2) * np.outer(mean, mean) if arm != "shared" else 0.0
         out = off_diagonal * covariance + offset
         spread = 0.0 if arm == "shared" else (diagonal - keep**2) * mean**2
@@ -274,23 +282,25 @@ def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
 
 
 def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.ndarray:
-    """Leading generalised eigenvectors of (across, within).
+    """Directions that two views share best, as generalised eigenvectors.
 
-    across w = rho (within + ridge mean(diag within) I) w.
+    They solve across w = rho (within + ridge mean(diag within) I) w for the largest
+    eigenvalues rho.
 
     Parameters
     ----------
     moments
-        Of a pair of views.
+        Moments of a pair of views.
     dimensions
-        Number of directions, fewer where there are fewer units.
+        Number of directions; at most one per unit is returned.
     ridge
-        Added to `within`, as a fraction of its mean variance; at least 0.
+        Added to the diagonal of `within`, as a fraction of its mean variance; at least
+        0.
 
     Returns
     -------
     directions
-        (unit, dimension), the best shared first.
+        (unit, dimension), in descending order of rho.
     """
     regular = moments.within + ridge * np.trace(moments.within) / len(moments.within) * np.eye(
         len(moments.within)
@@ -313,32 +323,35 @@ def fit_directions(
     ridge: float,
     distant: Distant | None = None,
 ) -> np.ndarray:
-    """Fit directions of standardised activity to the declared views.
+    """Fit linear SSL to a recording under the declared views.
 
     Parameters
     ----------
     activity
-        (time, unit), counts or signals.
+        Counts or continuous signals (time, unit).
     partners
-        Pairs of training windows of one bin.
-    views, axis, arm
-        The views, the swept path, and the arm of its transform; other transforms are
-        drawn independently.
+        Pairs of training windows, each one bin long.
+    views
+        The declared base and transforms, at their doses.
+    axis, arm
+        The axis that the study sweeps, such as `unit_dropout.rate`, and how the draws
+        of its transform are shared between views. All other transforms are drawn
+        independently for each view.
     sd
-        Standard deviation of each unit over the training windows (unit,); units with sd
-        0 are left out.
+        Standard deviation of each unit over the training windows (unit,). Units with sd
+        0 are ignored.
     dimensions
         Number of directions.
     ridge
         As in `shared_directions`.
     distant
-        Distant partners of the anchors, as windows of `activity`; None where all pairs
-        are local.
+        Partners mined at other times, as row indices of `activity`; None if all
+        partners are neighbours in time.
 
     Returns
     -------
     directions
-        (unit, dimension).
+        Directions of standardised activity (unit, dimension).
     """
     live, split = sd > 0, views.base.kind == "count_splitting"
     moments = pair_moments(activity[:, live], partners, split)
@@ -353,17 +366,17 @@ def fit_directions(
 def standardised_directions(
     moments: Moments, sd: np.ndarray, dimensions: int, ridge: float
 ) -> np.ndarray:
-    """Fit directions of standardised activity to moments of live units.
+    """Directions of standardised activity, from moments of the unscaled activity.
 
-    Every fold has as many columns, whatever units are silent in it: columns of zeros fill
-    up for directions that fewer live units cannot have.
+    If fewer units vary than there are dimensions, the missing directions are columns of
+    zeros. The number of columns is thus the same in every fold.
 
     Parameters
     ----------
     moments
-        Of the units with sd > 0, before standardisation.
+        Moments of the units with sd > 0, before standardisation.
     sd
-        Standard deviation of all units (unit,); those with sd 0 get no weight.
+        Standard deviation of all units (unit,). Units with sd 0 get no weight.
     dimensions
         Number of directions.
     ridge

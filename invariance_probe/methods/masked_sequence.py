@@ -1,12 +1,15 @@
 """Masked sequence contrast (the BENDR objective).
 
-The latents behind masked spans of a sequence of windows are told from other latents of
-the sequence. Windows are the tokens. The loss is over masked positions only, and a
-distractor is never the masked window itself.
+An encoder turns each window of a sequence into a latent. Spans of latents are masked,
+and a transformer must identify each masked latent among other latents of the same
+sequence (distractors). The loss is computed over masked windows only, and a distractor
+is never the masked window itself. Several models (runs) are trained together: the first
+axis of every tensor is the run.
 
-Latents enter the transformer layer-normed, and a convolution over neighbouring tokens
-stands for their places, as in wav2vec 2.0 (sections 2 and 3.1). With fixed sinusoids
-instead, nothing was learned on simulated populations in 400 steps.
+Latents are layer-normalised before they enter the transformer, and a convolution over
+neighbouring windows serves as position embedding, as in wav2vec 2.0 (sections 2 and
+3.1). With fixed sinusoids instead, nothing was learned on simulated populations in 400
+steps.
 
 References
 ----------
@@ -29,7 +32,7 @@ from invariance_probe.methods.base import Batch, Method, PretextTask
 from invariance_probe.study.methods import MaskedSequence as MaskedSequenceDeclaration
 
 SPAN_START, SPAN_FORCED, DISTRACTOR = 131, 132, 133
-"""Purposes under which random numbers are read."""
+"""Integers that keep the method's three uses of random numbers apart."""
 
 
 def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
@@ -38,16 +41,17 @@ def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
     Parameters
     ----------
     starts
-        Where spans start (run, row, time); they end with the sequence.
+        Boolean (run, sequence, window): whether a span starts at the window. A span
+        that reaches the end of its sequence is cut off there.
     forced
-        Where a span starts in sequences that would have none (run, row).
+        Window at which a span starts in a sequence without any start (run, sequence).
     length
         Windows per span.
 
     Returns
     -------
     masked
-        Boolean (run, row, time).
+        Boolean (run, sequence, window).
     """
     alone = torch.arange(starts.shape[2], device=starts.device) == forced.unsqueeze(2)
     begun = (starts | (alone & ~starts.any(2, keepdim=True))).to(torch.int64).cumsum(2)
@@ -56,21 +60,21 @@ def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
 
 
 def distractor_mask(numbers: Tensor, count: int) -> Tensor:
-    """Choose the windows that each window is told from.
+    """Choose distractors for every window at random within its sequence.
 
-    These are the `count` other windows of the sequence with the smallest numbers.
+    They are the `count` other windows with the smallest random numbers.
 
     Parameters
     ----------
     numbers
-        Random numbers (run, row, time, time).
+        Random numbers (run, sequence, window, other window).
     count
-        Distractors per window; all others where there are fewer.
+        Distractors per window. If the sequence has fewer other windows, all are chosen.
 
     Returns
     -------
     distractors
-        Boolean (run, row, time, time).
+        Boolean (run, sequence, window, other window).
     """
     windows = numbers.shape[3]
     own = torch.eye(windows, dtype=torch.bool, device=numbers.device)
@@ -79,19 +83,20 @@ def distractor_mask(numbers: Tensor, count: int) -> Tensor:
 
 
 def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> Tensor:
-    """Cross entropy of a context's own latent against its distractors.
+    """Cross-entropy of identifying masked latents among their distractors.
 
-    It is averaged over masked windows.
+    A context is the transformer's output for a window. The loss is averaged over the
+    masked windows.
 
     Parameters
     ----------
     similarity
-        Of contexts and latents of one sequence, over the temperature
-        (run, row, time, time); a context's own latent is on the diagonal.
+        Cosine similarity of contexts and latents, divided by the temperature
+        (run, sequence, context, latent). The correct latent is on the diagonal.
     distractors
-        Which latents it is told from (run, row, time, time).
+        Boolean (run, sequence, context, latent): which latents are distractors.
     masked
-        Which windows are masked (run, row, time).
+        Boolean (run, sequence, window): which windows are masked.
 
     Returns
     -------
@@ -104,25 +109,26 @@ def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> 
 
 
 def _held_against(similarity: Tensor, distractors: Tensor) -> Tensor:
-    """Similarities to the own latent and the distractors; -inf elsewhere."""
+    """Set similarities to -inf except those to correct latents and distractors."""
     own = torch.eye(similarity.shape[3], dtype=torch.bool, device=similarity.device)
     return similarity.masked_fill(~(distractors | own), -torch.inf)
 
 
 class MaskedSequence(Method, PretextTask):
-    """Encoder, and a transformer that reads sequences with masked latents.
+    """Encoder, and a transformer over sequences of latents with masked spans.
 
-    It reads the sequence of one view with spans masked, and must find the latents of
-    the other view behind the masks.
+    The transformer reads the masked sequence of one view and must identify the masked
+    latents of the other view.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     examples: ClassVar[str] = "sequences"
@@ -148,19 +154,19 @@ class MaskedSequence(Method, PretextTask):
         self.outward = StackedLinear(initial_weight(generators, width, dimensions, gain=1.0))
 
     def contexts(self, latents: Tensor, masked: Tensor) -> Tensor:
-        """Read sequences of latents with the masked ones hidden.
+        """Apply the transformer to sequences whose masked latents are hidden.
 
         Parameters
         ----------
         latents
-            (run, row, time, dim).
+            (run, sequence, window, dim).
         masked
-            Which are hidden (run, row, time).
+            Boolean (run, sequence, window): which latents are hidden.
 
         Returns
         -------
         contexts
-            (run, row, time, dim).
+            The transformer's outputs (run, sequence, window, dim).
         """
         windows, reach = latents.shape[2], self.declared.position_windows // 2
         seen = torch.where(
@@ -178,14 +184,14 @@ class MaskedSequence(Method, PretextTask):
         return self.outward(tokens.flatten(1, 2)).unflatten(1, (-1, windows))
 
     def tasks(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Set the pretext task for all sequences of a batch.
+        """Prepare the pretext task for all sequences of a batch.
 
         Returns
         -------
         similarity, distractors, masked
-            As `masked_info_nce` takes them.
+            Arguments for `masked_info_nce`.
         latents
-            (run, row, time, dim).
+            Outputs of the encoder (run, sequence, window, dim).
         """
         windows = self.declared.sequence_windows
         latents = self.encoder(batch.views).unflatten(1, (-1, windows))
@@ -202,16 +208,16 @@ class MaskedSequence(Method, PretextTask):
         return similarity, distractor_mask(numbers, self.declared.distractors), masked, latents
 
     def loss(self, batch: Batch) -> Tensor:
-        """Find the latents behind the masks, and keep latents small."""
+        """Compute each run's contrastive loss plus a penalty on large latents."""
         similarity, distractors, masked, latents = self.tasks(batch)
         return masked_info_nce(
             similarity, distractors, masked
         ) + self.declared.activation * latents.square().mean((1, 2, 3))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of masked windows whose own latent is most similar (run,).
+        """Fraction of masked windows whose correct latent is most similar (run,).
 
-        Chance is 1 / (distractors + 1).
+        Chance level is 1 / (distractors + 1).
         """
         similarity, distractors, masked, _ = self.tasks(batch)
         first = _held_against(similarity, distractors).argmax(3) == torch.arange(

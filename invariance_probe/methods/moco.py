@@ -1,7 +1,9 @@
-"""MoCo: contrast the views with a queue of embeddings of earlier batches.
+"""MoCo: contrast the views with a queue of embeddings from earlier batches.
 
-A slowly moving copy of the networks embeds the other view (the key). It is told from
-the copy's embeddings of earlier batches, which the queue keeps.
+The networks embed one view of a window (the query). A copy of the networks, whose
+weights are a moving average, embeds the other view (the key). The task is to identify
+the query's own key among keys from earlier batches, which a queue stores. Several
+models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -24,24 +26,25 @@ from invariance_probe.methods.negatives import admissible
 from invariance_probe.study.methods import MoCo as MoCoDeclaration
 
 EMPTY = -1
-"""Window number of an empty place in the queue."""
+"""Stored instead of a window's index while a position of the queue is empty."""
 
 
 def info_nce(
     queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
 ) -> Tensor:
-    """Cross entropy of telling each query's positive from its negatives.
+    """Cross-entropy of identifying each query's positive among its negatives.
 
-    Eq. (1), averaged over queries. A query without any negative adds 0.
+    Eq. (1) of the paper, averaged over queries. A query without any negative
+    contributes 0.
 
     Parameters
     ----------
     queries, positives
         Unit vectors (run, row, width).
     negatives
-        Unit vectors (run, place, width), the same for all queries of a run.
+        Unit vectors (run, key, width), the same for all queries of a run.
     allowed
-        Which of them are negatives of which query (run, row, place).
+        Boolean (run, row, key): whether the key may be a negative of the query.
     temperature
         Positive; divides the cosine similarities.
 
@@ -60,27 +63,28 @@ def info_nce(
 class MoCo(Method):
     """Encoder and projector, their moving averages, and a queue of keys.
 
-    The encoder and projector make queries, and their moving averages make keys. The
-    queue holds keys with the windows that they show. Each view is once the query and
-    once the key. The keys of the second views enter the queue after the update, so that
-    each window has one entry per batch. Batch norm sees the queries of a batch as a
-    whole, and its keys as a whole; batches are not shuffled over devices, as there is
-    one.
+    The encoder and projector compute queries; their moving averages compute keys. Each
+    view serves once as the query and once as the key. After each update the keys of the
+    second views enter the queue, with the indices of their windows, so that each window
+    of a batch enters once. Batch norm is computed over all queries of a batch, and
+    separately over all its keys. Unlike in the paper, batches are not shuffled between
+    devices, because there is only one.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     queue: Tensor
-    """Keys, the latest first (run, place, width)."""
+    """Keys in the queue, the latest first (run, position, width)."""
     queued: Tensor
-    """Window of each key, or `EMPTY` (run, place)."""
+    """Index of each key's window, or `EMPTY` (run, position)."""
 
     def __init__(
         self,
@@ -107,7 +111,7 @@ class MoCo(Method):
         self._fresh: tuple[Tensor, Tensor] | None = None
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast each view with the key of the other view and with the queue."""
+        """Compute the loss of identifying the other view's key among queued keys."""
         assert batch.timeline is not None and batch.windows is not None
         queries = functional.normalize(self.projector(self.encoder(batch.views)), dim=2)
         with torch.no_grad():
@@ -121,14 +125,14 @@ class MoCo(Method):
 
     @torch.no_grad()
     def after_update(self, step: int, steps: int) -> None:
-        """Move the key networks towards the query networks (Eq. 2).
+        """Move the key networks towards the query networks (Eq. 2 of the paper).
 
-        Then the step's keys take the places of the oldest keys in the queue.
+        Then the keys of this step replace the oldest keys in the queue.
 
         Parameters
         ----------
         step, steps
-            Not read: the decay is constant.
+            Ignored, because the decay is constant.
         """
         follow(
             self.keys.parameters(),

@@ -1,6 +1,7 @@
-"""The moving average by which a copy of networks follows them.
+"""Exponential moving average of a network's weights.
 
-No gradient passes through it.
+MoCo, BYOL and MYOW keep a copy of their networks whose weights slowly follow those of
+the trained networks. No gradient passes through the copy.
 """
 
 from collections.abc import Iterable
@@ -11,16 +12,18 @@ from torch import Tensor
 
 @torch.no_grad()
 def follow(following: Iterable[Tensor], online: Iterable[Tensor], decay: float) -> None:
-    """Move parameters towards others: decay x themselves + (1 - decay) x others.
+    """Move the weights of a copy towards those of the trained networks.
+
+    The new weights are decay x following + (1 - decay) x online.
 
     Parameters
     ----------
     following
-        Tensors that are moved, in place.
+        Weights of the copy, which are changed in place.
     online
-        Tensors that they follow, of the same shapes.
+        Weights of the trained networks, of the same shapes in the same order.
     decay
-        In [0, 1].
+        In [0, 1]; the larger, the slower the copy follows.
     """
     own: list[Tensor] = list(following)
     others: list[Tensor] = list(online)

@@ -1,10 +1,13 @@
 """Lower bounds on mutual information from the scores of a learned critic.
 
-Scores are f[i, j] = f(x_i, y_j) of a batch of pairs. The diagonal holds pairs that
-belong together; all other entries are pairs of strangers. All values are in nats.
+A critic f(x, y) scores how well x and y belong together. On a batch of pairs (x_i, y_i)
+its scores form a matrix f[i, j] = f(x_i, y_j). The diagonal holds the true pairs; the
+other entries are mismatched pairs, whose x and y are called strangers. All values are
+in nats.
 
-In: pairs (x, y) of vectors. Out: values of the bounds (run,). Which x and y are of
-interest is the caller's choice.
+In: pairs (x, y) of vectors; the caller chooses what x and y are. Out: the value of a
+bound for every run. Several critics (runs) are trained together, so the first axis of
+every tensor is the run.
 
 References
 ----------
@@ -28,25 +31,25 @@ from invariance_probe.study.encoders import MLPEncoder
 
 Bound = Literal["infonce", "nwj", "dv", "js", "tuba", "interpolated"]
 BOUNDS: tuple[Bound, ...] = ("infonce", "nwj", "dv", "js", "tuba", "interpolated")
-"""All bounds by name."""
+"""Names of all bounds."""
 MEMORY = 0.99
-"""Decay of the moving average in MINE's gradient.
+"""Decay of the moving average in MINE's bias-corrected gradient.
 
 Belghazi et al. 2018, arXiv:1801.04062, section 3.2.
 """
 SHARE = 0.1
-"""Alpha of the interpolated bound: part of the batch mean in its baseline."""
+"""Alpha of the interpolated bound: weight of the batch mean in its baseline."""
 
 
 def infonce(scores: Tensor) -> Tensor:
-    """InfoNCE bound: little variance, and never above log(batch).
+    """InfoNCE lower bound: low variance, but it cannot exceed log(batch size).
 
     van den Oord et al. 2018, arXiv:1807.03748.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -57,15 +60,15 @@ def infonce(scores: Tensor) -> Tensor:
 
 
 def nwj(scores: Tensor) -> Tensor:
-    """Bound of Nguyen, Wainwright & Jordan: no bias, but high variance.
+    """Nguyen-Wainwright-Jordan (NWJ) lower bound: no bias, but high variance.
 
-    It is without bias at its best critic, 1 + log density ratio. Nguyen, Wainwright &
+    It is unbiased for the optimal critic, 1 + log density ratio. Nguyen, Wainwright &
     Jordan 2010, arXiv:0809.0853.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -76,15 +79,16 @@ def nwj(scores: Tensor) -> Tensor:
 
 
 def dv(scores: Tensor) -> Tensor:
-    """Donsker-Varadhan bound from one batch.
+    """Donsker-Varadhan (DV) bound from one batch.
 
-    It is biased upwards, because it takes the logarithm of a mean over few strangers.
-    Donsker & Varadhan 1983; Belghazi et al. 2018, arXiv:1801.04062 (MINE).
+    It is biased upwards, because it takes the logarithm of a mean over the few
+    mismatched pairs of a batch. Donsker & Varadhan 1983; Belghazi et al. 2018,
+    arXiv:1801.04062 (MINE).
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -95,15 +99,16 @@ def dv(scores: Tensor) -> Tensor:
 
 
 def jensen_shannon(scores: Tensor) -> Tensor:
-    """Objective of a classifier that tells pairs from strangers.
+    """Log-likelihood of classifying pairs as true or mismatched.
 
-    Its best critic is the log density ratio. It is no bound on the information; the
-    bound is `nwj(scores + 1)`. Nowozin, Cseke & Tomioka 2016, arXiv:1606.00709.
+    The critic that maximises it is the log density ratio. It is not itself a bound on
+    mutual information; `nwj(scores + 1)` is one. Nowozin, Cseke & Tomioka 2016,
+    arXiv:1606.00709.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -115,16 +120,18 @@ def jensen_shannon(scores: Tensor) -> Tensor:
 
 
 def tuba(scores: Tensor, baseline: Tensor) -> Tensor:
-    """TUBA bound with a learned log baseline a(y).
+    """Tractable unnormalised Barber-Agakov (TUBA) lower bound.
+
+    It needs a learned baseline exp a(y), for which every value gives a valid bound.
 
     Poole et al. 2019, section 2.2.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
-        Log baseline a(y_j) (run, batch).
+        Learned logarithm of the baseline, a(y_j) (run, batch).
 
     Returns
     -------
@@ -136,21 +143,22 @@ def tuba(scores: Tensor, baseline: Tensor) -> Tensor:
 
 
 def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tensor:
-    """Bound between InfoNCE (share 1) and TUBA (share 0).
+    """Lower bound between InfoNCE (share 1) and TUBA (share 0).
 
     It has less bias than InfoNCE and less variance than TUBA. The baseline of y_j is
     share times the mean of exp f over batch - 1 of the x, plus (1 - share) exp a(y_j).
-    A pair's baseline leaves out each stranger in turn, and a stranger's leaves out the
-    partner, so that both sides rest on equally many x (Poole et al. 2019, section 2.4).
+    One x is always omitted from that mean: for a true pair each of the other x in turn,
+    for a mismatched pair the x that belongs to y_j. Both terms of the bound thus
+    average over equally many x (Poole et al. 2019, section 2.4).
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
-        Log baseline (run, batch).
+        Learned logarithm of the baseline, a(y_j) (run, batch).
     share
-        Alpha, above 0 and below 1.
+        Alpha of the paper, above 0 and below 1.
 
     Returns
     -------
@@ -161,7 +169,7 @@ def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tens
     wide = scores.to(torch.float64)
     top = wide.amax(1, keepdim=True)
     raised = (wide - top).exp()
-    # without[i, j]: log of the mean of exp f(., y_j) with x_i left out
+    # without[i, j]: log of the mean of exp f(., y_j) over all x except x_i.
     without = (
         (raised.sum(1, keepdim=True) - raised).clamp_min(1e-300).log() + top - math.log(batch - 1)
     )
@@ -169,18 +177,18 @@ def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tens
         without + math.log(share), baseline.to(torch.float64).unsqueeze(1) + math.log(1 - share)
     )
     together = _strangers(_joint(wide).unsqueeze(1) - mixed).sum((1, 2)) / _pairs(scores)
-    # The mean of exp f over strangers, divided by the baseline without the partner.
+    # Mean of exp f over mismatched pairs, divided by the baseline without the x of y_j.
     apart = (_joint(without) - _joint(mixed)).exp().mean(1)
     return (1 + together - apart).to(scores.dtype)
 
 
 def log_mean_of_strangers(scores: Tensor) -> Tensor:
-    """Log of the mean of exp f over all pairs of strangers.
+    """Logarithm of the mean of exp f over all mismatched pairs.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -195,42 +203,42 @@ def log_mean_of_strangers(scores: Tensor) -> Tensor:
 
 
 def _joint(scores: Tensor) -> Tensor:
-    """Scores of the pairs that belong together (run, batch)."""
+    """Scores of the true pairs (run, batch)."""
     return scores.diagonal(dim1=1, dim2=2)
 
 
 def _strangers(values: Tensor) -> Tensor:
-    """Values with the diagonal set to 0."""
+    """Set the values of the true pairs, on the diagonal, to 0."""
     return values.masked_fill(
         torch.eye(values.shape[1], dtype=torch.bool, device=values.device), 0.0
     )
 
 
 def _pairs(scores: Tensor) -> int:
-    """Number of pairs of strangers in a batch."""
+    """Number of mismatched pairs in a batch."""
     return scores.shape[1] * (scores.shape[1] - 1)
 
 
 class Critics(Method):
-    """K separable critics f(x, y) = g(x) . h(y), trained on one bound.
+    """Critics f(x, y) = g(x) . h(y), one per run, trained to maximise a bound.
 
-    A batch has x as its views and y as its targets.
+    A batch passes x as its views and y as its targets.
 
     Parameters
     ----------
     bound
-        What is maximised: the bound itself; for `js` the classifier's objective; for
-        `dv` the bound with MINE's moving average in the gradient.
+        What is maximised: the bound itself; for `js` the objective of the classifier
+        (`jensen_shannon`); for `dv` the bound with MINE's bias-corrected gradient.
     inputs
-        Width of x and of y.
+        Width of x and width of y.
     widths
-        Hidden widths and last width of both networks.
+        Widths of the hidden layers and of the output layer, for both networks.
     generators
-        The `init` stream of every run.
+        One random-number generator per run, which draws the initial weights.
     """
 
     memory: Tensor
-    """Moving average of the mean of exp f over strangers (run,), for `dv`."""
+    """Moving average of the mean of exp f over mismatched pairs (run,), for `dv`."""
 
     def __init__(
         self,
@@ -251,7 +259,7 @@ class Critics(Method):
         self.register_buffer("memory", torch.zeros(len(generators), dtype=torch.float64))
 
     def loss(self, batch: Batch) -> Tensor:
-        """The negative bound or objective of each run (run,)."""
+        """Compute minus the bound, or minus its training objective, of each run."""
         assert batch.targets is not None
         scores = _products(self.first(batch.views), self.second(batch.targets))
         if self.bound == "dv":
@@ -265,10 +273,10 @@ class Critics(Method):
         )
 
     def _corrected(self, scores: Tensor) -> Tensor:
-        """A value whose gradient is MINE's corrected gradient.
+        """Compute a value (run,) whose gradient is MINE's bias-corrected gradient.
 
-        It is the gradient of the joint term, minus that of the mean of exp f over its
-        moving average.
+        That is the gradient of the mean score of true pairs, minus the gradient of the
+        mean of exp f over mismatched pairs divided by its moving average.
         """
         mean = log_mean_of_strangers(scores).exp()
         with torch.no_grad():
@@ -279,12 +287,14 @@ class Critics(Method):
 
     @torch.no_grad()
     def freeze(self, x: Tensor, y: Tensor) -> "FrozenCritics":
-        """Fix the critics at the batch-norm statistics of the given pairs.
+        """Return critics that no longer learn.
+
+        Their batch-norm layers use the statistics of the given pairs from then on.
 
         Parameters
         ----------
         x, y
-            (run, row, width).
+            The pairs, (run, pair, width) each.
         """
         rows = x.new_full((len(x), 1, x.shape[1]), 1 / x.shape[1])
         baseline = None if self.baseline is None else self.baseline.folded(y, rows)
@@ -295,16 +305,17 @@ class Critics(Method):
 
 @dataclass(frozen=True, eq=False)
 class FrozenCritics:
-    """Critics that no longer learn, as folded weights of their networks.
+    """Critics that no longer learn.
 
     Attributes
     ----------
     bound
-        The bound whose value is computed.
+        Name of the bound whose value is computed.
     first, second
-        Networks of x and of y.
+        Weights of the network of x and of that of y, with batch norm merged into them.
     baseline
-        Network of the log baseline; None for bounds without one.
+        Weights of the network that gives the logarithm of the baseline; None for bounds
+        without a baseline.
     """
 
     bound: Bound
@@ -314,12 +325,12 @@ class FrozenCritics:
 
     @torch.no_grad()
     def value(self, x: Tensor, y: Tensor) -> Tensor:
-        """Value of the bound on a batch of pairs.
+        """Evaluate the bound on a batch of pairs.
 
         Parameters
         ----------
         x, y
-            (run, batch, width).
+            The pairs (x_i, y_i), each (run, i, width).
 
         Returns
         -------
@@ -338,22 +349,23 @@ class FrozenCritics:
 def _products(first: Tensor, second: Tensor) -> Tensor:
     """Scores (run, batch, batch) from embeddings (run, batch, width).
 
-    They are scaled so that they start near one.
+    The dot products are divided by the root of the width, so that the scores of
+    untrained networks are of order one.
     """
     return torch.bmm(first, second.transpose(1, 2)) / first.shape[2] ** 0.5
 
 
 def bound_of(bound: Bound, scores: Tensor, baseline: Tensor | None = None) -> Tensor:
-    """Value of a bound from a critic's scores.
+    """Evaluate a bound, given by name, on a critic's scores.
 
     Parameters
     ----------
     bound
         Name of the bound.
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
-        Log baseline (run, batch), for `tuba` and `interpolated`.
+        Learned logarithm of the baseline (run, batch), for `tuba` and `interpolated`.
 
     Returns
     -------

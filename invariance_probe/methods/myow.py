@@ -1,6 +1,8 @@
-"""MYOW: BYOL, and beside it predict views mined at other times.
+"""MYOW: BYOL that also predicts views mined at other times.
 
-The mined views are of similar windows.
+A mined view shows a window whose representation is similar to the anchor's, and is
+chosen from the batch. Several models (runs) are trained together: the first axis of
+every tensor is the run.
 
 References
 ----------
@@ -26,29 +28,30 @@ from invariance_probe.study import methods as declared_methods
 from invariance_probe.study.methods import Negatives
 
 PICK = 110
-"""Purpose under which the choice among the nearest windows is drawn."""
+"""Integer that keeps the random choice of mined views apart from other draws."""
 NOTHING = -1
-"""Stands for a mined window where the pool had none for an anchor."""
+"""Stored instead of a window's index if none could be mined for an anchor."""
 PAIR = ("anchors", "others")
-"""Names of the two parts of a mined pair in a saved state."""
+"""Names of the two windows of a mined pair in a saved state."""
 KEPT = 8
-"""Number of steps whose mined pairs are kept for its figures."""
+"""Number of latest training steps whose mined pairs `MYOW.mined` reports."""
 
 
 def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, enough: int) -> Tensor:
-    """Say which windows of a pool may be mined for which anchors.
+    """Find which windows of a pool may be mined for which anchors.
 
-    These are windows that start at least `gap_s` from the anchor, share no bin with it
-    (for a gap above 0), and are of another trial or stretch. Where the pool has fewer
-    than `enough` windows of other stretches, as in a recording of one stretch, the gap
-    alone keeps trivial neighbours out.
+    A window may be mined if it starts at least `gap_s` from the anchor, shares no bin
+    with it (for a gap above 0), and lies in another trial or gap-free stretch. If the
+    pool has fewer than `enough` such windows for an anchor, as in a recording of one
+    stretch, windows of the anchor's own stretch are allowed too, and only the gap
+    excludes trivial neighbours.
 
     Parameters
     ----------
     timeline
-        Where windows lie.
+        Where the windows lie in time.
     anchors, pool
-        Windows (run, anchor) and (run, place).
+        Indices of windows, (run, anchor) and (run, candidate).
     gap_s
         The gap in seconds.
     enough
@@ -57,7 +60,7 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
     Returns
     -------
     allowed
-        Boolean (run, anchor, place).
+        Boolean (run, anchor, candidate).
     """
     apart = admissible(Negatives(gap_s=gap_s), timeline, anchors, pool)
     elsewhere = admissible(Negatives(gap_s=gap_s, same_trial=False), timeline, anchors, pool)
@@ -67,27 +70,27 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
 def picked_neighbours(
     anchors: Tensor, pool: Tensor, allowed: Tensor, count: int, number: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Pick one of each anchor's nearest windows in the pool, at random.
+    """Pick one of each anchor's nearest candidates in the pool, at random.
 
     Parameters
     ----------
     anchors, pool
-        Representations (run, anchor, dim) and (run, place, dim), compared by their
+        Representations (run, anchor, dim) and (run, candidate, dim), compared by their
         cosine.
     allowed
-        Which places may be mined (run, anchor, place).
+        Boolean (run, anchor, candidate): which candidates may be mined.
     count
-        Number of nearest windows to pick from, at least 1; fewer where fewer are
-        allowed.
+        Number of nearest candidates to pick from, at least 1. If fewer are allowed, one
+        of these is picked.
     number
-        Uniform on (0, 1), to pick by (run, anchor).
+        Random number that decides the pick, uniform on (0, 1) (run, anchor).
 
     Returns
     -------
     places
-        Place in the pool (run, anchor).
+        Index of the picked candidate in the pool (run, anchor).
     found
-        Whether there is one, boolean (run, anchor).
+        Boolean (run, anchor): whether the anchor had an allowed candidate at all.
     """
     similarity = torch.bmm(
         functional.normalize(anchors, dim=2), functional.normalize(pool, dim=2).transpose(1, 2)
@@ -101,21 +104,21 @@ def picked_neighbours(
 
 
 def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
-    """Pick one of each anchor's allowed places in the pool, at random.
+    """Pick one of each anchor's allowed candidates in the pool, at random.
 
     Parameters
     ----------
     allowed
-        Which places may be mined (run, anchor, place).
+        Boolean (run, anchor, candidate): which candidates may be mined.
     number
-        Uniform on (0, 1), to pick by (run, anchor).
+        Random number that decides the pick, uniform on (0, 1) (run, anchor).
 
     Returns
     -------
     places
-        Place in the pool (run, anchor).
+        Index of the picked candidate in the pool (run, anchor).
     found
-        Whether there is one, boolean (run, anchor).
+        Boolean (run, anchor): whether the anchor had an allowed candidate at all.
     """
     among = allowed.sum(2)
     rank = torch.minimum((number * among).to(torch.int64), (among - 1).clamp_min(0))
@@ -123,19 +126,21 @@ def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mined_error(predictions: Tensor, targets: Tensor, found: Tensor) -> Tensor:
-    """2 - 2 cos(prediction, target), averaged over anchors with a mined view.
+    """Error of predicting the projections of mined views.
+
+    It is 2 - 2 cos(prediction, target), averaged over the anchors with a mined view.
 
     Parameters
     ----------
     predictions, targets
         (run, anchor, width).
     found
-        Whether an anchor has a mined view, boolean (run, anchor).
+        Boolean (run, anchor): whether the anchor has a mined view.
 
     Returns
     -------
     error
-        (run,); 0 where no anchor has one.
+        (run,); 0 if no anchor has a mined view.
     """
     errors = 2 - 2 * functional.cosine_similarity(predictions, targets, dim=2)
     weights = found.to(errors.dtype)
@@ -143,22 +148,26 @@ def mined_error(predictions: Tensor, targets: Tensor, found: Tensor) -> Tensor:
 
 
 class MYOW(Method):
-    """BYOL with a second projector on the first, which predicts mined views.
+    """BYOL with a second projector and predictor, for mined views.
 
-    Anchors are the first views, by the online encoder. The pool is both views of the
-    batch, by the target encoder. The loss is (1 - w) times BYOL's, averaged over its
-    two directions, plus w times the mined one. The weight w is 0 until part
-    `mining_from` of the steps, and rises to `mined_weight` over as many steps again.
-    With random partners, the mined view is any that may be mined.
+    The anchors are the first views of the batch, embedded by the online encoder. Views
+    are mined from a pool: all views of the batch, embedded by the slowly moving target
+    encoder. The second projector takes the output of the first.
+
+    The loss is (1 - w) times BYOL's, averaged over its two directions, plus w times the
+    error of predicting mined views. The weight w is 0 for the fraction `mining_from` of
+    the training steps and then rises to `mined_weight` over as many steps again. With
+    `partners: random` the mined view is any view that may be mined, not a similar one.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -179,7 +188,7 @@ class MYOW(Method):
         self._pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=KEPT)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Predict the other view and, once mining has begun, a mined one."""
+        """Compute the loss: BYOL's and, once mining has begun, that of mined views."""
         seen = self.byol(batch.views)
         error = self.byol.prediction_error(seen)
         if self._weight == 0:
@@ -187,12 +196,12 @@ class MYOW(Method):
         return (1 - self._weight) * error + self._weight * self._mined_error(batch, seen)
 
     def after_update(self, step: int, steps: int) -> None:
-        """Move both targets, and set the weight of mined views for the next step.
+        """Move the target networks, and set the weight w for the next step.
 
         Parameters
         ----------
         step, steps
-            Updates done, and updates of the whole training.
+            Number of updates done so far, and of the whole training.
         """
         self.byol.after_update(step, steps)
         decay = risen_decay(self.byol.decay, step, steps)
@@ -200,7 +209,7 @@ class MYOW(Method):
         self._weight = self._weight_after(step / steps)
 
     def more_state(self) -> dict[str, Tensor]:
-        """Weight of mined views, and the pairs that were last mined."""
+        """State to save in a checkpoint: the weight w and the latest mined pairs."""
         pairs = {
             f"{i}.{name}": value
             for i, pair in enumerate(self._pairs)
@@ -209,19 +218,19 @@ class MYOW(Method):
         return {"weight": torch.tensor(self._weight, dtype=torch.float64), **pairs}
 
     def set_more_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the weight and the pairs."""
+        """Restore the weight and the pairs that `more_state` returned."""
         self._weight = float(state["weight"])
         kept = (len(state) - 1) // len(PAIR)
         self._pairs.extend((state[f"{i}.{PAIR[0]}"], state[f"{i}.{PAIR[1]}"]) for i in range(kept))
 
     def mined(self) -> tuple[Tensor, Tensor] | None:
-        """Anchors of the last steps and the windows mined for them.
+        """Anchors of the latest training steps and the windows mined for them.
 
         Returns
         -------
         anchors, found
-            Windows (run, pair), -1 where nothing was mined; None before mining has
-            begun.
+            Indices of windows (run, pair), -1 if nothing was mined for an anchor. None
+            before mining has begun.
         """
         if not self._pairs:
             return None
@@ -229,7 +238,7 @@ class MYOW(Method):
         return torch.cat(anchors, dim=1), torch.cat(others, dim=1)
 
     def _weight_after(self, done: float) -> float:
-        """Weight of mined views after a part of the steps."""
+        """Weight w of mined views after the fraction `done` of all steps."""
         start = self.declared.mining_from
         risen = 1.0 if start == 0 else min(1.0, max(0.0, done / start - 1))
         return self.declared.mined_weight * risen
@@ -243,9 +252,10 @@ class MYOW(Method):
         return mined_error(predictions, targets, found)
 
     def _mine(self, batch: Batch, seen: Seen) -> tuple[Tensor, Tensor]:
-        """Mine a view for each anchor, and keep the pairs.
+        """Mine a view for each anchor, and store the pairs of windows.
 
-        Returns the places in the pool (run, anchor), and which anchors have one.
+        Returns the index of each mined view in the pool, and whether the anchor has a
+        mined view, both (run, anchor).
         """
         assert batch.timeline is not None and batch.windows is not None
         anchors = batch.windows.chunk(2, dim=1)[0]

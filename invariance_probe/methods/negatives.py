@@ -1,8 +1,9 @@
-"""Which windows may be negatives of an anchor, as a mask.
+"""Which windows a contrastive method may use as negatives of an anchor.
 
-The rule is what `study.methods.Negatives` declares. In: windows of anchors and of
-candidates, and where windows lie. Out: a boolean mask. What an anchor's positive is
-stays with the method, which keeps it out of the negatives itself.
+A study declares the rule (`study.methods.Negatives`). In: the windows of anchors and of
+candidates, and where the windows lie in time. Out: a boolean mask. The mask does not
+know which window is an anchor's positive; each method removes it from the negatives
+itself. Several models (runs) are trained together, so the first axis is the run.
 """
 
 import math
@@ -16,33 +17,34 @@ from invariance_probe.study.methods import Negatives
 def admissible(
     declared: Negatives, timeline: Timeline, anchors: Tensor, candidates: Tensor
 ) -> Tensor:
-    """Say which candidates may be negatives of which anchors.
+    """Find which candidates may serve as negatives of which anchors.
 
-    * An anchor's own window is never a negative, in whichever view.
-    * With `scope` trial, only windows of the anchor's own stretch may be. With session
-      or subject, only those of its own session or subject (where a model sees several).
-      Without `same_trial`, none of its stretch.
-    * With `gap_s` > 0, two windows may be where their first bins are at least the gap
-      apart and they share no bin. So windows longer than the gap are masked as far as
-      they overlap the anchor.
+    * An anchor's own window is never a negative, in either view.
+    * If the rule's `scope` is trial, all negatives come from the anchor's own trial or
+      gap-free stretch. If it is session or subject, they come from the anchor's own
+      session or subject; this matters only if a model is trained on several.
+    * If `same_trial` is False, no negative comes from the anchor's own trial or
+      stretch.
+    * If `gap_s` > 0, the first bins of anchor and negative are at least the gap
+      apart, and the two windows share no bin.
 
-    Distances are counted in bins of the recording as it is stored, over trial borders
-    too. Where trials were cut out of a session, windows of two trials lie farther apart
-    in time than that, so the gap is then met with room to spare.
+    Distances are counted in bins of the recording as it is stored, across trial borders
+    too. If trials were cut out of a session, windows of different trials are in fact
+    farther apart in time, so the gap is still respected.
 
     Parameters
     ----------
     declared
         The rule.
     timeline
-        Where windows lie.
+        Where the windows lie in time.
     anchors, candidates
-        Windows (run, anchor) and (run, candidate).
+        Indices of windows, (run, anchor) and (run, candidate).
 
     Returns
     -------
     allowed
-        Boolean (run, anchor, candidate).
+        Boolean (run, anchor, candidate): True if the candidate may be a negative.
     """
     starts, stretches = timeline.starts, timeline.stretches
     distance = (starts[anchors].unsqueeze(2) - starts[candidates].unsqueeze(1)).abs()
@@ -57,16 +59,18 @@ def admissible(
 
 
 def least_distance_bins(gap_s: float, timeline: Timeline) -> int:
-    """Fewest bins between the starts of an anchor and of a negative.
+    """Smallest allowed distance in bins between an anchor and a negative.
 
-    Without a gap it is 1, so that the two are different windows.
+    The distance is counted between the first bins of the two windows. Without a gap it
+    is 1, so that the two are different windows.
 
     Parameters
     ----------
     gap_s
-        Declared gap in seconds; a gap above 0 also asks that the windows share no bin.
+        Declared gap in seconds. A gap above 0 also requires that the windows share no
+        bin.
     timeline
-        Length of windows and bins.
+        Gives the length of windows and of bins.
     """
     if gap_s == 0:
         return 1

@@ -1,9 +1,12 @@
 """PBL: a belief from past windows predicts the latents of later windows.
 
-In the other direction, a latent predicts the belief at its own time. The two bootstraps
-hold each other up: neither is a moving average, and only gradients are stopped. Nothing
-in the loss forbids a constant code. Targets are standardised over the batch, so that a
-common offset is not all there is to predict. Watch `rank_me` for collapse.
+The encoder turns a window into a latent. A recurrent network turns the latents of past
+windows into a belief. The belief predicts later latents, and a latent predicts the
+belief at its own time. There is no moving average: gradients are only stopped at the
+targets of prediction. Targets are standardised over the batch, so that predicting their
+common offset does not help. Nothing else in the loss prevents the representation from
+collapsing to a constant, so watch `rank_me`. Several models (runs) are trained
+together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -28,9 +31,9 @@ from invariance_probe.study import methods as declared_methods
 
 
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """2 - 2 cos(prediction, standardised target), averaged.
+    """Error of predicting standardised targets, averaged over all predictions.
 
-    Targets get no gradient.
+    It is 2 - 2 cos(prediction, standardised target). No gradient flows to the targets.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     Returns
     -------
     loss
-        (run,).
+        (run,), in [0, 4].
     """
     return 2 - 2 * functional.cosine_similarity(
         predictions, standardised(targets.detach()), dim=-1
@@ -48,18 +51,20 @@ def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 class PBL(Method):
-    """Encoder, recurrent belief, and a predictor in each direction.
+    """Encoder, recurrent network, and a predictor in each direction.
 
-    One predictor maps the belief to later latents, the other a latent to the belief.
+    One predictor maps the belief to later latents, the other maps a latent to the
+    belief.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     examples: ClassVar[str] = "sequences"
@@ -81,10 +86,10 @@ class PBL(Method):
         self.backwards = MLP(dimensions, (*declared.predictor, declared.context_width), generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Predict later latents from the belief, and the belief from a latent.
+        """Sum the errors of predicting later latents and beliefs, for each run.
 
         The belief of one view predicts the later latents of the other view. The latent
-        of the last window of the context predicts the belief of the other view.
+        of the last past window predicts the belief of the other view.
         """
         latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
         beliefs = self.belief(latents[:, :, : self.context_windows])[:, :, -1]
@@ -97,16 +102,16 @@ class PBL(Method):
 
 
 def other_view(rows: Tensor) -> Tensor:
-    """Exchange the halves of the first and of the second views.
+    """Exchange the first views with the second views.
 
     Parameters
     ----------
     rows
-        (run, 2 batch, ...).
+        First views, then second views (run, 2 batch, ...).
 
     Returns
     -------
     rows
-        (run, 2 batch, ...).
+        Second views, then first views (run, 2 batch, ...).
     """
     return torch.roll(rows, rows.shape[1] // 2, dims=1)

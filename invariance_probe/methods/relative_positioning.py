@@ -1,4 +1,6 @@
-"""Relative positioning: tell near pairs of windows from far pairs.
+"""Relative positioning: classify two windows as near or far in time.
+
+Several models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -19,10 +21,11 @@ from invariance_probe.study.methods import RelativePositioning as RelativePositi
 
 
 def logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """log(1 + exp(-label logit)), averaged over examples.
+    """Logistic loss, log(1 + exp(-label logit)), averaged over examples.
 
-    Torch's `softplus` and `sigmoid` round the last few numbers of an array differently
-    from the rest, so a run's result would depend on the other runs.
+    It is computed with `logsigmoid`, because Torch's `softplus` and `sigmoid` round the
+    last few numbers of an array differently from the rest, and a run's result would
+    then depend on the other runs.
 
     Parameters
     ----------
@@ -40,35 +43,36 @@ def logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
-    """Part of the logits that have their label's sign.
+    """Fraction of examples that are classified correctly.
 
     Parameters
     ----------
     logits
-        (run, example); a logit of 0 counts as half right.
+        (run, example). An answer is correct if the logit has the sign of the label; a
+        logit of 0 counts as half correct.
     labels
         1 or -1 (run, example).
 
     Returns
     -------
-    part
+    fraction
         (run,), float64, in [0, 1].
     """
     return ((labels * logits).sign().double().mean(1) + 1) / 2
 
 
 class Readout(nn.Module):
-    """One weighted sum of each row plus a bias, for each run.
+    """Linear layer with a single output, for each run.
 
-    It maps (run, row, in) to (run, row). It is no matrix product, since one with a
-    single column is rounded differently for one run than for many.
+    It is not computed as a matrix product, because a product with a single column is
+    rounded differently for one run than for many.
 
     Parameters
     ----------
     inputs
-        Width of the rows.
+        Number of inputs.
     generators
-        The `init` stream of every run.
+        One random-number generator per run, which draws the initial weights.
     """
 
     def __init__(self, inputs: int, generators: list[np.random.Generator]) -> None:
@@ -79,12 +83,12 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(self.weight.new_zeros(len(generators), 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map each row to one number.
+        """Map each row to one number: a weighted sum plus a bias.
 
         Parameters
         ----------
         x
-            (run, row, in).
+            (run, row, input).
 
         Returns
         -------
@@ -95,18 +99,20 @@ class Readout(nn.Module):
 
 
 class RelativePositioning(Method, PretextTask):
-    """Encoder h, and a logistic readout of whether two windows are near.
+    """Encoder, and a logistic classifier of whether two windows are near in time.
 
-    The logit is w . |h(x) - h(x')| + w0.
+    With h the encoder and w, w0 the weights of the classifier, the logit for the
+    windows x and x' is w . |h(x) - h(x')| + w0.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     examples: ClassVar[str] = "positions"
@@ -122,22 +128,23 @@ class RelativePositioning(Method, PretextTask):
         self.readout = Readout(declared.encoder.dimensions, generators)
 
     def logits(self, batch: Batch) -> Tensor:
-        """Logit of every pair (run, pair).
+        """Logit of every pair being near in time (run, pair).
 
-        A pair is the first view of the anchor and the second view of the other window.
+        A pair consists of the first view of an anchor and the second view of another
+        window.
         """
         anchors, others = self.encoder(batch.views).chunk(2, dim=1)
         return self.readout((anchors - others).abs())
 
     def loss(self, batch: Batch) -> Tensor:
-        """Tell near pairs from far ones."""
+        """Compute the logistic loss of classifying pairs as near or far."""
         assert batch.labels is not None
         return logistic_loss(self.logits(batch), batch.labels)
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of the pairs that are correctly called near or far (run,).
+        """Fraction of pairs that are correctly classified as near or far (run,).
 
-        Chance is .5.
+        Chance level is .5.
         """
         assert batch.labels is not None
         return right_answers(self.logits(batch), batch.labels)

@@ -1,4 +1,6 @@
-"""SimCLR: tell each pair from all other views of the batch.
+"""SimCLR: identify the other view of a window among all views of the batch.
+
+Several models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -24,9 +26,10 @@ from invariance_probe.study.methods import SimCLR as SimCLRDeclaration
 
 
 class _NTXent(torch.autograd.Function):
-    """NT-Xent of unit vectors, with a hand-written backward pass.
+    """NT-Xent loss of unit vectors, with a hand-written backward pass.
 
-    The similarity matrix is symmetric, so that the backward pass takes two products.
+    Because the similarity matrix is symmetric, the backward pass needs only two
+    products with it.
     """
 
     @staticmethod
@@ -59,12 +62,12 @@ def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLA
     Parameters
     ----------
     embeddings
-        (run, 2 batch, width): the first views of all pairs, then the second views in
-        the same order.
+        (run, 2 batch, width): the first views of all windows, then their second views
+        in the same order.
     temperature
         Positive; divides the cosine similarities.
     arithmetic
-        How the products are computed.
+        How matrix products are computed.
 
     Returns
     -------
@@ -86,19 +89,20 @@ def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLA
 
 
 def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) -> Tensor:
-    """NT-Xent of each run, with only the negatives that a mask allows.
+    """NT-Xent loss of each run, with only the negatives that a mask allows.
 
-    An anchor without any negative adds 0: it is told from nothing.
+    An anchor without any negative contributes a loss of 0.
 
     Parameters
     ----------
     embeddings
-        (run, 2 batch, width), as `nt_xent` reads them.
+        (run, 2 batch, width), in the order that `nt_xent` expects.
     temperature
         Positive; divides the cosine similarities.
     negatives
-        Which rows are negatives of which (run, 2 batch, 2 batch); its entries for a row
-        itself and for its partner are not read.
+        Boolean (run, 2 batch, 2 batch): whether the second row may be a negative of the
+        first. Entries for a row itself and for the other view of its window are
+        ignored.
 
     Returns
     -------
@@ -118,21 +122,22 @@ def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) ->
 
 
 class SimCLR(Method):
-    """Encoder and projector under NT-Xent.
+    """Encoder and projector, trained with the NT-Xent loss.
 
-    Unless `negatives` says otherwise, all other views of the batch are negatives, as
-    published. That includes views that show the anchor's own window again, as other
-    pairs' second views may when pairs are jittered. Where a model sees several
-    sessions, the default rule of `negatives` is applied too.
+    By default all other views of the batch are negatives, as published. With pairs
+    jittered in time, these may include views of the anchor's own window that belong to
+    other pairs. If `negatives` is declared, or if a model is trained on several
+    sessions, the rule of `negatives` decides which views are negatives.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -148,7 +153,7 @@ class SimCLR(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast the pairs of each run."""
+        """Compute the NT-Xent loss of each run on a batch of pairs."""
         embeddings = self.projector(self.encoder(batch.views))
         of_one_session = batch.timeline is None or batch.timeline.sessions is None
         if of_one_session and self.negatives == Negatives():

@@ -1,6 +1,8 @@
-"""SimSiam: predict the other view's projection, whose gradient is stopped.
+"""SimSiam: predict the other view's projection.
 
-There are no negatives and no moving copy.
+No gradient flows through the projection that is predicted. There are no negatives and
+no moving-average copy of the networks. Several models (runs) are trained together: the
+first axis of every tensor is the run.
 
 References
 ----------
@@ -20,17 +22,17 @@ from invariance_probe.study.methods import SimSiam as SimSiamDeclaration
 
 
 def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
-    """-cos(prediction, the other view's projection); Eq. (1)-(2).
+    """Minus the cosine between predictions and the other views' projections.
 
-    It is averaged over rows and both directions. No gradient goes to the projections
-    (Eq. 3). Without a predictor, or with that gradient, a constant is the best
-    solution.
+    It is averaged over windows and both directions, Eq. (1)-(2) of the paper. No
+    gradient flows to the projections (Eq. 3). With that gradient, or without a
+    predictor, training would collapse to a constant representation.
 
     Parameters
     ----------
     predictions, projections
-        (run, 2 batch, width): the first views of all pairs, then the second views in
-        the same order.
+        (run, 2 batch, width): the first views of all windows, then their second views
+        in the same order.
 
     Returns
     -------
@@ -42,18 +44,19 @@ def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
 
 
 class SimSiam(Method):
-    """Encoder, projector, and a predictor that is a bottleneck.
+    """Encoder, projector, and a predictor with a narrow hidden layer.
 
-    The projector ends in batch norm without scale and shift.
+    The projector's output is standardised over the batch.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -70,6 +73,6 @@ class SimSiam(Method):
         )
 
     def loss(self, batch: Batch) -> Tensor:
-        """Predict the projection of each view from the other."""
+        """Compute the loss of predicting each view's projection from the other."""
         projections = standardised(self.projector(self.encoder(batch.views)))
         return negative_cosine(self.predictor(projections), projections)

@@ -1,6 +1,8 @@
 """Supervised contrast: all views of a view's class are its positives.
 
-It reads labels, so it is a ceiling and not SSL.
+It reads the labels, so it is not SSL; it shows what contrastive training can reach at
+best. Several models (runs) are trained together: the first axis of every tensor is the
+run.
 
 References
 ----------
@@ -22,19 +24,20 @@ from invariance_probe.study.methods import SupCon as SupConDeclaration
 def weighted_contrast(embeddings: Tensor, weights: Tensor, temperature: float) -> Tensor:
     """Contrastive loss with weighted positives.
 
-    -sum_p w_ip log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), averaged over anchors
-    i.
+    Anchor i contributes -sum_p w_ip log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)),
+    where s is the cosine similarity, T the temperature, and p and a run over the rows.
+    The loss is the mean over anchors; every row is an anchor once.
 
     Parameters
     ----------
     embeddings
-        (run, row, width); s is the cosine similarity.
+        (run, row, width).
     weights
-        Weight of each row as a positive of each anchor (run, anchor, row). The weight
+        Weight w of each row as a positive of each anchor (run, anchor, row). The weight
         of the anchor itself is 0. An anchor's weights sum to 1, or to 0 for an anchor
         without positives, whose term is then 0.
     temperature
-        Positive.
+        Positive; divides the cosine similarities.
 
     Returns
     -------
@@ -49,17 +52,17 @@ def weighted_contrast(embeddings: Tensor, weights: Tensor, temperature: float) -
 
 
 def class_weights(classes: Tensor, dtype: torch.dtype) -> Tensor:
-    """Equal weights for the other rows of each anchor's class.
+    """Equal positive weights for all other rows of each anchor's class.
 
-    The weight is 1 / |P(i)| for each of the other rows P(i) of the class of anchor i,
-    and 0 elsewhere.
+    If the class of anchor i has n other rows, each of them has the weight 1 / n; all
+    other weights are 0.
 
     Parameters
     ----------
     classes
-        (run, row).
+        Integer class of every row (run, row).
     dtype
-        Of the weights.
+        Number type of the weights.
 
     Returns
     -------
@@ -72,38 +75,39 @@ def class_weights(classes: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def supervised_contrast(embeddings: Tensor, classes: Tensor, temperature: float) -> Tensor:
-    """Supervised contrastive loss L_out; Eq. (2), averaged over anchors.
+    """Supervised contrastive loss L_out, Eq. (2) of the paper.
 
     Parameters
     ----------
     embeddings
         (run, row, width).
     classes
-        (run, row).
+        Integer class of every row (run, row).
     temperature
-        Positive.
+        Positive; divides the cosine similarities.
 
     Returns
     -------
     loss
-        (run,), in nats.
+        Mean over anchors (run,), in nats.
     """
     return weighted_contrast(embeddings, class_weights(classes, embeddings.dtype), temperature)
 
 
 class SupCon(Method):
-    """Encoder and projector under L_out, over both views of the batch.
+    """Encoder and projector, trained with L_out on both views of every window.
 
-    A view's class is that of its own window.
+    The class of a view is the class of its window.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -118,12 +122,12 @@ class SupCon(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast the classes of each run.
+        """Compute the supervised contrastive loss of each run on a batch.
 
         Raises
         ------
         TrainingError
-            When the target is not categorical.
+            If the target is not categorical.
         """
         assert batch.targets is not None
         if batch.targets.dtype != torch.int64:

@@ -1,8 +1,9 @@
 """The supervised baseline: a network trained on the target itself.
 
-It has the study's architecture and shows what such an encoder can decode at best.
-Training stops early by a validation part of the training windows: the weights that did
-best there are kept.
+It has the architecture of the study's encoder and shows how well such an encoder can
+decode at best. Part of the training windows serves for validation, and the weights with
+the lowest validation loss are used. Several networks (runs) are trained together: the
+first axis of every tensor is the run.
 """
 
 import numpy as np
@@ -16,14 +17,16 @@ from invariance_probe.study.baselines import Supervised as SupervisedDeclaration
 
 
 def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Loss of each row: squared error over all columns, or nats for classes.
+    """Loss of each row: squared error, or cross-entropy in nats for classes.
+
+    The squared error is summed over the target's columns.
 
     Parameters
     ----------
     outputs
-        (run, row, column), or logits (run, row, class).
+        Predictions (run, row, column), or logits (run, row, class).
     targets
-        (run, row, column) floats, or classes (run, row) integers.
+        Target values (run, row, column), or integer classes (run, row).
 
     Returns
     -------
@@ -36,20 +39,21 @@ def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class Supervised(Method):
-    """One network from windows to the target.
+    """A network that predicts the target of a window.
 
-    Its representation is the last layer but one.
+    Its representation is the output of the last layer but one.
 
     Parameters
     ----------
     declared
-        Settings of the baseline.
+        The baseline's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     outputs
         Number of target columns or classes.
     generators
-        The `init` stream of every run; there is one network per generator.
+        One random-number generator per run, which draws the initial weights of its
+        network.
     """
 
     def __init__(
@@ -63,6 +67,6 @@ class Supervised(Method):
         self.encoder = build_encoder(declared.encoder.before(outputs), shape, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Average the target's loss over each run's rows."""
+        """Average the prediction loss over the rows of each run."""
         assert batch.targets is not None
         return target_loss(self.encoder(batch.views), batch.targets).mean(1)

@@ -1,12 +1,14 @@
 """Swap-VAE: reconstruct a view's counts with the other view's content.
 
-A view is reconstructed from its own style and the content of the other view. The
-representation is content, which the views of a pair share, followed by style, which
-each view has of its own. The study reads a window's content and its mean style.
+The representation has two parts: content, which the two views of a window share, and
+style, which each view has of its own. A view is reconstructed from its own style and
+the content of the other view. The representation that the study decodes from is a
+window's content followed by the mean of its style.
 
-The counts that are reconstructed are those that the views were made of, before any
-transform. So at a dose above 0 the model also fills in what the transform took; under
-count splitting the counts are halves.
+The reconstructed counts are those before any transform. At a dose above 0 the model
+thus also learns to fill in what the transform removed. Under count splitting the counts
+are those of one half. Several models (runs) are trained together: the first axis of
+every tensor is the run.
 
 References
 ----------
@@ -27,7 +29,7 @@ from invariance_probe.methods.byol import regression_loss
 from invariance_probe.study.methods import SwapVAE as SwapVAEDeclaration
 
 STYLE = 111
-"""Purpose under which styles read their random numbers."""
+"""Integer that keeps the random draws of style apart from other draws."""
 SMALLEST_RATE = 1e-6
 """Added to every rate, so that its logarithm is finite."""
 
@@ -35,14 +37,16 @@ SMALLEST_RATE = 1e-6
 def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
     """Poisson loss, rate - count log rate, in nats per window.
 
-    It is summed over features and averaged over rows, without the constant log count!.
+    It is summed over the bins and units of a window and averaged over windows. The
+    constant log(count!) is omitted.
 
     Parameters
     ----------
     rates
-        Positive (run, row, feature).
+        Predicted counts, positive (run, row, feature), with one feature for each bin
+        and unit of a window.
     counts
-        (run, row, feature).
+        Observed counts (run, row, feature).
 
     Returns
     -------
@@ -53,7 +57,9 @@ def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
 
 
 def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, diag exp log_variance) || N(0, I)), averaged over rows.
+    """KL divergence of a diagonal Gaussian from the standard normal distribution.
+
+    It is averaged over rows.
 
     Parameters
     ----------
@@ -71,22 +77,24 @@ def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 class SwapVAE(Method):
     """Encoder, a linear head for the style's log-variance, and a decoder.
 
-    The decoder gives the rates of every bin and unit of a window.
+    The decoder predicts the count of every bin and unit of a window.
 
-    The loss is in nats per window. Reconstructions and divergence are sums over bins,
-    units and dimensions, so that `style_divergence` 1 is the evidence bound, while
-    `alignment` weighs a number from 0 to 4 against them. The defaults are for about 60
-    units; a population of another size, or longer windows, call for an alignment weight
-    in proportion.
+    The loss is in nats per window. It sums the reconstruction errors over bins and
+    units, and the KL divergence over the dimensions of the style; with
+    `style_divergence` 1 these two terms are the negative evidence lower bound. The
+    third term, the distance of the two views' contents, always lies between 0 and 4.
+    Its weight `alignment` should therefore grow in proportion to the number of units
+    and bins; the default is for about 60 units.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -108,7 +116,7 @@ class SwapVAE(Method):
         self.decoder = MLP(dimensions, (*declared.decoder, shape[0] * shape[1]), generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Sum the reconstructions, the style's divergence and the content distance.
+        """Sum reconstruction errors, style divergence and content distance.
 
         Each view is reconstructed twice: with the other view's content, and with its
         own.
@@ -116,7 +124,7 @@ class SwapVAE(Method):
         Raises
         ------
         TrainingError
-            When the recording holds a continuous signal instead of counts.
+            If the recording holds a continuous signal instead of counts.
         """
         representation = self.encoder(batch.views)
         content, mean = representation.split(
@@ -130,7 +138,8 @@ class SwapVAE(Method):
         rates = softplus(self.decoder(torch.cat([swapped, plain], dim=1))) + SMALLEST_RATE
         counts = self._counts(batch).to(rates.dtype).flatten(2)
         divergence, alignment = self.weights
-        # `poisson_loss` is the mean over the four reconstructions of a pair, taken twice.
+        # `poisson_loss` averages over the four reconstructions of a pair. Twice that mean is the
+        # sum over its two views of each view's mean over two reconstructions.
         return (
             2 * poisson_loss(rates, torch.cat([counts, counts], dim=1))
             + divergence * divergence_from_normal(mean, log_variance)

@@ -1,10 +1,11 @@
-"""Temporal shuffling: tell triplets of windows in order from shuffled ones.
+"""Temporal shuffling: classify triplets of windows as ordered or shuffled.
 
-As published, absolute differences of the representations are read and triplets are
-mirrored. The task then asks whether the middle window lies between the outer ones, and
-running the recording backwards changes nothing. The signed form tells triplets from
-their own reverse: it asks for the arrow of time, which a stationary reversible process
-does not have.
+In the published (unsigned) form the classifier reads absolute differences between the
+representations of successive windows. The task is then whether the middle window lies
+between the outer two in time, and playing the recording backwards changes nothing. In
+the signed form the classifier must distinguish a triplet from its own reverse. That
+requires an arrow of time, which a stationary reversible process does not have. Several
+models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -28,48 +29,47 @@ from invariance_probe.study.methods import TemporalShuffling as TemporalShufflin
 
 
 def unsigned_steps(triplets: Tensor) -> Tensor:
-    """Absolute differences |h - h'| and |h' - h''|, side by side.
+    """Absolute differences between successive representations of a triplet.
 
     Parameters
     ----------
     triplets
-        Representations (run, triplet, 3, dim).
+        Representations h, h', h'' (run, triplet, 3, dim).
 
     Returns
     -------
     steps
-        (run, triplet, 2 dim).
+        |h - h'| and |h' - h''|, concatenated (run, triplet, 2 dim).
     """
     return triplets.diff(dim=2).abs().flatten(2)
 
 
 def signed_steps(triplets: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences h' - h and h'' - h' of every triplet and of its reverse.
-
-    The two differences stand side by side.
+    """Differences between successive representations, forwards and backwards.
 
     Parameters
     ----------
     triplets
-        Representations (run, triplet, 3, dim).
+        Representations h, h', h'' (run, triplet, 3, dim).
 
     Returns
     -------
     forwards, backwards
-        Each (run, triplet, 2 dim).
+        h' - h and h'' - h', concatenated; and the same for the reversed triplet. Each
+        (run, triplet, 2 dim).
     """
     return triplets.diff(dim=2).flatten(2), triplets.flip(2).diff(dim=2).flatten(2)
 
 
 class UnsignedReadout(nn.Module):
-    """A linear readout of the absolute steps, for each run.
+    """Linear classifier of triplets from their absolute differences.
 
     Parameters
     ----------
     dimensions
         Dimensions of the representation.
     generators
-        The `init` stream of every run.
+        One random-number generator per run, which draws the initial weights.
     """
 
     def __init__(self, dimensions: int, generators: list[np.random.Generator]) -> None:
@@ -77,7 +77,7 @@ class UnsignedReadout(nn.Module):
         self.linear = Readout(2 * dimensions, generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logits of being in order in time.
+        """Logit of every triplet being in temporal order.
 
         Parameters
         ----------
@@ -93,18 +93,20 @@ class UnsignedReadout(nn.Module):
 
 
 class SignedReadout(nn.Module):
-    """A network of the signed steps, minus the same network of the reverse.
+    """Classifier of whether triplets run forwards or backwards in time.
 
-    So a reversed triplet has the opposite logit.
+    The logit is the output of a network for the signed differences of the triplet,
+    minus its output for those of the reversed triplet. Reversing a triplet thus flips
+    the sign of its logit.
 
     Parameters
     ----------
     dimensions
         Dimensions of the representation.
     widths
-        Hidden widths of the network.
+        Widths of the network's hidden layers.
     generators
-        The `init` stream of every run.
+        One random-number generator per run, which draws the initial weights.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class SignedReadout(nn.Module):
         self.last = Readout(widths[-1], generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logits of running forwards in time.
+        """Logit of every triplet running forwards in time.
 
         Parameters
         ----------
@@ -137,18 +139,20 @@ class SignedReadout(nn.Module):
 
 
 class TemporalShuffling(Method, PretextTask):
-    """Encoder, and a readout of the steps between a triplet's representations.
+    """Encoder, and a classifier of triplets of windows.
 
-    The loss is averaged over both views.
+    The classifier is an `UnsignedReadout` or, if the study declares `signed`, a
+    `SignedReadout`. The loss is averaged over both views.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     examples: ClassVar[str] = "triplets"
@@ -169,24 +173,25 @@ class TemporalShuffling(Method, PretextTask):
         )
 
     def answers(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits and labels of the triplets of both views.
+        """Logits and correct labels of all triplets.
 
         Returns
         -------
         logits, labels
-            First views, then second views, each (run, 2 triplets).
+            Triplets of first views, then those of second views (run, 2 triplets). A
+            label is 1 or -1.
         """
         assert batch.labels is not None
         triplets = self.encoder(batch.views).unflatten(1, (-1, 3))
         return self.readout(triplets), batch.labels.repeat(1, 2)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Loss of classifying triplets of windows as in temporal order or shuffled."""
+        """Compute the logistic loss of classifying triplets, for each run."""
         return logistic_loss(*self.answers(batch))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of the triplets that are correctly called ordered or shuffled (run,).
+        """Fraction of triplets that are classified correctly (run,).
 
-        Chance is .5.
+        Chance level is .5.
         """
         return right_answers(*self.answers(batch))

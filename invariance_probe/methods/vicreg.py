@@ -1,4 +1,6 @@
-"""VICReg: pull pairs together, keep the variance, decorrelate embeddings.
+"""VICReg: pull pairs together, maintain variance, decorrelate dimensions.
+
+Several models (runs) are trained together: the first axis of every tensor is the run.
 
 References
 ----------
@@ -16,13 +18,16 @@ from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.methods import VICReg as VICRegDeclaration
 
 FLOOR = 1.0
-"""Standard deviation that the variance term asks for (gamma in Eq. 1)."""
+"""Standard deviation below which a dimension is penalised (gamma in Eq. 1)."""
 EPSILON = 1e-4
-"""Added to the variance before its root is taken (epsilon in Eq. 2)."""
+"""Added to the variance before taking its square root (epsilon in Eq. 2)."""
 
 
 def variance_loss(z: Tensor) -> Tensor:
-    """Hinge on the standard deviation of each embedding dimension; Eq. (1)-(2).
+    """Penalty for embedding dimensions that hardly vary over the batch.
+
+    A hinge on the standard deviation, averaged over the dimensions; Eq. (1)-(2) of the
+    paper.
 
     Parameters
     ----------
@@ -32,14 +37,17 @@ def variance_loss(z: Tensor) -> Tensor:
     Returns
     -------
     loss
-        Averaged over the width (run,).
+        (run,), at least 0.
     """
     sd = (z.var(dim=1) + EPSILON).sqrt()
     return (FLOOR - sd).clamp_min(0).mean(1)
 
 
 def covariance_loss(z: Tensor) -> Tensor:
-    """Sum of squared off-diagonal covariances over the width; Eq. (3)-(4).
+    """Penalty for correlated embedding dimensions.
+
+    The sum of all squared off-diagonal covariances, divided by the width; Eq. (3)-(4)
+    of the paper.
 
     Parameters
     ----------
@@ -58,16 +66,17 @@ def covariance_loss(z: Tensor) -> Tensor:
 
 
 class VICReg(Method):
-    """Encoder and expander under the three terms of Eq. (6).
+    """Encoder and projector, trained with the three terms of Eq. (6).
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -82,7 +91,7 @@ class VICReg(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Weigh invariance, variance and covariance of each run."""
+        """Sum the weighted invariance, variance and covariance terms of each run."""
         first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
         invariance, variance, covariance = self.weights
         return (

@@ -1,6 +1,8 @@
-"""y-aware contrast: positives are weighted by a kernel of the target.
+"""y-aware contrast: rows with similar targets are weighted as positives.
 
-It reads labels, so it is a ceiling and not SSL.
+It reads the target, so it is not SSL; it shows what contrastive training can reach at
+best. Several models (runs) are trained together: the first axis of every tensor is the
+run.
 
 References
 ----------
@@ -20,15 +22,16 @@ from invariance_probe.study.methods import YAware as YAwareDeclaration
 
 
 def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
-    """Gaussian kernel of the targets, normalised for each anchor.
+    """Weight of each row as a positive, by a Gaussian kernel of the targets.
 
-    exp(-|y_i - y_k|^2 / (2 bandwidth^2)) over its sum, with 0 for i itself. Where all
-    other targets are many bandwidths away, the nearest has all the weight.
+    Row k has the weight exp(-|y_i - y_k|^2 / (2 bandwidth^2)) for anchor i, divided by
+    the sum of these weights over all k. The anchor itself has weight 0. If all other
+    targets are many bandwidths away, the nearest one gets nearly all the weight.
 
     Parameters
     ----------
     targets
-        (run, row, column).
+        Target y of every row (run, row, column).
     bandwidth
         Standard deviation of the kernel, in the targets' units.
 
@@ -45,27 +48,27 @@ def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
 def y_aware_info_nce(
     embeddings: Tensor, targets: Tensor, temperature: float, bandwidth: float
 ) -> Tensor:
-    """y-aware InfoNCE of each run; Eq. (3), without the constant log n.
+    """y-aware InfoNCE loss of each run; Eq. (3), without the constant log n.
 
-    It is averaged over anchors. The anchors are all rows, and each is contrasted with
-    all rows but itself, as in supervised contrast, which it equals for classes.
+    Every row is an anchor once and is contrasted with all other rows. For classes the
+    loss equals the supervised contrastive loss (`supcon`).
 
     Parameters
     ----------
     embeddings
         (run, row, width).
     targets
-        Standardised targets (run, row, column), or classes (run, row) integers, whose
-        kernel is 1 inside a class and 0 between two.
+        Standardised targets (run, row, column); or integer classes (run, row), whose
+        kernel is 1 within a class and 0 between classes.
     temperature
-        Positive.
+        Positive; divides the cosine similarities.
     bandwidth
         Standard deviation of the Gaussian kernel, in standard deviations of the target.
 
     Returns
     -------
     loss
-        (run,), in nats.
+        Mean over anchors (run,), in nats.
     """
     classes = targets.dtype == torch.int64
     weights = (
@@ -75,18 +78,19 @@ def y_aware_info_nce(
 
 
 class YAware(Method):
-    """Encoder and projector under y-aware InfoNCE, over both views of the batch.
+    """Encoder and projector, trained with y-aware InfoNCE on both views.
 
-    A view's target is that of its own window.
+    The target of a view is the target of its window.
 
     Parameters
     ----------
     declared
-        Settings of the method.
+        The method's settings, as the study declares them.
     shape
-        Bins and units of a window.
+        Number of bins and number of units of a window.
     generators
-        The `init` stream of every run; there is one model per generator.
+        One random-number generator per run, which draws the initial weights of its
+        model.
     """
 
     def __init__(
@@ -101,7 +105,7 @@ class YAware(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast the views of each run by their targets."""
+        """Compute the y-aware InfoNCE loss of each run on a batch."""
         assert batch.targets is not None
         embeddings = self.projector(self.encoder(batch.views))
         return y_aware_info_nce(embeddings, batch.targets, self.temperature, self.bandwidth)

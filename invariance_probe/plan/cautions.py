@@ -1,7 +1,7 @@
-"""Cautions: what a study may do and should not.
+"""Cautions: choices of a study that are allowed but unwise.
 
-In: a plan. Out: each caution with its place in the study file. They are shown when a
-study is validated and at the head of its report. Nothing is refused here.
+In: a plan. Out: each caution with its place in the study file. Cautions are shown when
+a study is validated, and at the head of its report. Nothing is refused here.
 """
 
 from collections import Counter
@@ -19,15 +19,15 @@ from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS, Session, scope_of
 
 LANES = 8
-"""Layer widths that are multiples of this give a run the same bits in every stack.
+"""Layer widths that are multiples of this let runs be repeated bit for bit.
 
-This holds in single precision on a CPU: a run's numbers do not depend on the runs that
-are trained with it."""
+In single precision on a CPU, the numbers of such a run do not depend on the runs that
+are trained together with it."""
 _WIDTHS = {
     "widths", "channels", "width", "dimensions", "projector", "predictor", "mined_projector",
     "mined_predictor", "decoder", "context_width", "head",
 }  # fmt: skip
-"""Names of the settings of a method that are layer widths."""
+"""Names of those settings of a method that are layer widths."""
 
 
 def cautions(plan: Plan) -> Iterator[Problem]:
@@ -36,8 +36,7 @@ def cautions(plan: Plan) -> Iterator[Problem]:
     Yields
     ------
     caution
-        Its place in the study, the value that gives rise to it, and the caution in
-        words.
+        Its place in the study, the value that is its cause, and the caution in words.
     """
     study = plan.study
     if study.folds.scheme == "shuffled":
@@ -80,7 +79,7 @@ def cautions(plan: Plan) -> Iterator[Problem]:
 
 
 def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
-    """Yield hypotheses that no result can give a verdict or the predicted word."""
+    """Yield hypotheses that can get no verdict, or not the predicted one."""
     for i, hypothesis in enumerate(plan.study.hypotheses):
         sessions = plan.covered(hypothesis)
         if not sessions:
@@ -126,7 +125,7 @@ def _benefits_out_of_reach(
 
 
 def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
-    """Yield the layer widths of a method that are no multiples of `LANES`."""
+    """Yield the layer widths of a method that are not multiples of `LANES`."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _odd_widths(value)

@@ -1,8 +1,8 @@
 """Conditions: one dose of one axis in one arm, under one setting.
 
 A study and a setting (`settings.py`) go in; the conditions of SSL training come out.
-The second kind of condition is a corruption of the inputs alone, which the code is
-measured under: it keeps nothing of a setting but the swept transform. Nothing is
+A second kind of condition is a corruption of the inputs only, with which decoders
+without SSL are tested. Its views have the swept transform and nothing else. Nothing is
 trained here.
 """
 
@@ -15,26 +15,26 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
-"""Arms in which a specificity control is trained."""
+"""Arms in which specificity controls are trained."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """The dose of one axis and the arm of one training condition.
+    """One dose of one axis in one arm.
 
     Attributes
     ----------
     views
-        The views with the dose put in.
+        The views at that dose.
     axis
         The swept path, for example `unit_dropout.rate`; empty at the identity dose.
     dose
-        The dose on that axis, in the axis's own unit.
+        The dose, in the unit of the axis.
     arm
-        How draws are shared between views; `none` at the identity dose, where the arms
-        are one and the same run.
+        How random draws are shared between views; `none` at the identity dose, where all
+        arms are the same.
     fraction
-        Part of the training windows that is used, in (0, 1].
+        Fraction of the training windows that is used, in (0, 1].
     """
 
     views: Views
@@ -45,20 +45,20 @@ class Condition:
 
 
 def conditions_of(study: Study, setting: Setting) -> tuple[Condition, ...]:
-    """Every SSL condition under a setting, the identity dose first.
+    """Return every SSL condition under a setting, the identity dose first.
 
     Parameters
     ----------
     study
         The study, with its axes, doses and arms.
     setting
-        What the conditions are trained under. An axis whose path the setting itself
-        holds (a swept value) is not swept.
+        The setting under which the conditions are trained. If it is itself a value on
+        the path of an axis, this axis is not swept.
 
     Returns
     -------
     conditions
-        The identity dose, then every axis x dose x arm.
+        The identity dose, then every combination of axis, dose and arm.
     """
     paths = [axis.path for axis in study.axes if axis.path != setting.path]
     clean = setting.views
@@ -74,11 +74,10 @@ def conditions_of(study: Study, setting: Setting) -> tuple[Condition, ...]:
 
 
 def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Condition, ...]:
-    """The specificity controls on an axis.
+    """Return the specificity controls of an axis.
 
-    Each control is another corruption that is as strong as one of the primary doses of
-    the hypotheses on this axis. A control that has no dose of that strength is left
-    out.
+    Each control is another corruption, as strong as the primary dose of a hypothesis on
+    this axis. A control for which no such dose is known is left out.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Conditio
     axis
         The swept path.
     clean
-        The condition at the identity dose, into whose views the control is put.
+        The condition at the identity dose; the control is added to its views.
 
     Returns
     -------
@@ -108,7 +107,7 @@ def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Conditio
 
 
 def corruptions_of(study: Study) -> tuple[Condition, ...]:
-    """Every swept dose as a corruption of the inputs alone, without an arm."""
+    """Return every swept dose as a corruption of the inputs only, without an arm."""
     return tuple(
         Condition(_corruption(study.views, axis.path, dose), axis.path, dose)
         for axis in study.axes
@@ -118,14 +117,14 @@ def corruptions_of(study: Study) -> tuple[Condition, ...]:
 
 
 def uncorrupted() -> Condition:
-    """The condition whose views are the inputs as they are."""
+    """Return the condition whose views are the unchanged inputs."""
     return Condition(Views(pairing=TimeJitter(), base=NoSplitting()))
 
 
 def _corruption(views: Views, path: str, dose: float) -> Views:
-    """Views that hold one swept transform or adversary, and nothing else.
+    """Return views with one swept transform or adversary, and nothing else.
 
-    They have no pairing, no base and no other transform.
+    They neither pair windows nor split counts, and have no other transform.
     """
     kind = path.split(".")[0]
     adversary = (

@@ -1,9 +1,9 @@
 """What is known of a study's recordings once they have been inspected.
 
-In: what one opening of a recording found (`data.opening`). Out: an `Inspection`, which
-can be stored as JSON, and the `Session`s that a plan is made of. An inspection holds
-everything that a plan, a report and the checks of several sessions together need, so
-that the recording itself is not opened for them. Nothing is opened or stored here.
+In: what was found when a recording was opened. Out: an `Inspection`, which can be stored
+as JSON, and the `Session`s of a plan. An inspection contains everything that plans,
+reports and the checks across sessions need, so that they do not open the recording
+again. Nothing is opened or stored here.
 """
 
 from collections.abc import Iterator
@@ -24,21 +24,22 @@ _UNREAD = {
 }
 """Fields of a study that no check of a recording reads.
 
-The recording itself stands in its inspection. Everything else counts as read.
+(The recordings themselves are part of their inspections.) All other fields count as
+read.
 """
 
 
 def design_sha256(study: Study) -> str:
-    """Hash of all that checks of a recording may read of a study.
+    """Return the hash of all fields that checks of a recording may read.
 
-    Names, the question, the words and margins of claims, and the way in which sums are
-    computed are left out: changing them inspects nothing again.
+    Names, the question, the texts and margins of claims, and `training.kernels` are left
+    out. After a change of these, stored inspections stay valid.
     """
     return sha256_of(study.model_dump(mode="json", exclude=_UNREAD))  # type: ignore[arg-type]
 
 
 class Stamp(Declaration):
-    """State of a file by which it is recognised without being read."""
+    """State of a file, by which a change can be noticed without reading the file."""
 
     size: int
     """Size in bytes."""
@@ -47,28 +48,28 @@ class Stamp(Declaration):
     changed_ns: int
     """Time of the last change of content, name or permissions, in nanoseconds.
 
-    Programs that set the time of modification, as copying does, cannot set this one.
+    Programs can set `modified_ns`, for example when they copy a file, but not this.
     """
     inode: int
-    """Number of the file in its file system."""
+    """Inode number of the file in its file system."""
 
 
 class Remark(Declaration):
     """A caution about a recording."""
 
     place: tuple[str | int, ...]
-    """Where in the study the caution has its cause."""
+    """Place in the study of the value that is its cause."""
     got: str | int | float
-    """The value there."""
+    """That value."""
     text: str
     """The caution in words."""
 
 
 class InspectedPlant(Declaration):
-    """A planted control of a session."""
+    """A control made from a session: a target of known redundancy, planted in it."""
 
     plant: PlantKind
-    """What its target is made of."""
+    """What the target is made of."""
     fingerprint: str
     """Hash of its content."""
     content: Content
@@ -95,19 +96,19 @@ class InspectedSession(Declaration):
     """Length in bins."""
     unit_ids: tuple[str, ...]
     columns: dict[str, tuple[int, ...]]
-    """Arrays over time by name, each with its shape after the first axis."""
+    """Shape of each array over time, without its first axis (time), by name."""
     cautions: tuple[Remark, ...]
     plants: tuple[InspectedPlant, ...]
 
     def at(self, source: RecordingSource, index: int) -> Session:
-        """The session as plans know it.
+        """Return the `Session` of a plan that was found here.
 
         Parameters
         ----------
         source
-            Where it comes from.
+            The entry of the study that it comes from.
         index
-            Position of the source in the study, to which cautions refer.
+            Position of that entry in the study's `recordings`; cautions name it.
         """
         return Session(
             self.session, self.subject, self.group, self.fingerprint, source, self.alternatives,
@@ -122,20 +123,20 @@ class Inspection(Declaration):
     version: Literal[1] = 1
     """Version of this format."""
     code: str
-    """Hash of the code that inspected."""
+    """Hash of the toolkit's code that made the inspection."""
     inspected_at: str
-    """When it was inspected (UTC, ISO 8601)."""
+    """Time of the inspection (UTC, ISO 8601)."""
     source: RecordingSource
-    """The entry as it is declared."""
+    """The entry of the study."""
     design: str
-    """`design_sha256` of the study that it was inspected for."""
+    """`design_sha256` of the study for which it was made."""
     path: str
     """The file that was read; empty for a simulated recording."""
     stamp: Stamp | None
-    """State of that file; None where it cannot be relied on.
+    """State of that file; None if a change of it could not be noticed.
 
-    That is so for a simulated recording, and where the file was written so shortly before
-    that a later change could leave the same times.
+    It is None for a simulated recording, and if the file was written so shortly before
+    the inspection that a later change might not alter its times.
     """
     sessions: tuple[InspectedSession, ...]
 
@@ -145,13 +146,13 @@ class Inspection(Declaration):
         Parameters
         ----------
         index
-            Position of the entry in the study.
+            Position of the entry in the study's `recordings`; cautions name it.
         """
         for found in self.sessions:
             yield found.at(self.source, index)
 
     def planted(self) -> Iterator[Session]:
-        """Yield the planted controls of the entry's sessions."""
+        """Yield the control sessions with planted targets of the entry's sessions."""
         for found in self.sessions:
             for one in found.plants:
                 yield Session(
@@ -162,12 +163,12 @@ class Inspection(Declaration):
 
 
 def planted_name(session: str, plant: str) -> str:
-    """Name of a session's planted control."""
+    """Return the name of the control made by planting a target in a session."""
     return f"{session}{PLANT}{plant}"
 
 
 def _problem(remark: Remark, index: int) -> Problem:
-    """A caution, at the position that its recording has in the study now."""
+    """Return a caution whose place names the present position of its recording."""
     place: Place = remark.place
     if place[:1] == ("recordings",):
         place = ("recordings", index, *place[2:])

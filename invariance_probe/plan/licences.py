@@ -1,10 +1,11 @@
-"""Which SSL methods may carry a verdict, and on what kind of use.
+"""Licences: which SSL methods may support a verdict, and for which claims.
 
-A licence says at which settings a method was calibrated, and on what its claims were
-counted. A method and a use go in; the reasons against the use come out.
-`invariance-probe calibrate` measures; the table is changed by hand, together with the
-report that supports it (reports/calibration). A method without a licence can be used,
-but what it says about learning stays an estimate without a word.
+A method is calibrated by counting its wrong verdicts on simulated worlds of known truth.
+Its licence says with which settings that was done, and for which claims. A method and a
+use (what a claim is about) go in; the reasons against the use come out. The table is
+changed by hand, together with the report that supports it (reports/calibration); the
+command `invariance-probe calibrate` does the counting. A method without a licence can
+be used, but what is found about learning is then an estimate without a verdict.
 """
 
 import math
@@ -17,14 +18,14 @@ from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
-"""Kernels and precisions of training steps that PyTorch computes."""
+"""Kernels and precisions of training steps computed by PyTorch."""
 BY_KERNELS = (("native", "float32"), ("native", "bfloat16"))
-"""Kernels and precisions of training steps that the compiled kernels compute."""
+"""Kernels and precisions of training steps computed by compiled kernels."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a method is asked to carry a claim about.
+    """What a claim that rests on a method is about.
 
     Attributes
     ----------
@@ -33,7 +34,7 @@ class Use:
     dose
         The primary dose.
     base
-        Kind of the views' base.
+        Kind of the views' base: whether views are halves of split counts.
     target
         Kind of the target.
     sessions
@@ -49,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Counted:
-    """The uses on which the errors of a method's claims were counted.
+    """The uses for which the wrong claims of a method were counted.
 
     Attributes
     ----------
@@ -58,12 +59,12 @@ class Counted:
     doses
         Lowest and highest dose, both included.
     targets, bases
-        Kinds of targets, and of the views' base. `count_splitting` is for spike counts,
-        so the base also says what kind of signal was seen.
+        Kinds of targets, and of the views' base. `count_splitting` works on spike counts
+        only, so the base also says which kind of signal was used.
     fewest_sessions
-        Claims from fewer sessions were not counted.
+        Smallest number of sessions for which claims were counted.
     findings
-        The findings of learning that passed; the word of a contrast needs none of them.
+        The findings of learning that passed; contrasts do not use them.
     """
 
     axis: str
@@ -74,7 +75,7 @@ class Counted:
     findings: tuple[str, ...] = ("free", "costly")
 
     def reasons_against(self, use: Use) -> list[str]:
-        """Why a use lies outside of what was counted; empty where it lies inside."""
+        """Return why a use is not covered by what was counted; empty if it is."""
         low, high = self.doses
         reasons = []
         if not low <= use.dose <= high:
@@ -95,25 +96,25 @@ class Counted:
 
 @dataclass(frozen=True)
 class Licence:
-    """The settings that a method was calibrated at, and how far it may depart.
+    """The settings with which a method was calibrated, and for which claims.
 
     Attributes
     ----------
     example
-        The method as it was calibrated. Of its encoder only the kind is binding.
+        The method as it was calibrated. Only the kind of its encoder is binding.
     fixed
         Fields of the method that must have the example's values.
     optimisation
-        The optimisation at which it was calibrated. The method trains with it when it
-        is the second method of a panel.
+        The optimisation with which it was calibrated. It is also used when the method is
+        the second method of a panel.
     within
-        Lowest and highest value of fields of the optimisation, both included.
+        Lowest and highest allowed value of fields of the optimisation, both included.
     arithmetic
-        Kernels and precisions that training steps may be computed with.
+        Allowed pairs of kernels and precision.
     dimensions
-        Fewest and most dimensions of the representation.
+        Lowest and highest allowed number of dimensions of the representation.
     counted
-        The uses on which its claims were counted.
+        The uses for which its wrong claims were counted.
     """
 
     example: Method
@@ -156,21 +157,21 @@ LICENCES: dict[str, Licence] = {
 
 
 def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> list[str]:
-    """Why a method at its settings may carry no claim about a use.
+    """Return why a method with these settings may not support a claim.
 
     Parameters
     ----------
     method
         The method, with its encoder.
     optimisation
-        How it is trained; not None for a method that has a licence.
+        How it is trained; must not be None for a method that has a licence.
     use
         What the claim is about.
 
     Returns
     -------
     reasons
-        One sentence per reason; empty where the method is licensed for this use.
+        One sentence per reason; empty if the method is licensed for this use.
     """
     licence = LICENCES.get(method.kind)
     if licence is None:
@@ -187,7 +188,7 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
 
 
 def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
-    """The settings of a method that lie outside of its licence."""
+    """Return the settings of a method that its licence does not cover, as texts."""
     assert isinstance(licence.example, TrainedMethod)
     used = [
         ("method", name, getattr(method, name), getattr(licence.example, name))
@@ -202,7 +203,7 @@ def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
 
 
 def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
-    """The settings of the training that lie outside of a licence."""
+    """Return the training settings that a licence does not cover, as texts."""
     default = Optimisation()
     reasons = _departures(
         [
@@ -241,7 +242,7 @@ def _said(value: Any) -> str:
 
 
 def licensed_for(use: Use) -> list[str]:
-    """Return the methods that may carry a claim about a use, at the settings they passed at."""
+    """Return the kinds of methods that are licensed for a use, as calibrated."""
     return [
         kind
         for kind, licence in LICENCES.items()
@@ -250,7 +251,7 @@ def licensed_for(use: Use) -> list[str]:
 
 
 def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
-    """The findings of learning that a method may come to about a use.
+    """Return the findings of learning that a method may support.
 
     Parameters
     ----------
@@ -262,7 +263,8 @@ def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
     Returns
     -------
     findings
-        Names of findings; empty for a method or an axis without a licence.
+        Names of findings, such as `free`; empty for a method or an axis without a
+        licence.
     """
     licence = LICENCES.get(method.kind)
     return (
@@ -273,9 +275,9 @@ def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
 
 
 def other_methods(method: Method) -> list[tuple[Method, Optimisation]]:
-    """Every other licensed method, with this method's encoder.
+    """Return every other licensed method, with this method's encoder.
 
-    Each comes with the optimisation at which it was calibrated.
+    Each is paired with the optimisation with which it was calibrated.
     """
     found: list[tuple[Method, Optimisation]] = []
     for kind, licence in LICENCES.items():

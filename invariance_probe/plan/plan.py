@@ -1,14 +1,15 @@
 """From a study to its runs: all that will be trained and measured.
 
-A study and its sessions go in; a `Plan`, the list of runs, comes out. Nothing is
-trained, measured or stored here.
+A study and its sessions go in; a `Plan`, the list of runs, comes out. A run is one
+model to train or one measurement to make. Nothing is trained, measured or stored here.
 
-The plan has three parts. `baselines` need no SSL and are run first: they say whether a
-session can be decoded at all, whether the target moves on an axis, which decoder is the
-ceiling, and what is found about the code. `grid` holds the SSL conditions, under the
-study's own setting and under every recipe of a panel; the runner leaves out what the
-first part made pointless. `examined` holds runs that examine encoders which the grid
-stored, or that attack models of their own; no verdict rests on it.
+The plan has three parts. `baselines` need no SSL and are run first. They show whether a
+session can be decoded at all, whether the target changes over the lags of a jitter,
+which decoder is the ceiling, and what is found about the code. `grid` has the SSL runs,
+under the study's own setting and under every recipe of a panel. The runner skips those
+that the baselines have shown to be pointless. `examined` has runs that examine the
+stored encoders of the grid, or that train models to find the units they rely on. No
+verdict rests on it.
 """
 
 import gc
@@ -70,9 +71,9 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 
 BESIDE = "baseline"
-"""Setting of the closed-form linear SSL that is run as a baseline.
+"""Label of the setting of closed-form linear SSL run as a baseline.
 
-Every study of single bins has one.
+Every study with windows of one bin has such a baseline.
 """
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the planted control sessions."""
@@ -85,11 +86,12 @@ class Plan:
     Attributes
     ----------
     study
-        The declared study.
+        The study.
     sessions
-        The recorded sessions.
+        Its sessions, recorded or simulated.
     planted
-        Sessions with a planted target: controls whose answer is known (science.md 3.4).
+        Controls made from them, in which a target of known redundancy is planted
+        (docs/science.md).
     """
 
     study: Study
@@ -98,16 +100,16 @@ class Plan:
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
-        """The study's own setting first, then each sweep value."""
+        """The study's own setting, followed by one setting per sweep value."""
         return settings_of(self.study)
 
     def covered(self, hypothesis: AnyHypothesis) -> tuple[Session, ...]:
-        """The sessions that a hypothesis is about."""
+        """Return the sessions that a hypothesis is about."""
         return tuple(session for session in self.sessions if covers(hypothesis, session))
 
     @cached_property
     def panels(self) -> dict[str, PlannedPanel]:
-        """The training recipes of every hypothesis on a dose, by the hypothesis's id."""
+        """The panel of training recipes of every hypothesis on a dose, by its id."""
         own = self.settings[0]
         return {
             h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims
@@ -115,18 +117,19 @@ class Plan:
 
     @cached_property
     def methods(self) -> frozenset[str]:
-        """The kinds of all methods whose representations are trained.
+        """The kinds of all methods that are trained.
 
-        These are the study's own method, swept ones, and those of the panels.
+        These are the study's own method, those of its sweeps, and those of the panels.
         """
         beside = (setting for recipes in self._beside.values() for setting, _ in recipes)
         return frozenset(setting.method.kind for setting in (*self.settings, *beside))
 
     def recipes_of(self, session: Session) -> Iterator[tuple[Setting, tuple[Condition, ...]]]:
-        """Yield the recipes of a session other than the declared one.
+        """Yield the settings under which a session is also trained.
 
-        Each recipe comes once, with the conditions of all hypotheses that cover the
-        session. The declared recipe is the study's own setting.
+        They are all but the study's own setting and its sweeps: the other recipes of the
+        panels, and settings with a third of the data. Each comes once, with the
+        conditions of all hypotheses about this session.
         """
         wanted: dict[str, tuple[Setting, dict[Condition, None]]] = {}
         for hypothesis in self.study.hypotheses:
@@ -140,9 +143,9 @@ class Plan:
 
     @cached_property
     def _beside(self) -> dict[str, tuple[tuple[Setting, tuple[Condition, ...]], ...]]:
-        """The other settings that each hypothesis is judged under, by its id.
+        """The settings, besides the study's own, that judge each hypothesis.
 
-        The declared setting is not among them. Each setting comes with its conditions.
+        The keys are the ids of the hypotheses. Each setting comes with its conditions.
         """
         return {
             h.id: tuple(
@@ -153,7 +156,7 @@ class Plan:
         }
 
     def _settings_beside(self, hypothesis: AnyHypothesis) -> Iterator[Setting]:
-        """Yield the settings that a hypothesis is judged under besides the own one."""
+        """Yield the settings, besides the study's own, that judge a hypothesis."""
         own = self.settings[0]
         if isinstance(hypothesis, Contrast):
             if not self.study.quick:
@@ -171,7 +174,10 @@ class Plan:
             yield from map(a_third_of, recipes)
 
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
-        """Yield the identity dose and the compared arms at the primary dose."""
+        """Yield the conditions of a hypothesis: identity dose and primary dose.
+
+        The primary dose comes in every arm that the hypothesis compares.
+        """
         for condition in conditions_of(self.study, setting):
             if not condition.axis or (
                 (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose)
@@ -181,9 +187,10 @@ class Plan:
 
     @cached_property
     def primary(self) -> tuple[Condition, ...]:
-        """The identity dose, and two arms of every hypothesis's primary dose.
+        """The conditions in which planted controls are trained.
 
-        The arms are `independent` and `shared`.
+        They are the identity dose and the primary dose of every hypothesis, in the arms
+        `independent` and `shared`.
         """
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
         return tuple(
@@ -194,24 +201,24 @@ class Plan:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """Every SSL condition of the study's own setting, the identity dose first.
+        """Every SSL condition under the study's own setting, the identity dose first.
 
-        The identity dose is one condition for all axes and arms.
+        The identity dose is a single condition, which all axes and arms share.
         """
         return conditions_of(self.study, self.settings[0])
 
     @cached_property
     def corruptions(self) -> tuple[Condition, ...]:
-        """Every swept dose as a corruption of the inputs alone."""
+        """Every swept dose as a corruption of the inputs only, without training."""
         return corruptions_of(self.study)
 
     def controls_beside(self, axis: str) -> tuple[Condition, ...]:
-        """The specificity controls on an axis."""
+        """Return the specificity controls (equally strong corruptions) of an axis."""
         return controls_beside(self.study, axis, self.conditions[0])
 
     @cached_property
     def controls(self) -> tuple[Condition, ...]:
-        """The specificity controls of all hypotheses; they enter no verdict."""
+        """The specificity controls of all axes; they enter no verdict."""
         axes = dict.fromkeys(hypothesis.axis for hypothesis in self.study.hypotheses)
         return tuple(
             dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis))
@@ -235,7 +242,7 @@ class Plan:
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """Runs that no verdict rests on: examinations of encoders, and attacks."""
+        """All runs that no verdict rests on: `looked`, then `attacked`."""
         return self.looked + self.attacked
 
     @cached_property
@@ -249,7 +256,7 @@ class Plan:
 
     @cached_property
     def attacked(self) -> tuple[Run, ...]:
-        """Runs that train models of their own and attack them."""
+        """Runs of the measurement `reliance`, which train their own models."""
         return tuple(run for session in self.sessions for run in self._attacked(session))
 
     @property
@@ -259,18 +266,18 @@ class Plan:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Seeds per session at each interim analysis, ascending.
+        """Numbers of seeds per session at the interim analyses, ascending.
 
-        One analysis with all seeds where their number is fixed.
+        If the number of seeds is fixed, there is one analysis, with all of them.
         """
         training = self.study.training
         return training.adaptive.looks if training.adaptive else (training.seeds,)
 
     def turn(self, run: Run) -> int:
-        """Position of this run's seed in the planned seed order, from 0.
+        """Return the position of a run's seed in the planned seed order, from 0.
 
-        The seeds of the A/A control, which lie above the declared ones, have the
-        positions of the seeds that they are compared with.
+        The A/A control repeats dose 0 with further seeds. Each of these has the position
+        of the seed that it is compared with.
         """
         return run.seed % self.study.training.seeds
 
@@ -278,22 +285,22 @@ class Plan:
     def seeded(self) -> dict[str, Run]:
         """Every grid run and examination, by its key.
 
-        These are the runs whose seeds an interim analysis postpones or leaves out.
+        These are the runs that interim analyses can postpone or save.
         """
         return {run.key(): run for run in (*self.grid, *self.examined)}
 
     def seeds_of(self, method: AnyMethod) -> int:
-        """With how many seeds a method is repeated: one where it has no randomness."""
+        """Return the number of seeds of a method: 1 if it has no randomness."""
         return 1 if isinstance(method, LinearSSL) else self.study.training.seeds
 
     def model_steps(self) -> int:
-        """Number of update steps of all models together."""
+        """Return the number of update steps of all models together."""
         return sum(run.steps for run in self.runs)
 
     def measurement(self, session: Session, method: AnyMethod) -> Run:
-        """The run that measures a whole session by a given method.
+        """Return the run that makes one measurement of a whole session.
 
-        It serves measurements that no study asks for by itself.
+        The calibration uses it for measurements that are not part of the plan.
 
         Parameters
         ----------
@@ -305,7 +312,7 @@ class Plan:
         Returns
         -------
         run
-            One run on the whole session, without a fold.
+            A run on the whole session, without a fold.
         """
         return self._run(session, method, None)
 
@@ -319,7 +326,7 @@ class Plan:
         condition: Condition | None = None,
         setting: str = "",
     ) -> Run:
-        """One run of the study; without a condition it has neither views nor arm."""
+        """Return one run of the study; without a condition it has no views or arm."""
         study = self.study
         made = Run(
             fingerprint=session.content.recording, session=session.name, subject=session.subject,
@@ -335,10 +342,10 @@ class Plan:
         return made.reading(session.content)
 
     def _window(self, session: Session) -> Window:
-        """The windows that are cut from a session.
+        """Return how windows are cut from a session.
 
-        A planted target is known in all states, so a planted control uses windows of
-        every state.
+        A planted target is known in every state, so planted controls use windows of all
+        states.
         """
         own = self.study.window
         return own.model_copy(update={"within": None}) if session.source.kind == "planted" else own
@@ -350,7 +357,7 @@ class Plan:
             yield self._run(session, Raw(), fold)
 
     def _planted_grid(self, session: Session) -> Iterator[Run]:
-        """Yield the SSL runs of a planted control: dose 0 and primary corruptions."""
+        """Yield the SSL runs of a planted control: dose 0 and primary doses."""
         own = self.settings[0]
         for condition in self.primary:
             if condition.axis and not self.study.corrupts(condition.axis):
@@ -390,7 +397,7 @@ class Plan:
             if session.activity_kind == "counts":
                 yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            # Linear SSL reads single bins.
+            # Linear SSL needs windows of one bin.
             if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):
                 yield self._run(
                     session,
@@ -411,12 +418,12 @@ class Plan:
                 )
 
     def needed(self, session: Session) -> tuple[Baseline, ...]:
-        """The measurements of a session that only its hypotheses ask for."""
+        """Return the measurements of a session that are made only for its hypotheses."""
         about = [h for h in self.study.hypotheses if covers(h, session)]
         return tuple(dict.fromkeys(asked for h in about for asked in h.needs))
 
     def _null(self, session: Session) -> AnyMethod:
-        """The measurement of the study's null in one session."""
+        """Return the decodability test of one session, with the null of the study."""
         null = self.study.null
         if null.kind == "linear_shift":
             return ShiftNull(shifts=null.shifts)
@@ -433,11 +440,10 @@ class Plan:
         return SessionNull(others=others, cuts=cuts_of(len(others)))
 
     def _code(self, session: Session) -> Code:
-        """The measurement of a session's code under every swept corruption.
+        """Return the measurement `code` of a session, with every swept corruption.
 
-        Blocks are left out in turn (jackknife) only where some claim is about these
-        recordings alone: over a population the sessions themselves say how much they
-        vary.
+        Blocks are left out in turn (jackknife) only if some claim is about these
+        recordings alone. Claims about a population use the variation across sessions.
         """
         about = [
             h
@@ -453,8 +459,8 @@ class Plan:
     def _trained(self, session: Session) -> Iterator[Run]:
         """Yield the SSL runs of a session.
 
-        These are the study's own setting and its sweep values, the specificity
-        controls, the A/A control, and the other recipes.
+        These are the runs of the study's own setting and of its sweeps, the specificity
+        controls, the A/A control, and the runs of the other recipes.
         """
         for setting in self.settings:
             yield from self._repeated(session, setting, conditions_of(self.study, setting))
@@ -473,7 +479,7 @@ class Plan:
     def _repeated(
         self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0
     ) -> Iterator[Run]:
-        """Yield one run per condition, seed and fold; seeds begin at `offset`."""
+        """Yield one run per condition, seed and fold; the first seed is `offset`."""
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(
@@ -506,7 +512,7 @@ class Plan:
                     yield run.model_copy(update={"examination": examination})
 
     def _attacked(self, session: Session) -> Iterator[Run]:
-        """Yield the runs that train models of a session and attack them."""
+        """Yield the runs of the measurement `reliance` in a session."""
         training = self.study.training
         for asked in self.study.measurements:
             if isinstance(asked, Reliance):
@@ -519,7 +525,7 @@ class Plan:
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
-        """The two examinations of an encoder at every corruption, by axis and dose."""
+        """The two examinations under a corruption, by its axis and dose."""
         return {
             (c.axis, c.dose): (
                 Corruption(inputs=c.views, axis=c.axis, dose=c.dose),
@@ -531,10 +537,10 @@ class Plan:
     def _examinations(
         self, condition: Condition, seed: int, asked: dict[str, set[float]]
     ) -> Iterator[Examination]:
-        """Yield what is measured on one encoder.
+        """Yield the examinations of one encoder.
 
-        `asked` holds the primary doses of every axis. A quick study measures only what
-        the verdicts show.
+        `asked` has the primary doses of every axis that a hypothesis is about. A quick
+        study makes only the examinations that are shown beside verdicts.
         """
         study = self.study
         for path in [
@@ -552,7 +558,7 @@ class Plan:
         if condition.axis:
             yield Comparison(seed=seed)
         elif not isinstance(study.method, LinearSSL):
-            # With the A/A control's encoders: how alike the encoders of two seeds are.
+            # Compared with the encoders of the A/A control: how alike two seeds are.
             yield Comparison(seed=seed + study.training.seeds)
         if study.target.kind == "categorical" and (
             not condition.axis or condition.dose in asked[condition.axis]
@@ -577,9 +583,9 @@ def _no_collection() -> Iterator[None]:
 
 
 def _bare(method: AnyMethod) -> AnyMethod:
-    """A method without its own training settings.
+    """Return a method without its own training settings.
 
-    These stand in the run's optimisation.
+    These are part of the run's optimisation already.
     """
     if isinstance(method, Reliance):
         return method.model_copy(update={"of": _bare(method.of)})

@@ -1,14 +1,15 @@
 """Estimate what a plan costs before it is run.
 
-In: a plan. Out: rough seconds of one core, from the size of its parts. On other machines
-an estimate is within a factor of two. Messenger units and classes of nuisances have no
-price.
+In: a plan. Out: rough times in seconds of one core. On other machines an estimate
+should be within a factor of two. The measurements `messengers`, `shared_dimensions` and
+`mined_pairs` have no rates of their own.
 
-A model-step costs a fixed part, the multiplications of its network, and SimCLR's
-similarities of every row with every other. The rates were fitted to stacks of 16 models
-on a current CPU (quickstart size: 1.3 ms). A method whose step takes longer or shorter
-than SimCLR's at that size has a factor. What is measured without training costs a fixed
-part and its passes over the windows. These rates were fitted to the stored times of
+The time of a model-step (one update of one model) is a fixed part, plus the
+multiplications of its network, plus SimCLR's similarities of every row of the batch
+with every other. The rates were fitted to 16 models trained together on a current CPU,
+where a step of the quickstart study takes 1.3 ms. Methods whose step takes longer or
+shorter than SimCLR's have a factor. The time of a measurement is a fixed part plus its
+passes over the windows. Its rates were fitted to the stored times of
 studies/quickstart.yaml and studies/reach_redundancy.yaml, which take 4.1 and about 30
 core-minutes.
 """
@@ -39,19 +40,19 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.transforms import is_idle
 
 FIXED_S = 2.4e-4
-"""Seconds of the fixed part of a model-step."""
+"""Seconds for the fixed part of a model-step."""
 PRODUCT_S = 2.7e-10
-"""Seconds of one multiplication and addition, forwards and backwards."""
+"""Seconds for one multiplication and addition, forwards and backwards."""
 SIMILARITY_S = 3.6e-9
-"""Seconds of the similarity of one pair of rows."""
+"""Seconds for the similarity of one pair of rows of a batch."""
 KERNELS = {("native", "float32"): 0.63, ("native", "bfloat16"): 0.5, ("torch", "bfloat16"): 0.85}
-"""Time under other arithmetic, as a factor of torch's in single precision."""
+"""Time with other kernels and precisions, relative to torch with float32."""
 METHODS = {
     "moco": 1.7, "byol": 1.1, "pbl": 0.9, "simsiam": 0.9, "barlow_twins": 0.9, "vicreg": 1.0,
     "cpc": 0.85, "relative_positioning": 0.65, "temporal_shuffling": 0.65, "myow": 1.8,
     "swap_vae": 1.9, "masked_sequence": 1.8, "y_aware": 1.8, "supcon": 1.8, "supervised": 0.2,
 }  # fmt: skip
-"""Time of a step, as a factor of SimCLR's with the same encoder and batch."""
+"""Time of a step, relative to SimCLR's with the same encoder and batch."""
 
 MEASURED_S = {
     "raw": (3e-3, 0.0, 2e-9), "square_roots": (3e-3, 0.0, 2e-9), "pca": (2e-3, 0.0, 3e-10),
@@ -61,28 +62,38 @@ MEASURED_S = {
     "pseudo_null": (3e-3, 0.0, 2.4e-9), "leak": (3e-3, 0.0, 4e-9),
     "persistence": (1e-3, 1e-6, 0.0), "test_lag": (0.23, 0.0, 1.2e-8),
 }  # fmt: skip
-"""Seconds of a measurement beside its training steps: a fixed part, a part per window,
-and a part per window and squared number of input columns."""
+"""Seconds for a measurement, without training steps.
+
+They are a fixed part, a part per window, and a part per window and squared number of
+input columns (units x bins).
+"""
 READOUT_S = (1e-3, 7e-6, 0.0)
 """The same for decoding from a trained encoder, or testing it on corrupted inputs."""
 START_S = 3.0
-"""Seconds to start a worker process, which loads torch."""
+"""Seconds for the start of a worker process, which loads torch."""
 
 PART_S = 1.1e-9
-"""Seconds of all decoders of the code in one training part, per cubed number of input
-columns."""
+"""Seconds for all decoders of the measurement `code`.
+
+They are per training part and cubed number of input columns.
+"""
 UNIT_S = 1.0e-4
-"""Seconds of choosing units in one training part, per input column."""
+"""Seconds for choosing units in one training part, per input column."""
 MASKS_S = (2.4e-3, 1.2e-10)
-"""Seconds of refitting on the masks of a corruption in one training part: a fixed part,
-and a part per cubed number of input columns."""
+"""Seconds for refitting decoders on the masks of a corruption.
+
+They are, per training part, a fixed part and a part per cubed number of input columns.
+"""
 DRAWN_S = 2.5e-8
-"""Seconds of corrupting one value of the inputs."""
+"""Seconds for corrupting one value of the inputs."""
 MOMENT_S = 2.5e-11
-"""Seconds of one product that second moments are summed from."""
+"""Seconds for one product in the sums that give second moments."""
 PENALTIES_S = 9e-11
-"""Seconds of trying all penalties of the blind decoder in one training part, per cubed
-number of input columns."""
+"""Seconds for trying all ridge penalties of the blind decoder.
+
+This decoder is not told what was corrupted. The seconds are per training part and cubed
+number of input columns.
+"""
 
 
 class Prices:
@@ -91,7 +102,7 @@ class Prices:
     Parameters
     ----------
     plan
-        The runs, with the sessions that set their size.
+        The plan, with its runs and sessions.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -100,26 +111,29 @@ class Prices:
         self._measuring = {r.key(): measured_seconds(r, sessions[r.session]) for r in plan.runs}
 
     def training(self, keys: Iterable[str]) -> float:
-        """Seconds of the training steps of runs, by their keys."""
+        """Return the seconds of the training steps of runs, given by their keys."""
         return sum(self._training[key] for key in keys)
 
     def measuring(self, keys: Iterable[str]) -> float:
-        """Seconds of runs beside their training steps; none for a run of another plan."""
+        """Return the seconds of runs without training steps, given by their keys.
+
+        A run that is not part of the plan counts as 0.
+        """
         return sum(self._measuring.get(key, 0.0) for key in keys)
 
 
 def core_seconds(plan: Plan) -> float:
-    """Rough single-core seconds of all trainings of a plan."""
+    """Return the rough single-core seconds of all training in a plan."""
     return Prices(plan).training(run.key() for run in plan.runs)
 
 
 def measuring_seconds(plan: Plan) -> float:
-    """Rough single-core seconds of everything in a plan except training."""
+    """Return the rough single-core seconds of a plan, except training."""
     return Prices(plan).measuring(run.key() for run in plan.runs)
 
 
 def measured_seconds(run: Run, session: Session) -> float:
-    """Rough single-core seconds of a run without its training steps.
+    """Return the rough single-core seconds of a run without its training steps.
 
     Parameters
     ----------
@@ -138,7 +152,7 @@ def measured_seconds(run: Run, session: Session) -> float:
 
 
 def trained_seconds(run: Run, session: Session) -> float:
-    """Rough single-core seconds of the training steps of a run.
+    """Return the rough single-core seconds of the training steps of a run.
 
     Parameters
     ----------
@@ -151,14 +165,14 @@ def trained_seconds(run: Run, session: Session) -> float:
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
-    """Rough single-core seconds of measuring every session's code without SSL.
+    """Return the rough single-core seconds of all measurements `code` of a plan.
 
     Returns
     -------
     plain
-        Without the jackknife.
+        Seconds without the jackknife.
     jackknife
-        What the jackknife adds.
+        Seconds that the jackknife adds.
     """
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     plain = whole = 0.0
@@ -171,21 +185,21 @@ def seconds_of_codes(plan: Plan) -> tuple[float, float]:
 
 
 def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
-    """Rough single-core seconds of measuring the code of one session without SSL.
+    """Return the rough single-core seconds of one measurement `code`.
 
     The rates were fitted by benchmarks/dropping_curves.py.
 
     Parameters
     ----------
     asked
-        The measurement: its corruptions, blocks and jackknife.
+        The measurement, with its corruptions, blocks and jackknife.
     units, windows, bins
-        Size of the session: units, windows, and bins per window.
+        Size of the session: number of units, of windows, and of bins per window.
 
     Returns
     -------
     seconds
-        All blocks and corruptions together.
+        Time for all blocks and corruptions together.
 
     Examples
     --------
@@ -206,9 +220,10 @@ def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
 
 
 def updates(run: Run, units: int) -> float:
-    """The cost of a run in update steps, those of an attack on it included.
+    """Return the cost of a run, in update steps.
 
-    A forward pass of an attack after training counts as a third of a step.
+    The measurement `reliance` also makes forward passes after training, to find the units
+    that a model relies on. Each counts as a third of a step.
 
     Parameters
     ----------
@@ -222,7 +237,7 @@ def updates(run: Run, units: int) -> float:
 
 
 def step_seconds(run: Run, units: int) -> float:
-    """Rough single-core seconds of one training step of a run.
+    """Return the rough single-core seconds of one training step of a run.
 
     Parameters
     ----------
@@ -248,10 +263,10 @@ def step_seconds(run: Run, units: int) -> float:
 
 
 def _passes(run: Run) -> float:
-    """Passes of a training step under an adversary, relative to a plain step.
+    """Return the cost of a step with the run's adversary, relative to none.
 
-    An adversary evaluates the models before they learn, which takes more passes forwards
-    and backwards.
+    An adversary evaluates the models before they learn, which takes further passes
+    forwards and backwards.
     """
     adversary = None if run.views is None else run.views.adversary
     if adversary is None or is_idle(adversary):
@@ -264,12 +279,13 @@ def _passes(run: Run) -> float:
         return adversary.ascents
     if isinstance(adversary, LearnedPolicy):
         return adversary.draws
-    # One that sees windows draws numbers and runs a network for every unit of every window.
+    # A learned mask that sees the window needs a random number and a network output for every
+    # unit of every window.
     return 3.0 if adversary.sees == "window" else 1.0
 
 
 def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
-    """Number of multiplications that an encoder makes for one window.
+    """Return the number of multiplications that an encoder makes for one window.
 
     Parameters
     ----------
@@ -293,7 +309,7 @@ def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
         )
     if isinstance(encoder, TransformerEncoder):
         width = encoder.width
-        # Four maps of attention, two of the feed-forward layer, and the attention itself.
+        # Four linear maps of attention, two of the feed-forward layer, and the attention itself.
         block = 12 * width**2 + 2 * bins * width
         return bins * (units * width + encoder.layers * block) + width * encoder.dimensions
     return _products((bins * units, *encoder.widths))
@@ -309,7 +325,7 @@ def _of_convolutions(encoder: ConvolutionEncoder, bins: int, units: int) -> int:
 
 
 def _products(widths: tuple[int, ...]) -> int:
-    """Number of multiplications of fully connected layers of these widths."""
+    """Return the number of multiplications of fully connected layers."""
     return sum(a * b for a, b in pairwise(widths))
 
 

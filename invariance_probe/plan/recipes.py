@@ -1,13 +1,14 @@
-"""From a study to the training recipes of a hypothesis: its panel.
+"""From a study to the recipes under which a hypothesis is judged: its panel.
 
-A study and a hypothesis go in; the recipes come out, and for each recipe that is not
-computed the reason why. Nothing is trained here.
+A recipe is a method, an encoder and an optimisation. A study and a hypothesis go in; the
+recipes come out, and for each recipe that cannot be trained the reason why. Nothing is
+trained here.
 
-The default panel (science.md 2.2) has four recipes: the declared one; `longer`, 2.5
-times the steps at three times the learning rate; `wider`, a representation of four
-times the dimensions; and `other`, a second licensed method at its own licensed
-optimisation. `longer` and `wider` are cut to what is licensed. A method without a
-licence carries no claim, so only the declared recipe is trained.
+The default panel (docs/science.md) has four recipes: `declared`, the study's own;
+`longer`, 2.5 times the steps at three times the learning rate; `wider`, a representation
+of four times the dimensions; and `other`, a second method with the optimisation that it
+is licensed for. `longer` and `wider` are cut to what is licensed (`licences.py`). A
+method without a licence supports no claim, so only its declared recipe is trained.
 """
 
 from collections.abc import Iterator
@@ -24,14 +25,14 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import is_idle
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
-"""By what `longer` and `wider` multiply steps, learning rate and dimensions."""
+"""What `longer` and `wider` multiply steps, learning rate and dimensions by."""
 LEAST_STEPS, LEAST_DIMENSIONS = 1.5, 2
-"""The smallest such factors of steps and dimensions within the licence.
+"""Smallest useful factors of steps and dimensions.
 
-Where less is left, the recipe is not computed.
+If the licence allows less than this, the recipe is not computed.
 """
 OWN_LONGER = 2
-"""Factor of the declared steps that some recipe of an own panel must reach."""
+"""Factor of the declared steps that a study's own panel must reach."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class PlannedRecipe:
     name
         The recipe's name: `declared`, `longer`, `wider`, `other`, or a study's own.
     setting
-        What its models are trained under; None where it is not computed.
+        The setting with which its models are trained; None if it is not computed.
     reason
-        Why it is not computed; empty where it is.
+        Why it is not computed; empty if it is.
     """
 
     name: str
@@ -54,7 +55,7 @@ class PlannedRecipe:
 
     @property
     def computed(self) -> bool:
-        """Whether models are trained by it."""
+        """Whether models are trained with this recipe."""
         return self.setting is not None
 
 
@@ -65,11 +66,11 @@ class PlannedPanel:
     Attributes
     ----------
     recipes
-        In the order in which they are reported.
+        The recipes, in the order in which they are reported.
     because
-        Why these recipes: the study's own reason, or that it is the default panel.
+        Why these recipes were chosen, in words.
     one_method
-        Why there is no recipe of a second method; empty where there is one.
+        Why no recipe has a second method; empty if one has.
     """
 
     recipes: tuple[PlannedRecipe, ...]
@@ -88,20 +89,20 @@ class PlannedPanel:
 
 
 def label_of(name: str) -> str:
-    """Label of the setting of a recipe's runs; empty for the declared recipe."""
+    """Return the label of a recipe's setting; empty for the declared recipe."""
     return "" if name == DECLARED else f"recipe: {name}"
 
 
 def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) -> PlannedPanel:
-    """The panel of one hypothesis.
+    """Return the panel of one hypothesis.
 
-    It is the declared recipe alone where the study is quick, where the hypothesis is
-    about units, or where the declared recipe has no licence.
+    The panel is the declared recipe alone if the study is quick, if the hypothesis
+    predicts how many units carry the target, or if the declared recipe has no licence.
 
     Parameters
     ----------
     study
-        The study; its own panel, if it declares one, takes the place of the default.
+        The study; if it declares a panel, this replaces the default one.
     own
         The study's own setting.
     hypothesis
@@ -145,7 +146,7 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
 
 
 def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
-    """What a hypothesis asks its methods to carry a claim about.
+    """Return what a hypothesis is about, as far as licences distinguish it.
 
     Parameters
     ----------
@@ -159,20 +160,24 @@ def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
     Returns
     -------
     use
-        The use that a licence must cover.
+        What the claim is about: axis, dose, base, target and number of sessions.
     """
     return Use(hypothesis.axis, hypothesis.dose, study.views.base.kind, study.target.kind, sessions)
 
 
 def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) -> list[str]:
-    """Return why training can show nothing about a hypothesis; empty where it can.
+    """Return why training cannot support a verdict; empty if it can.
 
     Parameters
     ----------
+    study
+        The study.
     own
         The study's own setting.
+    hypothesis
+        The hypothesis or contrast.
     sessions
-        How many sessions the hypothesis is about.
+        Number of sessions that it is about.
     """
     reasons = unlicensed(own.method, own.optimisation, use_of(study, hypothesis, sessions))
     adversary = study.views.adversary
@@ -185,22 +190,22 @@ def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) 
 
 
 def second_method(own: Setting, use: Use) -> Setting | None:
-    """The first other method that is licensed for a use, as a setting.
+    """Return the setting of the first other method that is licensed for a use.
 
-    It trains at its own licensed optimisation, but with the kernels and precision of
-    the study's own setting.
+    It has the optimisation that this method is licensed for, but the kernels, the
+    precision and the encoder of the study's own setting.
 
     Parameters
     ----------
     own
-        The study's own setting, whose encoder is kept.
+        The study's own setting.
     use
-        What the method must carry a claim about.
+        What the claim is about.
 
     Returns
     -------
     setting
-        None where no other method is licensed for this use.
+        None if no other method is licensed for this use.
     """
     assert own.optimisation is not None
     arithmetic = {"kernels": own.optimisation.kernels, "precision": own.optimisation.precision}
@@ -212,7 +217,7 @@ def second_method(own: Setting, use: Use) -> Setting | None:
 
 
 def _longer(own: Setting) -> PlannedRecipe:
-    """The recipe `longer`, cut to what is licensed."""
+    """Return the recipe `longer`, cut to what is licensed."""
     assert own.optimisation is not None
     within = LICENCES[own.method.kind].within
     now, most = own.optimisation, within["steps"][1]
@@ -229,7 +234,7 @@ def _longer(own: Setting) -> PlannedRecipe:
 
 
 def _wider(own: Setting) -> PlannedRecipe:
-    """The recipe `wider`, cut to what is licensed."""
+    """Return the recipe `wider`, cut to what is licensed."""
     assert isinstance(own.method, TrainedMethod)
     now, most = own.method.encoder.dimensions, LICENCES[own.method.kind].dimensions[1]
     dimensions = min(DIMENSIONS * now, most)
@@ -244,7 +249,7 @@ def _wider(own: Setting) -> PlannedRecipe:
 
 
 def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
-    """A recipe of the study's own panel."""
+    """Return the setting of a recipe that the study declares."""
     method = recipe.method or own.method
     assert isinstance(method, TrainedMethod)
     if recipe.dimensions is not None:
@@ -269,19 +274,20 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
 
 
 def judging(panel: PlannedPanel, use: Use) -> PlannedPanel:
-    """A panel whose recipes beside the declared one may all judge.
+    """Remove from a panel all recipes that are not licensed for a use.
 
     Parameters
     ----------
     panel
-        The recipes that were trained.
+        The panel. Its declared recipe is not checked.
     use
-        What they must carry a claim about.
+        What the claim is about.
 
     Returns
     -------
     panel
-        A recipe without a licence for this use counts as not computed, with the reason.
+        The panel, in which a recipe without a licence for this use counts as not
+        computed, with the reason.
     """
     declared, *others = panel.recipes
     return replace(panel, recipes=(declared, *(_licensed(recipe, use) for recipe in others)))
@@ -295,7 +301,7 @@ def _licensed(recipe: PlannedRecipe, use: Use) -> PlannedRecipe:
 
 
 def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iterator[Problem]:
-    """Yield what a study's own panel lacks, or may not hold, for a hypothesis.
+    """Yield what is missing from a study's own panel, or must not be in it.
 
     Parameters
     ----------
@@ -309,9 +315,9 @@ def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iter
     Yields
     ------
     place
-        Where in the study the problem is.
+        Place of the problem in the study.
     got
-        The value that was given there.
+        The value there.
     reason
         What is wrong and what to do.
     """
@@ -334,7 +340,7 @@ def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iter
 
 
 def _lacking(own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use) -> Iterator[Problem]:
-    """Yield what an own panel must have and lacks: length, or another method."""
+    """Yield what a study's own panel lacks: a longer training, or another method."""
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
     steps = [

@@ -1,9 +1,9 @@
 """Registration: what a study claims, and on which data, frozen in advance.
 
 A plan goes in; canonical JSON with its own SHA-256 comes out, written before any target
-is read. Later plans are compared with it, and every deviation is listed. A registration
-does not prove when it was made: publish the hash (a tag on a public remote, OSF) before
-the data are looked at.
+is decoded. Later plans are compared with it, and every deviation is listed. A
+registration does not prove when it was made: publish the hash (as a tag in a public
+repository, or on OSF) before you look at the data.
 """
 
 import json
@@ -21,22 +21,22 @@ from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
-"""One departure: the hypothesis (its id, "" for all) and what differs."""
+"""A deviation: the hypothesis it concerns ("" for all), and what differs."""
 
-# Compared one by one, so that a deviation can name the hypothesis that it concerns.
+# Sections whose entries are compared one by one, so that a deviation can name its hypothesis.
 _OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
 _DATA = {"fingerprint": "the data", "alternatives": "the alternative targets"}
-# Not compared: no claim depends on them.
+# Sections that are not compared, because no claim depends on them.
 _WORDS = {"name", "question", "schema_version"}
 
 
 def registration_path(study: Path) -> Path:
-    """Path of a study's registration: beside it, as STUDY.registration.json."""
+    """Return the path of a study's registration, beside the study file."""
     return study.with_suffix(".registration.json")
 
 
 def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
-    """What a registration freezes of a planned study.
+    """Return a new registration of a planned study.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
     Returns
     -------
     registration
-        The resolved study, the fingerprints of its data, the versions, the present time
-        (UTC), and the hash of all this under `sha256`.
+        The study with all defaults filled in, the fingerprints of its data, the
+        versions, the present time (UTC), and the hash of all this under `sha256`.
     """
     frozen = {
         "registration_version": 1,
@@ -64,19 +64,19 @@ def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
 
 
 def write_registration(path: Path, registration: dict[str, Any]) -> None:
-    """Write a new registration.
+    """Write a new registration to a file.
 
     Parameters
     ----------
     path
-        The file to make.
+        The file to create.
     registration
         What `new_registration` returned.
 
     Raises
     ------
     StudyError
-        When the study has a registration already, which is never written over.
+        When the file exists already. A registration is never overwritten.
     """
     try:
         with path.open("x", encoding="utf-8") as file:  # "x" refuses a file that exists
@@ -84,13 +84,13 @@ def write_registration(path: Path, registration: dict[str, Any]) -> None:
     except FileExistsError:
         raise StudyError(
             f"{path} exists: this study is registered already. A registration is never written "
-            "over; register a changed study under another file name, or delete the old one and "
-            "say so in your paper"
+            "over; register a changed study under another file name, or delete the old "
+            "registration and say so in your paper"
         ) from None
 
 
 def read_registration(path: Path) -> dict[str, Any] | None:
-    """Read a study's registration; None where there is none.
+    """Read a study's registration; return None if the file does not exist.
 
     Raises
     ------
@@ -116,50 +116,51 @@ def read_registration(path: Path) -> dict[str, Any] | None:
 
 
 def seen_before(registration: dict[str, Any], result: RunResult) -> bool:
-    """Whether a result may have been known when the claims were frozen.
+    """Whether a result may have been known when the claims were registered.
 
-    It was not known when it was measured under this registration, or at any later time:
-    studies of one store share baselines, so a later result may stand under another
-    registration. A result without a time counts as seen.
+    It was not known if it was measured under this registration or at a later time.
+    (Studies of one store share baselines, so a later result can have been measured under
+    another registration.) A result without a time counts as known before.
 
     Parameters
     ----------
     registration
-        The registration that froze the claims.
+        The registration of the claims.
     result
         A stored result.
 
     Returns
     -------
     seen
-        True where the result may have been known.
+        True if the result may have been known.
     """
     if result.registration == registration["sha256"]:
         return False
-    # "~" sorts after every date: without a registered time every other result counts as seen.
+    # "~" sorts after every date: if the registration has no time, every other result counts as
+    # seen.
     return not result.measured_at > registration.get("registered_at", "~")
 
 
 def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...]:
-    """Every way in which a study departs from its registration, each once.
+    """Return every deviation of a study from its registration, each once.
 
     Parameters
     ----------
     registration
-        What was registered.
+        The registration.
     plan
-        The study as it is now.
+        The plan of the study in its present form.
 
     Returns
     -------
     deviations
-        Which hypothesis each concerns, and what differs.
+        For each, the hypothesis that it concerns, and what differs.
     """
     return tuple(dict.fromkeys(_deviations(registration, plan)))
 
 
 def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
-    """Yield the deviations of the registration, the study, claims and sessions."""
+    """Yield the deviations of the file itself, the study, claims and sessions."""
     frozen = {name: value for name, value in registration.items() if name != "sha256"}
     if sha256_of(frozen) != registration["sha256"]:
         yield (
@@ -173,7 +174,7 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
             f"now {ALGORITHM_VERSION}",
         )
     now = _normal(plan.study.model_dump(mode="json"))
-    try:  # a setting that came later has its default in an older registration
+    try:  # a setting that is newer than the registration gets its default
         then = _normal(Study.model_validate(registration["study"]).model_dump(mode="json"))
     except ValidationError as error:
         yield (
@@ -190,7 +191,7 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
 
 
 def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Deviation]:
-    """Yield the deviations of hypotheses and of the doses that they are about."""
+    """Yield the deviations of hypotheses, and of the doses of their axes."""
     registered = {h["id"]: h for h in then["hypotheses"]}
     old_doses = {axis["path"]: axis["doses"] for axis in then["axes"]}
     new_doses = {axis["path"]: axis["doses"] for axis in now["axes"]}
@@ -215,7 +216,7 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
 
 
 def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What a registration freezes of every session, by its name."""
+    """Return what a registration records about each session, by its name."""
     frozen: dict[str, dict[str, Any]] = {}
     for s in plan.sessions:
         frozen[s.name] = {
@@ -230,7 +231,7 @@ def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
-    """Yield the deviations of sessions, for every hypothesis that they concern."""
+    """Yield the deviations of sessions, for each hypothesis they concern."""
     now = _frozen_sessions(plan)
     for name in sorted(registered.keys() | now.keys()):
         old, new = registered.get(name), now.get(name)
@@ -264,7 +265,7 @@ def _said(value: Any) -> str:
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, old, new) for every leaf that differs."""
+    """Yield (path, old value, new value) wherever nested plain data differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from _differences(f"{path}.{key}".lstrip("."), old.get(key), new.get(key))

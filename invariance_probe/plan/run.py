@@ -1,10 +1,9 @@
-"""What is declared, `Run`, and what is measured, `RunResult`, of a run.
+"""A run, `Run`, and what was measured in it, `RunResult`.
 
-They are two of the three values that cross the package's big borders. A run is one
-trained model (or one baseline measurement) of one session, seed and fold, with
-everything that reaches it. Its keys are hashes of exactly that. The name of a study,
-its hypotheses and its margins are therefore in no key, and changing them retrains
-nothing. Nothing is trained or stored here.
+A run is one trained model, or one measurement, of one session, seed and fold, together
+with all settings that affect it. Its keys are hashes of exactly these settings. The
+name of a study, its hypotheses and its margins are therefore in no key, and changing
+them retrains nothing. Nothing is trained or stored here.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,31 +23,31 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 ALGORITHM_VERSION = 2
-"""Version of the numbers; part of every key.
+"""Version of the algorithms; part of every key.
 
-Every change that alters numbers raises it.
+Every change of the code that alters numbers must raise it.
 """
 
 Arm = Literal[
     "none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle",
     "other_state", "time_shuffled", "unit_permuted",
 ]  # fmt: skip
-"""How draws are shared, or where a mined pairing's partners come from.
+"""How draws of a corruption are shared, or where distant partners come from.
 
-The first concerns the draws of a corruption, the second the distant partners
-(`study.pairing.SOURCES`, `study.state_pairing.STATE_SOURCES`).
+Arms of the second kind belong to pairs mined across time (`study.pairing.SOURCES`) or
+across states (`study.state_pairing.STATE_SOURCES`). `none` is that of dose 0.
 """
 Status = Literal["done", "failed", "collapsed"]
 F = TypeVar("F")
 
-# Fields in no key: they are for the tables only.
+# Fields that only tables use; they are in no key.
 _LABELS = {"subject", "group", "setting"}
-# Fields that reach what is measured, but not the encoder unless training reads the target.
+# Fields that affect what is measured, but the encoder only if training reads the target.
 _PROBED = {"target", "target_array", "probe", "examination"}
 
 
 class Run(Declaration):
-    """One model or measurement: session, seed, fold and all that reaches it."""
+    """One model or measurement: its session, seed, fold and all settings."""
 
     fingerprint: str
     """Hash of the recording's activity, bins, units, trials and segments."""
@@ -58,12 +57,12 @@ class Run(Declaration):
     """Hash of the target's array."""
     session: str
     subject: str = ""
-    """For the tables only, like `group` and `setting`: these three are in no key."""
+    """The animal or person. Like `group` and `setting`, it is in no key."""
     group: str = ""
     setting: str = ""
     """Label of the setting; empty for the study's own.
 
-    For a sweep it is `path=value`.
+    For a value of a sweep it is `path=value`.
     """
     window: Window
     folds: Folds
@@ -73,33 +72,32 @@ class Run(Declaration):
     study_seed: int
     method: AnyMethod
     views: Views | None = None
-    """The views with the dose put in; None where a method makes none."""
+    """The views at this dose; None if the method uses no views."""
     axis: str = ""
     """The swept path; empty at the identity dose, which all axes share."""
     dose: float = 0.0
     arm: Arm = "none"
     optimisation: Optimisation | None = None
     fraction: float = 1.0
-    """Part of the training windows that is used, in (0, 1]."""
+    """Fraction of the training windows that is used, in (0, 1]."""
     target: Target
     probe: Probe
     examination: Examination | None = added(None)
-    """What is measured on the stored encoder of this run.
+    """What is measured on an encoder that is stored already.
 
-    None where the encoder is trained here. It is left out of every dump when it is
-    None.
+    None if this run trains the encoder itself; the field is then left out of dumps.
     """
     companions: Companions | None = added(None)
     """Other sessions whose windows the SSL model also trains on.
 
-    None where it trains on its own session alone.
+    None if it trains on its own session alone.
     """
-    # Both hashes are kept once they are computed; a run is frozen.
+    # Both hashes are kept once they have been computed, since a run is frozen.
     __slots__ = ("_key", "_train_key")
 
     @property
     def steps(self) -> int:
-        """Number of update steps that this run makes; 0 where it trains nothing."""
+        """Number of update steps of this run; 0 if it trains nothing."""
         return (
             0
             if self.optimisation is None or self.examination is not None
@@ -141,16 +139,19 @@ class Run(Declaration):
         return (*lend, *(self.companions.sessions if self.companions else ()))
 
     def trained(self) -> "Run":
-        """The run that trained the examined encoder; itself without an examination."""
+        """Return the run that trains the encoder which this run examines.
+
+        A run without an examination returns itself.
+        """
         return self.model_copy(update={"examination": None})
 
     def reference(self) -> "Run | None":
-        """The identity-dose run whose encoder this one is compared with.
+        """Return the dose-0 run with whose encoder this one is compared.
 
         Returns
         -------
         run
-            None where the examination of this run is not a comparison
+            None if the examination of this run is not a comparison.
         """
         if not isinstance(self.examination, Comparison):
             return None
@@ -166,7 +167,7 @@ class Run(Declaration):
         return self.trained().model_copy(update=clean)
 
     def train_key(self) -> str:
-        """Hash of everything that reaches the encoder."""
+        """Return the hash of everything that affects the trained encoder."""
         known: str | None = getattr(self, "_train_key", None)
         if known is None:
             known = self._hash(_LABELS | _reaches_no_encoder(self.method.reads_target, self.arm))
@@ -174,9 +175,10 @@ class Run(Declaration):
         return known
 
     def key(self) -> str:
-        """Hash of everything that reaches what is measured.
+        """Return the hash of everything that affects what is measured.
 
-        That is the encoder, the target, the probe and the examination.
+        This includes the settings of the encoder, the target, the probe and the
+        examination.
         """
         known: str | None = getattr(self, "_key", None)
         if known is None:
@@ -185,14 +187,14 @@ class Run(Declaration):
         return known
 
     def specification(self) -> dict[str, Any]:
-        """What `key` hashes, as plain JSON data."""
+        """Return what `key` hashes, as plain JSON data."""
         return {"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)}
 
     def _hash(self, left_out: set[str]) -> str:
-        """Hash the canonical JSON of the specification without some fields.
+        """Return the hash of the specification without some fields.
 
-        It equals `sha256_of`, but is put together from the canonical text of the
-        fields.
+        It equals `sha256_of`, but is faster, because runs share the canonical text of
+        their fields.
         """
         values = self.__dict__
         written = [
@@ -206,26 +208,30 @@ class Run(Declaration):
 
 
 def key_of(specification: dict[str, Any]) -> str:
-    """`Run.key`, from a stored specification."""
+    """Return `Run.key()`, given a stored `Run.specification()`."""
     return sha256_of(specification)
 
 
 def train_key_of(specification: dict[str, Any]) -> str:
-    """`Run.train_key`, from a stored specification."""
+    """Return `Run.train_key()`, given a stored `Run.specification()`."""
     declared = DECLARED_METHODS[specification["method"]["kind"]]
     left_out = _reaches_no_encoder(declared.reads_target, specification["arm"])
     return sha256_of({name: value for name, value in specification.items() if name not in left_out})
 
 
 def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
-    """Fields that leave the encoder as it is: the target too, unless training or pairs read it."""
+    """Return the fields of a run that do not affect its encoder.
+
+    The target and probe are among them, unless training or the search for pairs reads the
+    target.
+    """
     return {"examination"} if reads_target or arm == "oracle" else _PROBED
 
 
 _FIELDS = [(name, field.exclude_if) for name, field in sorted(Run.model_fields.items())]
-"""Every field in canonical order, with the test by which a dump leaves it out.
+"""Every field of a run, sorted by name, with the test by which dumps omit it.
 
-`algorithm` comes before all of them.
+The key `algorithm` comes before all of them.
 """
 assert _FIELDS[0][0] > "algorithm"
 
@@ -241,22 +247,24 @@ class RunResult:
     status
         `done`, `failed` (see `message`) or `collapsed`.
     blocks
-        Test blocks of the session that this run's fold holds out, in order.
+        Numbers of the test blocks of the session that are held out in this run's fold.
     block_losses
         Mean decoding loss in each block: squared error over the target's variance, or
         nats.
     floor_losses
-        Loss of the best constant in each block (raw runs only).
+        Mean loss of the best constant in each block; only for the method `raw`.
     selection_loss
-        Loss of the same decoder family on a validation part of the training windows; it
-        is used to choose a ceiling.
+        Loss of the same kind of decoder on a validation part of the training windows. It
+        serves to choose the ceiling, the best decoder without SSL.
     figures
-        What else was measured: one type per kind of measurement (`plan.figures`). None
-        where nothing could be measured.
+        Everything else that was measured, with one type per kind of measurement
+        (`plan.figures`); None if nothing was.
+    message
+        Why the run failed, or why nothing could be measured; empty otherwise.
     model_steps
-        Update steps that were made.
+        Number of update steps that were made.
     seconds
-        Time that it took.
+        Duration of the run.
     """
 
     key: str
@@ -272,10 +280,10 @@ class RunResult:
     registration: str = ""
     """Hash of the registration under which it was measured; empty without one."""
     measured_at: str = ""
-    """When it was measured (UTC, ISO 8601); empty in older results."""
+    """Time of the measurement (UTC, ISO 8601); empty in older results."""
 
     def measured(self, kind: type[F]) -> F | None:
-        """The figures, where they are of one kind.
+        """Return the figures, if they are of a given type.
 
         Parameters
         ----------
@@ -285,17 +293,17 @@ class RunResult:
         Returns
         -------
         figures
-            None where nothing was measured, or figures of another kind.
+            None if there are no figures, or if they are of another type.
         """
         return self.figures if isinstance(self.figures, kind) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON data."""
+        """Return the result as plain JSON data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunResult":
-        """Read what `to_json` wrote, in this version or an earlier one."""
+        """Return the result that `to_json` wrote, in this version or an earlier one."""
         listed = {name: tuple(data[name]) for name in ("blocks", "block_losses", "floor_losses")}
         values = {**data, **listed}
         if "diagnostics" in values:

@@ -1,7 +1,7 @@
-"""Settings that conditions are trained under: own, swept, less data.
+"""Settings: the method, optimisation, data and views to train models with.
 
-A study goes in; its own setting and one setting per sweep value come out. A recipe of a
-panel (`recipes.py`) is a setting too. Nothing is trained here.
+A study goes in; its own setting and one setting per value of its sweeps come out. A
+recipe of a panel (`recipes.py`) is a setting too. Nothing is trained here.
 """
 
 from dataclasses import dataclass, replace
@@ -15,32 +15,32 @@ from invariance_probe.study.views import Views
 A_THIRD = "a third of the data"
 """Label of the setting with a third of the training windows.
 
-A claim about a jitter, or a contrast, is repeated under it.
+Claims about a time jitter, and contrasts, must hold under it too.
 """
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Method, optimisation, amount of data and views to train with.
+    """Method, optimisation, amount of data and views with which to train.
 
-    A setting is a study's own, one value of a sweep, one recipe of a panel, or a check
-    on a third of the data.
+    It is the study's own setting, one value of a sweep, one recipe of a panel, or one of
+    these with a third of the data.
     """
 
     label: str
     """Name of the setting in runs; empty for the study's own setting."""
     method: Method
     optimisation: Optimisation | None
-    """How it is trained; None where the method has a closed form."""
+    """The optimisation; None for a method with a closed form."""
     fraction: float
-    """Part of the training windows that is used, in (0, 1]."""
+    """Fraction of the training windows that is used, in (0, 1]."""
     views: Views
     path: str = ""
-    """Path of the swept value; empty for a setting that is not from a sweep."""
+    """Path of the sweep that it belongs to; empty if it belongs to none."""
 
 
 def settings_of(study: Study) -> tuple[Setting, ...]:
-    """The study's own setting first, then one setting per sweep value.
+    """Return the study's own setting, followed by one setting per sweep value.
 
     A sweep value that equals the study's own setting is left out.
     """
@@ -58,15 +58,15 @@ def settings_of(study: Study) -> tuple[Setting, ...]:
 
 
 def a_third_of(setting: Setting) -> Setting:
-    """The same setting with a third of the training windows."""
+    """Return the same setting with a third of the training windows."""
     label = f"{setting.label}, {A_THIRD}" if setting.label else A_THIRD
     return replace(setting, label=label, fraction=1 / 3)
 
 
 def _in_words(value: Any) -> str:
-    """Format a swept value as a label.
+    """Write a swept value as a label.
 
-    A declaration is shown as its kind, followed by the fields that were set explicitly.
+    A declaration is written as its kind, followed by the fields that were given.
     """
     if not isinstance(value, dict):
         return str(value)

@@ -1,8 +1,9 @@
 """Measure every planned run: the table from run method to measuring function.
 
-Each function in `MEASURES` takes the opened session, the runs of one method (stacked
-where they train together) and a progress callback, and returns one `Measured` per run.
-This module only holds the table; it measures nothing itself.
+A run is one model or measurement of one session. Each function in `MEASURES` takes the
+opened session, the runs of one method (as a stack if they train together) and a
+progress callback, and returns one `Measured` per run. This module only holds the table;
+it measures nothing itself.
 """
 
 from invariance_probe.methods import METHODS
@@ -41,4 +42,4 @@ MEASURES = {
     "mined_pairs": mined_pairs.measure_mined_pairs,
     "shared_dimensions": shared_dimensions.measure_shared_dimensions,
 }
-"""Measuring function of every kind of run method."""
+"""Measuring function of each kind of method (`run.method.kind`)."""

@@ -1,11 +1,12 @@
 """Adversaries: corruptions that raise the SSL loss while models train.
 
 In: a study's `views.adversary`. Out: frozen declarations, each with its dose and, in
-`identity`, the dose at which it changes nothing. An adversary sees the SSL loss and
-nothing of the target. A mask hides whole units at their mean. There is one mask per
-step and view, so that it is the population's and not a window's, unless the mask is
-declared to see the window. In the arm `shared` both views get the same corruption;
-there is no arm `paired`.
+`identity`, the dose at which it changes nothing. `has_closed_form` says whether
+closed-form linear SSL can be fitted under it. An adversary sees the SSL loss and
+nothing of the target. A mask hides whole units by setting them to their mean. All
+windows of a view share one mask per step, unless the mask is declared to see the
+window. In the arm `shared` both views get the same corruption. The arm `paired` (one
+draw per pair of views) does not exist for adversaries.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -21,8 +22,8 @@ class WorstOfMasks(Declaration):
     """Hide the set of `budget` units that raises the loss most.
 
     The set is the worst of `tries` random sets (MaxUp, Gong et al. 2020,
-    arXiv:2002.09024). With one try the sets are random: the reference for every other
-    mask.
+    arXiv:2002.09024). With one try the set is simply random, which is the reference for
+    the other masks.
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
@@ -30,15 +31,16 @@ class WorstOfMasks(Declaration):
 
     kind: Literal["worst_of_masks"] = "worst_of_masks"
     budget: Budget = 0
-    """Number of units that are hidden."""
+    """Number of units to hide."""
     tries: Annotated[int, Field(ge=1)] = 4
-    """Number of random sets that are tried per step."""
+    """Number of random sets to try per step."""
 
 
 class AscendedMask(Declaration):
     """Hide `budget` units that gradient ascent on the loss finds.
 
-    The ascent is projected, and starts from the middle of all masks with that budget.
+    The ascent is projected onto the masks with that budget. It starts near the mask
+    that hides every unit to the same degree.
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
@@ -46,20 +48,20 @@ class AscendedMask(Declaration):
 
     kind: Literal["ascended_mask"] = "ascended_mask"
     budget: Budget = 0
-    """Number of units that are hidden."""
+    """Number of units to hide."""
     ascents: Annotated[int, Field(ge=1)] = 3
     """Number of ascent steps per training step."""
     rate: Annotated[float, Field(gt=0)] = 0.5
-    """How far one ascent step moves the unit that moves most."""
+    """Step size: change of the mask value that one ascent step changes most."""
 
 
 class LearnedMask(Declaration):
-    """Hide `budget` units that are drawn by learned scores.
+    """Hide `budget` units, drawn at random according to learned scores.
 
-    The scores climb the loss while the encoder descends it, by straight-through Gumbel
-    top-k. This is in the manner of ADIOS (Shi et al. 2022, arXiv:2201.13100), with an
-    exact budget in place of its penalty. A mask that sees the window is drawn for each
-    window, from scores that a network reads off the window's clean activity.
+    The scores ascend the loss (by straight-through Gumbel top-k) while the encoder
+    descends it. This follows ADIOS (Shi et al. 2022, arXiv:2201.13100), with an exact
+    budget in place of its penalty. A mask that sees the window is drawn anew for each
+    window; a network computes its scores from the window's clean activity.
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
@@ -67,19 +69,19 @@ class LearnedMask(Declaration):
 
     kind: Literal["learned_mask"] = "learned_mask"
     budget: Budget = 0
-    """Number of units that are hidden."""
+    """Number of units to hide."""
     rate: Annotated[float, Field(gt=0)] = 0.1
-    """How far one step moves the score that moves most."""
+    """Step size: change of the score that one training step changes most."""
     entropy: Annotated[float, Field(ge=0)] = 0.1
-    """Pull of all scores towards 0, relative to the largest gradient.
+    """Pull of all scores towards 0, as a fraction of the largest gradient.
 
-    It keeps the choice from freezing.
+    The pull keeps the choice of units from freezing.
     """
     sees: Literal["nothing", "window"] = added("nothing")
     """What the scores depend on.
 
-    `nothing`: a mask is the population's. `window`: the activity of the window that is
-    masked.
+    `nothing`: all windows of a view share one mask. `window`: each window has its own
+    mask, which depends on its activity.
     """
     width: Annotated[int, Field(ge=2)] = added(32)
     """Width of the hidden layer of the network that sees the window."""
@@ -95,10 +97,10 @@ class LearnedMask(Declaration):
 
 
 class AdversarialNoise(Declaration):
-    """Add bounded noise that climbs the loss.
+    """Add bounded noise that raises the loss.
 
-    The noise has at most `epsilon` standard deviations and climbs in `ascents` sign
-    steps (FLAG, arXiv:2010.09891).
+    The noise is at most `epsilon` standard deviations. It ascends the loss in `ascents`
+    steps along the sign of the gradient (FLAG, arXiv:2010.09891).
     """
 
     identity: ClassVar[dict[str, float]] = {"epsilon": 0.0}
@@ -115,12 +117,13 @@ class AdversarialNoise(Declaration):
     modes: Annotated[int, Field(ge=1)] | None = None
     """Number of leading principal components along which noise is added.
 
-    They are those of the training activity. In every direction if omitted.
+    The components are those of the training activity. If omitted, noise is added in
+    every direction.
     """
     slow: Annotated[int, Field(ge=1)] | None = added(None)
-    """Number of slowest cosines over the bins of a window that the noise may follow.
+    """Number of slowest cosines over the bins of a window that make up the noise.
 
-    The first of them is constant. At every speed if omitted.
+    The first cosine is constant. If omitted, the noise may change from bin to bin.
     """
 
 
@@ -144,9 +147,9 @@ class LearnedPolicy(Declaration):
     The encoder learns from the mean of their losses.
     """
     rate: Annotated[float, Field(gt=0)] = 0.1
-    """How far one step moves the scores of the policy."""
+    """Step size of the policy's scores."""
     entropy: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the policy's entropy, next to rewards of unit variance."""
+    """Weight of the policy's entropy; the rewards are scaled to unit variance."""
 
 
 Adversary = Annotated[

@@ -1,7 +1,7 @@
 """Decoders without SSL, nulls, controls and measurements of a whole session.
 
-In: what a plan asks for beside SSL training, or what a study lists in `measurements`.
-Out: frozen declarations, one per kind of run. Nothing is measured here; see
+In: the settings of the runs that a plan adds to SSL training, or the entries of a
+study's `measurements`. Out: frozen declarations, one per kind of run. Nothing is measured here; see
 `invariance_probe.probing.measurements`.
 """
 
@@ -50,7 +50,7 @@ class Untrained(MethodDeclaration):
 class Supervised(MethodDeclaration):
     """A network of the study's architecture that is trained on the target.
 
-    It stops early, by its loss on a validation part.
+    Training is stopped early, by the loss on a validation part.
     """
 
     kind: Literal["supervised"] = "supervised"
@@ -59,19 +59,21 @@ class Supervised(MethodDeclaration):
 
 
 class Persistence(MethodDeclaration):
-    """How much of the target persists over the lag of a pairing.
+    """How similar the target stays over the lags of a time jitter.
 
     The measured value is rho(w), the correlation of the target with itself at the lag
-    w; 1 - rho(w)^2 is the information cost of jitter.
+    w. 1 - rho(w)^2 is the fraction of its variance that cannot be predicted across that
+    lag.
     """
 
     kind: Literal["persistence"] = "persistence"
 
 
 class ShiftNull(MethodDeclaration):
-    """The raw decoder against the same decoder on linearly shifted targets.
+    """Decodability test against the session's own target, linearly shifted.
 
-    Harris 2020, arXiv:2012.06862.
+    The loss of the raw decoder is compared with its losses on the shifted targets
+    (Harris 2020, arXiv:2012.06862).
     """
 
     kind: Literal["shift_null"] = "shift_null"
@@ -80,9 +82,10 @@ class ShiftNull(MethodDeclaration):
 
 
 class CircularNull(MethodDeclaration):
-    """The raw decoder against the same decoder on circularly shifted targets.
+    """Decodability test against the session's own target, circularly shifted.
 
-    Harris 2020, arXiv:2012.06862.
+    The loss of the raw decoder is compared with its losses on the shifted targets
+    (Harris 2020, arXiv:2012.06862).
     """
 
     kind: Literal["circular_null"] = "circular_null"
@@ -91,24 +94,31 @@ class CircularNull(MethodDeclaration):
 
 
 class SessionNull(MethodDeclaration):
-    """The raw decoder against the same decoder on targets of other sessions."""
+    """Decodability test against the targets of other sessions.
+
+    The loss of the raw decoder is compared with its losses on these targets.
+    """
 
     kind: Literal["session_null"] = "session_null"
     others: Annotated[tuple[OtherSession, ...], Field(min_length=FEWEST_OTHERS)]
-    """The sessions that lend their targets."""
+    """The sessions whose targets are used."""
     cuts: Annotated[int, Field(ge=1)]
-    """Number of shifted cuts of each other session."""
+    """Number of stretches, each shifted in time, from each other session."""
 
 
 class PseudoNull(MethodDeclaration):
-    """The raw decoder against the same decoder on alternative targets.
+    """Decodability test against alternative targets.
 
-    Alternative targets are targets that the experimenter could as well have drawn.
+    These are targets that the experimenter could just as well have drawn. The loss of
+    the raw decoder is compared with its losses on them.
     """
 
     kind: Literal["pseudo_null"] = "pseudo_null"
     array: str | None = None
-    """Array of alternative targets; trials exchange their targets if there is none."""
+    """Name of the recording's array of alternative targets.
+
+    If omitted, whole trials exchange their targets at random.
+    """
     fingerprint: str = ""
     """Hash of the content of that array."""
     draws: Annotated[int, Field(ge=FEWEST_DRAWS)]
@@ -116,9 +126,10 @@ class PseudoNull(MethodDeclaration):
 
 
 class Leak(MethodDeclaration):
-    """Whether the study's folds let a decoder read the time.
+    """Test of whether the study's folds let a decoder tell the time.
 
-    Random walks, which no activity can know, are decoded from activity.
+    Random walks are decoded from the activity, which carries no information about them.
+    Where this succeeds, the folds leak.
     """
 
     kind: Literal["leak"] = "leak"
@@ -136,50 +147,59 @@ class CodeCorruption(Declaration):
 
 
 class Code(MethodDeclaration):
-    """The finding of the code, by refitted decoders (science.md 2.1).
+    """What decoders without SSL show about the code of a session (docs/code.md).
 
-    How many units suffice, how many are needed, and what is lost with corrupted inputs.
+    They are refitted on parts of the units. The measurement says how many units suffice
+    to decode the target, how many are needed, and what is lost with corrupted inputs.
     """
 
     kind: Literal["code"] = "code"
     corruptions: tuple[CodeCorruption, ...] = ()
-    """The corruptions whose loss is measured."""
+    """The corruptions of the inputs under which decoding is measured."""
     masks: Annotated[int, Field(ge=20)] = 60
-    """Number of balanced masks of a corruption that leaves some inputs intact."""
+    """Number of random masks per corruption on which decoders are refitted.
+
+    Only corruptions that leave some inputs intact have masks.
+    """
     splits: Annotated[int, Field(ge=20)] = 20
     """Number of random splits of the units into halves."""
     blocks: Annotated[int, Field(ge=8)] = 8
     """Number of contiguous blocks that are held out in turn.
 
-    As many as the study has folds, where these are more.
+    If the study has more folds than this, the number of its folds is used.
     """
     draws: Annotated[int, Field(ge=8)] = 8
-    """Number of corrupted versions of every window that the blind decoder reads."""
-    jackknife: bool = False
-    """Whether everything is repeated without each block.
+    """Number of corrupted versions of every window.
 
-    Needed for claims that are about these recordings only.
+    The blind decoder, which is not told what was corrupted, reads all of them.
+    """
+    jackknife: bool = False
+    """Whether everything is repeated with each block left out in turn.
+
+    The jackknife is needed for claims that are about these recordings only.
     """
 
 
 class TestLag(MethodDeclaration):
-    """How fast the decoded target forgets: its time constant by test lag.
+    """Time constant of the decoded target.
 
-    The raw decoder's prediction is compared with the target some time before.
+    It is the lag at which the raw decoder's prediction no longer agrees with the target
+    at an earlier time.
     """
 
     kind: Literal["test_lag"] = "test_lag"
     resamples: Annotated[int, Field(ge=100)] = 400
     """Number of block-bootstrap draws of the time constant.
 
-    It is also the number of surrogates of the increments' kurtosis.
+    The test of whether the decoded target jumps, by the kurtosis of its increments,
+    uses as many surrogates.
     """
 
 
 class SharedDimensions(MethodDeclaration):
     """How many dimensions activity shares with a second modality.
 
-    The second modality is the target. Held-out canonical correlations say how many
+    The second modality is the target. Held-out canonical correlations show how many
     dimensions are shared, and at which lag.
     """
 
@@ -187,21 +207,21 @@ class SharedDimensions(MethodDeclaration):
     components: Width = 10
     """Number of principal components of each side that are correlated."""
     shifts: Annotated[int, Field(ge=99)] = 199
-    """Number of circular shifts of the second modality that make the null."""
+    """Number of circular shifts of the second modality in the null distribution."""
     longest_lag_s: Annotated[float, Field(ge=0)] = 1.0
-    """Lags are tried from this far behind to this far ahead (seconds)."""
+    """Largest lag to try, in either direction (seconds)."""
 
 
 class Switching(Declaration):
     """Test of whether a decoder relies on the same units in all epochs.
 
-    Epochs are compared with the same blocks dealt to epochs at random.
+    The epochs are compared with epochs to which the same blocks were assigned at random.
     """
 
     parts: Annotated[int, Field(ge=2, le=20)] = 4
     """Number of equal parts of the session that serve as epochs.
 
-    Not read where the measurement names epochs.
+    Ignored if the measurement names an array of `epochs`.
     """
     permutations: Annotated[int, Field(ge=199)] = 499
     """Number of random assignments of blocks to epochs."""
@@ -216,36 +236,37 @@ class Messengers(MethodDeclaration):
 
     kind: Literal["messengers"] = "messengers"
     budget: Annotated[int, Field(ge=1)] = 6
-    """Number of units that are chosen."""
+    """Number of units to choose."""
     masks: Annotated[int, Field(ge=20)] = 50
     """Number of rate-matched random sets that the chosen set is compared with."""
     blocks: Annotated[int, Field(ge=8)] = 12
-    """Number of blocks of each half of the session that choose.
+    """Number of blocks in each half of the session on which units are chosen.
 
-    As many blocks between them score.
+    They alternate with as many blocks on which the chosen units are scored.
     """
     resamples: Annotated[int, Field(ge=10)] = 30
-    """Number of bootstrap draws of the choosing blocks.
+    """Number of bootstrap draws of the blocks on which units are chosen.
 
     They show how much the choice varies.
     """
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Least share of a half's range for which the transfer ratio is reported.
+    """Fraction of a half's decodable range that its own units must carry.
 
-    The units chosen in a half must carry more than this fraction of its range.
+    Otherwise no transfer ratio is reported. The ratio is what the units of one half
+    contribute in the other half, relative to the units that were chosen there.
     """
     budgets: tuple[Annotated[int, Field(ge=1)], ...] = added(())
-    """Numbers of units that are chosen, one after the other; a study gives these.
+    """Numbers of units to choose, each in turn; every study has to give them.
 
-    `budget` is then not read. For every budget there is the damage with the band of
-    random sets, the acceptance, the stability and the transfer ratio.
+    `budget` is then ignored. For every number the report shows how much the loss rises
+    without the units, next to random sets; whether the set is accepted as more harmful
+    than those; how stable the choice is; and the transfer ratio.
     """
     epochs: ArrayName = added("")
-    """Array of the recording that says which epoch a bin is in.
+    """Name of the recording's array of epochs, such as before and after learning.
 
-    For example before and after learning. Sets are transferred between its first and
-    its last value, in order of appearance; between the halves of the session when left
-    out.
+    The array says which epoch a bin is in. The sets of its first and its last value, in
+    order of appearance, are compared. If omitted, the halves of the session are.
     """
     selector: Literal[
         "greedy",
@@ -256,24 +277,24 @@ class Messengers(MethodDeclaration):
         "best_of_random",
         "decoder_weight",
     ] = added("greedy_backward")
-    """How the sets of the curve are chosen.
+    """How sets of units are searched for where `budgets` are given.
 
-    `greedy_backward` is the reference and the only one that is calibrated; it has no
-    randomness.
+    `greedy_backward` is deterministic. It is the reference, and the only search that is
+    calibrated.
     """
     passes: Annotated[int, Field(ge=1)] | None = added(None)
-    """Forward passes per choice; as many as its selector wants if omitted."""
+    """Number of forward passes per choice; the selector's own number if omitted."""
     seeds: Annotated[int, Field(ge=1)] = added(1)
     """How often a random selector chooses from the same blocks.
 
-    Stability is then over seeds and blocks together, and over seeds alone.
+    Stability is then reported over seeds and blocks together, and over seeds alone.
     """
     switching: Switching | None = added(None)
-    """Test over all epochs, or over equal parts of the session; none if omitted."""
+    """Test of whether units switch between epochs; not made if omitted."""
 
 
 class MinedPairs(MethodDeclaration):
-    """Whether pairs mined across time help a decoder under a later drift.
+    """Whether pairs mined across time help a decoder when activity drifts later.
 
     Closed-form linear SSL with mined pairs is compared with local and with random
     pairs.
@@ -288,7 +309,7 @@ class MinedPairs(MethodDeclaration):
     gap_s: Annotated[float, Field(gt=0)] = 30.0
     """Mined, random and oracle pairs lie at least this far apart (seconds)."""
     neighbours: Annotated[int, Field(ge=1)] = 3
-    """Number of distant partners of every window."""
+    """Number of distant partners per window."""
     fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (
         0.25,
         0.5,
@@ -300,9 +321,12 @@ class MinedPairs(MethodDeclaration):
     components: Width = 8
     """Principal components of smoothed activity used in the search."""
     labelled: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """Fraction of the training windows, the first ones, that the probe is fitted on."""
+    """Fraction of the training windows, the earliest ones, used to fit the probe."""
     nuisance: ArrayName = ""
-    """Array of the recording whose distance within pairs is measured; none if empty."""
+    """Name of an array that should differ within pairs, such as a drift.
+
+    Its distance within pairs is measured. Empty for no such array.
+    """
 
 
 Baseline = (

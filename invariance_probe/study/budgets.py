@@ -1,9 +1,10 @@
 """Check budgets of units against the number of units of each session.
 
-In: a study, and how many units each session has. Out: every budget that is too large
-for a mask, or for a comparison with other units, with its place. The message names the
-session with the fewest units, because a budget that fits it fits all sessions. The
-check is made before anything is trained or measured.
+A budget is a number of units that an adversary hides, or that a measurement chooses.
+In: a study, and the number of units of each session. Out: every budget that is too
+large, with its place in the study. The message names the session with the fewest units,
+because a budget that fits it fits all sessions. The check is made before anything is
+trained or measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,20 +14,20 @@ from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.study import Study
 
 OTHERS = 2
-"""Other units that must be left for each unit of a budget.
+"""Number of other units that are needed per unit of a budget.
 
-Random sets are drawn from the units that are in neither epoch's own set, and these must
-suffice.
+Chosen sets are compared with random sets. These are drawn from the units that neither
+of the two epochs chose, so enough such units must be left.
 """
 
 
 def most_messengers(units: int) -> int:
-    """Largest budget of the measurement `messengers` in a population.
+    """Return the largest number of units that `messengers` can choose.
 
     Parameters
     ----------
     units
-        Number of units of the population.
+        Number of recorded units.
     """
     return units // (OTHERS + 1)
 
@@ -39,12 +40,12 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]
     study
         The study.
     units
-        Number of units of each session, by its name.
+        Number of units of each session, by the session's name.
 
     Yields
     ------
     place, got, reason
-        Where the budget stands in the study, its value, and why it is too large.
+        Place of the budget in the study, its value, and why it is too large.
     """
     if not units:
         return
@@ -73,7 +74,7 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]
             yield (
                 ("views", "adversary", "modes"),
                 adversary.modes,
-                f"{has}, and no more modes than units; use at most {fewest}",
+                f"{has}, and there are no more modes than units; use at most {fewest}",
             )
         return
     if isinstance(adversary, LearnedPolicy):

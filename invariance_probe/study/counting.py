@@ -1,8 +1,8 @@
-"""Numbers with their noun, as every sentence of the toolkit writes them."""
+"""Numbers with their nouns, as reports and messages need them."""
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, in the plural unless it is one.
+    """Write a number with its noun, in the plural unless the number is 1.
 
     Examples
     --------

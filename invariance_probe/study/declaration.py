@@ -15,15 +15,15 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field
 
 Place = tuple[str | int, ...]
-"""Where in a study something stands: the keys and list positions from its root."""
+"""Where something is in a study: the keys and list positions from its root."""
 Problem = tuple[Place, Any, str]
-"""Where in a study, the value got there, and what is wrong with it and what to do."""
+"""A problem: its place, the value there, what is wrong and what to do."""
 
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Names that become part of a file's or folder's name."""
+"""Pattern of the names that become part of a file or folder name."""
 LONGEST_NAME = 200
-"""Characters of such a name; file systems allow 255, and a report adds some of its own."""
+"""Longest such name; file systems allow 255 characters, and reports add some."""
 
 
 class NamesArray:
@@ -43,14 +43,14 @@ class Declaration(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
-    # Not fields: in no dump, no comparison, and no copy.
+    # Not fields, so they are not dumped, compared or copied.
     __slots__ = ("_arrays", "_canonical")
 
     def canonical(self) -> str:
-        """Canonical JSON of this declaration.
+        """Return the canonical JSON of this declaration.
 
-        It is written once and kept, because the runs of a plan share most of their
-        parts.
+        It is computed once and kept, because the runs of a plan have most of their
+        parts in common.
         """
         known: str | None = getattr(self, "_canonical", None)
         if known is None:
@@ -97,15 +97,15 @@ class MethodDeclaration(Declaration):
 
 @dataclass(frozen=True)
 class DoseWords:
-    """How reports speak of the doses of a declaration that can be swept.
+    """Words for the doses of a declaration in reports.
 
     Attributes
     ----------
     in_sentence
-        A dose within a sentence. `{dose:g}` stands for the dose, `{percent:g}` for the
+        Template of a dose within a sentence. `{dose:g}` stands for the dose, `{percent:g}` for the
         dose in percent, and `{apart}` for the distance of paired windows in time.
     on_axis
-        The doses along the axis of a figure.
+        Label of the axis of a figure that shows the doses.
     """
 
     in_sentence: str
@@ -118,14 +118,14 @@ class Swept(Declaration):
     identity: ClassVar[dict[str, float]]
     """The fields that can be swept, each with the dose that changes nothing."""
     words: ClassVar[DoseWords]
-    """How reports speak of its doses."""
+    """Words for its doses in reports."""
 
 
 D = TypeVar("D", bound=Declaration)
 
 
 def members(union: Any, base: type[D]) -> tuple[type[D], ...]:
-    """The classes of a union that are derived from a base class.
+    """Return the classes of a union that are derived from a base class.
 
     Parameters
     ----------
@@ -139,10 +139,10 @@ def members(union: Any, base: type[D]) -> tuple[type[D], ...]:
 
 
 def added(default: Any) -> Any:
-    """Field that was added after results had been stored.
+    """Declare a field that was added after results had been stored.
 
-    At its default it is left out of every dump, so that the keys of results stored
-    earlier do not change.
+    At its default it is left out of every dump, so that the keys of earlier results do
+    not change.
     """
     return Field(default=default, exclude_if=lambda value: value == default)
 
@@ -160,12 +160,12 @@ def canonical_json(value: Any) -> str:
 
 
 def sha256_of(value: Any) -> str:
-    """Hexadecimal SHA-256 of the canonical JSON of plain JSON data."""
+    """Return the hexadecimal SHA-256 of the canonical JSON of plain data."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def canonical_field(value: Any) -> str:
-    """Write one field as it appears in the canonical JSON of its declaration."""
+    """Write the value of a field as in the canonical JSON of its declaration."""
     if isinstance(value, Declaration):
         return value.canonical()
     write = _SCALARS.get(type(value))
@@ -179,7 +179,7 @@ def _number(value: float) -> str:
 
 
 _WHOLE = 2.0**53
-"""Below this size a float can hold every whole number."""
+"""Up to this size a float can hold every whole number exactly."""
 _SCALARS: dict[type, Callable[[Any], str]] = {
     str: encode_basestring,
     int: repr,

@@ -1,9 +1,12 @@
 """The fields of a study: recordings, target, views, method, axes, hypotheses.
 
-In: the values of a YAML study. Out: a frozen `Design`, and what follows from it (the
-doses and arms of an axis, the study under another setting). Each field checks its own
-range. What two fields must agree on is checked in `study.consistency`, once a design
-becomes a `Study`.
+In: the values of a YAML study. Out: a frozen `Design`, and what follows from it, such as
+the doses and arms of an axis. Each field checks its own range. Contradictions between
+fields are found in `study.consistency`, when a design becomes a `Study`.
+
+A stage of the views (a pairing or an augmentation) has a dose. An axis sweeps it; its
+`path`, such as `unit_dropout.rate`, names the kind of stage and the field. The identity
+dose changes nothing.
 """
 
 import math
@@ -35,19 +38,19 @@ from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.views import POOL, Views
 
 TEST_BLOCKS = 8
-"""Fewest test blocks per session on which the two-way variance may rest."""
+"""Fewest test blocks per session from which a variance may be estimated."""
 
 
 class Within(Declaration):
-    """The states that windows lie in, such as awake.
+    """States to which windows are restricted, such as waking.
 
-    They are the bins where an array of the recording has one of the given values.
+    A bin counts where an array of the recording has one of the given values.
     """
 
     array: ArrayName
     """Name of the integer array (time,) that holds the state of each bin."""
     values: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Values of that array that mark the bins to use."""
+    """Values of that array in the bins to use."""
 
 
 class Window(Declaration):
@@ -56,10 +59,10 @@ class Window(Declaration):
     length_bins: Annotated[int, Field(ge=1)] = 1
     """Length of a window in bins."""
     within: Within | None = added(None)
-    """The states where the target is known, such as awake.
+    """The states in which the target is known, such as waking.
 
-    Baselines, nulls, folds, probes and tests see only the bins in these states. All
-    bins if omitted.
+    Baselines, nulls, folds, probes and tests see only the bins in these states. If
+    omitted, all bins are used.
     """
 
 
@@ -73,9 +76,9 @@ class Folds(Declaration):
     """What a fold's test part is made of.
 
     `trials`: successive whole trials. `blocks`: contiguous stretches of time.
-    `sessions`: whole recorded segments. `shuffled`: windows dealt to folds one by one
-    at random; it is here only to show the harm, because a decoder can then read the
-    time.
+    `sessions`: whole recorded segments. `shuffled`: windows assigned to folds one by one
+    at random. Use `shuffled` only to show its harm: every test window then has training
+    windows beside it, so a decoder can succeed by telling the time.
     """
     count: Annotated[int, Field(ge=2, le=50)] = 5
     """Number of folds."""
@@ -84,21 +87,21 @@ class Folds(Declaration):
 
     @property
     def blocks_per_fold(self) -> int:
-        """Test blocks per fold: enough for `TEST_BLOCKS` in the whole session."""
+        """Number of test blocks per fold: a session has at least `TEST_BLOCKS`."""
         return math.ceil(TEST_BLOCKS / self.count)
 
 
 class Axis(Declaration):
-    """One swept dose: which field of a view's stage is varied, and its values."""
+    """The values over which one dose is swept."""
 
     path: str
     """The swept field as `kind.field`, for example `unit_dropout.rate`."""
     doses: Annotated[tuple[float, ...], Field(min_length=2)]
-    """The values of the field; the one that changes nothing must be among them."""
+    """The values of the field; the identity dose must be among them."""
 
 
 class Sweep(Declaration):
-    """A further setting that is crossed with the axes.
+    """A further setting to vary, in combination with every dose of the axes.
 
     For example `training.steps`, `method`, `data.fraction`, or the dose of another
     stage of the views (an interaction).
@@ -159,10 +162,10 @@ class Design(Declaration):
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
     """The claims, written before looking at any result."""
     panel: Panel | None = added(None)
-    """Further recipes under which claims about learning must hold.
+    """Further training recipes under which claims about learning must hold.
 
-    The study's own recipe always counts too. `longer`, `wider` and `other` when left
-    out.
+    They must always hold under the study's own recipe too. If omitted, the further
+    recipes are `longer`, `wider` and, if another method is licensed, `other`.
     """
     controls: tuple[SpecificityControl, ...] = ()
     """Specificity controls at the primary doses; they enter no verdict.
@@ -173,9 +176,12 @@ class Design(Declaration):
     values, and noise of the same variance where whole values are lost at their mean.
     """
     measurements: tuple[Measurement, ...] = added(())
-    """Further measurements of every session, each kind at most once; in no verdict."""
+    """Further measurements of every session, each kind at most once.
+
+    They enter no verdict.
+    """
     quick: bool = False
-    """Leave out the costly gates; no hypothesis is then confirmatory."""
+    """Whether to leave out the costly gates; no hypothesis is then confirmatory."""
 
     @property
     def probe(self) -> Probe:
@@ -185,23 +191,24 @@ class Design(Declaration):
         return LogisticProbe() if self.target.kind == "categorical" else RidgeProbe()
 
     def axis(self, path: str) -> Axis:
-        """The axis that sweeps a path."""
+        """Return the axis that sweeps a path."""
         return next(axis for axis in self.axes if axis.path == path)
 
     def identity(self, path: str) -> float:
-        """The dose of a path at which it changes nothing."""
+        """Return the identity dose of a swept path."""
         return self.views.doses()[path]
 
     def doses_of(self, path: str) -> list[float]:
-        """The doses of an axis other than its identity."""
+        """Return the doses of an axis, except its identity dose."""
         return [dose for dose in self.axis(path).doses if dose != self.identity(path)]
 
     def arms_of(self, path: str) -> tuple[str, ...]:
-        """The arms of an axis.
+        """Return the arms of an axis: the ways in which its doses are applied.
 
-        For mined pairs and pairs across states they are the sources of the distant
-        partners; a quick study leaves out `oracle`. A jitter has the arm `independent`
-        only, and an adversary has no arm `paired`.
+        For a corruption they say how random draws are shared. For mined pairs and pairs
+        across states they are the sources of the distant partners; a quick study leaves
+        out `oracle`. A jitter has the arm `independent` only, and an adversary has no arm
+        `paired`.
         """
         if path == SHARE:
             return SOURCES[: SOURCES.index("oracle")] if self.quick else SOURCES
@@ -215,8 +222,8 @@ class Design(Declaration):
     def methods(self) -> Iterator[tuple[Place, Method]]:
         """Yield every method of the study with its place.
 
-        These are the study's own method, those of its panel, the swept ones, and those
-        whose loss a measurement attacks.
+        These are the study's own method, those of its panel's recipes, those that a
+        sweep lists, and those whose loss a measurement attacks.
         """
         yield ("method",), self.method
         for i, recipe in enumerate(self.panel.recipes if self.panel else ()):
@@ -234,7 +241,7 @@ class Design(Declaration):
                 yield ("measurements", i, "of"), asked.of
 
     def is_jitter(self, path: str) -> bool:
-        """Whether a path sweeps the pairing of windows that are near in time."""
+        """Whether a path sweeps the time jitter, which pairs windows near in time."""
         return path.split(".")[0] == "time_jitter"
 
     def corrupts(self, path: str) -> bool:
@@ -246,7 +253,7 @@ class Design(Declaration):
 
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:
-        """The hypotheses about what a dose costs (all that are not contrasts)."""
+        """The hypotheses about what a dose costs, as opposed to contrasts."""
         return tuple(
             hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis)
         )
@@ -259,21 +266,21 @@ class Design(Declaration):
         )
 
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 of the resolved study."""
+        """Return the hexadecimal SHA-256 of the study, with all defaults filled in."""
         return sha256_of(self.model_dump(mode="json"))
 
     def with_setting(
         self, path: str, value: Any
     ) -> tuple[Method, Optimisation | None, float, Views]:
-        """Training settings of the study with one swept setting put in.
+        """Return the study's training settings with one setting changed.
 
         Parameters
         ----------
         path
-            The swept setting: `training.FIELD`, `data.fraction`, `views.pool`, a path
+            The setting: `training.FIELD`, `data.fraction`, `views.pool`, a path
             of the views, `method`, or `method.FIELD`.
         value
-            Its value.
+            Its new value.
 
         Returns
         -------
@@ -282,7 +289,7 @@ class Design(Declaration):
         optimisation : Optimisation or None
             Its optimisation; None for a method in closed form.
         fraction : float
-            Part of the training windows that is used, in (0, 1].
+            Fraction of the training windows that is used, in (0, 1].
         views : Views
             The views.
 

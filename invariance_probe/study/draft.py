@@ -1,8 +1,8 @@
-"""Keep the valid parts of a wrong study, to find all its problems at once.
+"""Keep the valid parts of a study with errors, to find all errors at once.
 
-In: a study as plain data, and the places of its problems. Out: a study of the valid
-parts, with defaults in place of the others. It can be checked further; problems that
-come from a default and not from the file are dropped.
+In: a study as plain data, and the places of its errors. Out: a draft, which is a study
+of the valid parts with defaults in place of the others. The draft can be checked
+further. Problems that come from a default and not from the file are dropped.
 """
 
 import copy
@@ -42,7 +42,10 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "sweeps": ("views", "method", "panel"),
     "panel": ("hypotheses",),
 }
-"""For each section, the sections whose problems may come from a default in its place."""
+"""For each section, the sections whose checks read it.
+
+Where a default replaces the section, problems of these may come from the default.
+"""
 
 
 class _Draft(Design):
@@ -58,16 +61,17 @@ class _Draft(Design):
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """The valid parts of a wrong study.
+    """The valid parts of a study with errors.
 
     Attributes
     ----------
     study
-        These parts; they are not checked against each other.
+        The study made of these parts, which are not checked against each other.
     replaced
-        Sections that a default replaces, or that lost an entry.
+        Sections that a default replaces, or from which an entry was removed.
     kept
-        For each section that is a list, the positions in the file of the entries kept.
+        For each section that is a list, the positions in the file of its remaining
+        entries.
     """
 
     study: Study
@@ -75,9 +79,10 @@ class Draft:
     kept: Mapping[str, tuple[int, ...]]
 
     def own(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield the problems that the file itself has, at their places in the file.
+        """Yield those problems of the draft that the file itself has.
 
-        Problems that may come from a default are dropped.
+        Each is given its place in the file. Problems that may come from a default are
+        dropped.
 
         Parameters
         ----------
@@ -96,25 +101,26 @@ class Draft:
 
 
 def _dependent(replaced: Iterable[str]) -> set[str]:
-    """Sections whose problems may come from defaults in these sections."""
+    """Return the sections whose problems may come from the given defaults."""
     return {name for section in replaced for name in RESTS_ON.get(section, ())}
 
 
 def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> Draft | None:
-    """Keep the valid parts of a wrong study.
+    """Return the valid parts of a study with errors.
 
     Parameters
     ----------
     given
         The study as plain data.
     wrong
-        The place of every problem, and whether it is a key that no study has. Such a key
-        is removed alone; of any other problem, its list entry or its whole section is.
+        The place of every error, and whether the error is a key that no study has. Of
+        such an error only the key is removed; of any other, the list entry or the whole
+        section.
 
     Returns
     -------
     draft
-        None where what is left is no study either.
+        None if the remaining parts do not make a valid study.
     """
     left, replaced = copy.deepcopy(dict(given)), set()
     dropped: dict[str, set[int]] = {}
@@ -144,7 +150,7 @@ def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> D
 
 
 def _leave_out(left: dict[str, Any], place: Place) -> None:
-    """Remove a key that no study has, where it stands."""
+    """Remove the key at a place from a study given as plain data, in place."""
     node: Any = left
     for part in place[:-1]:
         inside = part in node if isinstance(node, dict) else isinstance(node, list)

@@ -1,4 +1,4 @@
-"""Encoders: networks that make a representation of a window.
+"""Encoders: networks that turn a window into its representation.
 
 In: a method's `encoder`. Out: a frozen declaration. Every encoder ends in a linear map
 to the representation. The networks themselves are in `invariance_probe.encoders`.
@@ -31,11 +31,11 @@ class MLPEncoder(Declaration):
         return self.widths[-1]
 
     def before(self, outputs: int) -> Self:
-        """Encoder with one more layer, of that many outputs."""
+        """Return the encoder followed by one more layer, with `outputs` outputs."""
         return self.model_copy(update={"widths": (*self.widths, outputs)})
 
     def with_dimensions(self, dimensions: int) -> Self:
-        """The same encoder with a representation of another size."""
+        """Return the same encoder with a representation of `dimensions` dimensions."""
         return self.model_copy(update={"widths": (*self.widths[:-1], dimensions)})
 
 
@@ -46,33 +46,34 @@ class _ToDimensions(Declaration):
     """Number of dimensions of the representation."""
 
     def before(self, outputs: int) -> Self:
-        """Encoder with that many outputs in place of the representation."""
+        """Return the encoder with `outputs` outputs in place of the representation."""
         return self.model_copy(update={"dimensions": outputs})
 
     def with_dimensions(self, dimensions: int) -> Self:
-        """The same encoder with a representation of another size."""
+        """Return the same encoder with a representation of `dimensions` dimensions."""
         return self.model_copy(update={"dimensions": dimensions})
 
 
 class ConvolutionEncoder(_ToDimensions):
     """Temporal convolutions over the bins of a window.
 
-    Batch norm and ReLU follow each convolution, and a linear map reads what is left.
+    Batch norm and ReLU follow each convolution. A linear map then reads all channels of
+    all remaining bins.
     """
 
     kind: Literal["temporal_convolution"] = "temporal_convolution"
     channels: Widths = (32, 32)
     """Number of channels of each convolution."""
     kernel_bins: Width = 3
-    """Bins that a convolution sees; where a window has fewer, all of them."""
+    """Width of each kernel in bins; cut to the number of bins that are there."""
     stride_bins: Width = 1
-    """Bins by which a convolution moves on."""
+    """Stride of each convolution in bins."""
 
 
 class GRUEncoder(_ToDimensions):
     """Gated recurrent unit over the bins of a window.
 
-    A linear map reads its last state (Cho et al. 2014, arXiv:1406.1078).
+    A linear map reads the last state (Cho et al. 2014, arXiv:1406.1078).
     """
 
     kind: Literal["gru"] = "gru"

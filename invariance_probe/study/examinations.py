@@ -1,8 +1,8 @@
 """Measurements on an encoder that is already trained and stored.
 
-In: what a plan asks for. Out: frozen declarations. Nothing is trained again: an
-examination is a field of `Run` that enters `Run.key()` and never `Run.train_key()`, so
-the encoder is the one that was trained without it.
+In: the settings that a plan chooses. Out: frozen declarations. Nothing is trained again:
+an examination is a field of `Run` that enters the key of the result (`Run.key()`) but
+not the key of the trained encoder (`Run.train_key()`).
 """
 
 from typing import Annotated, Literal
@@ -14,17 +14,18 @@ from invariance_probe.study.views import Views
 
 
 class Corruption(Declaration):
-    """Test the probe on corrupted inputs: L(d, e), and S(e).
+    """Test of an encoder on corrupted inputs, which measures L(d, e) and S(e).
 
-    L(d, e) is the loss of the probe, which was fitted on clean representations. S(e)
-    says how little representations move.
+    L(d, e) is the decoding loss of an encoder trained at dose d, on test inputs corrupted
+    at dose e; the probe was fitted on clean representations. S(e) says how little the
+    representation moves when its inputs are corrupted at e: 1 means not at all.
     """
 
     kind: Literal["corruption"] = "corruption"
     inputs: Views
     """How the test inputs are corrupted.
 
-    One transform at the test dose, on whole activity.
+    These views have one transform, at the test dose, and do not split counts.
     """
     axis: str
     """Path of the corruption, `kind.field`."""
@@ -35,7 +36,11 @@ class Corruption(Declaration):
 
 
 class Detection(Declaration):
-    """Tell which of two representations of a window is of the corrupted input."""
+    """How visible a corruption is in the representation.
+
+    A classifier gets two representations of a window, of the clean and of the corrupted
+    input, and has to pick the corrupted one.
+    """
 
     kind: Literal["detection"] = "detection"
     inputs: Views
@@ -52,9 +57,9 @@ class Detection(Declaration):
 
 
 class Comparison(Declaration):
-    """Compare clean representations with those of a dose-0 encoder.
+    """Similarity of an encoder's representations to those of a dose-0 encoder.
 
-    Both are of the test windows.
+    Both encoders read the same clean test windows.
     """
 
     kind: Literal["comparison"] = "comparison"
@@ -63,7 +68,7 @@ class Comparison(Declaration):
 
 
 class ByClass(Declaration):
-    """Split the clean decoding loss by the class of a categorical target."""
+    """Clean decoding loss of each class of a categorical target."""
 
     kind: Literal["by_class"] = "by_class"
 

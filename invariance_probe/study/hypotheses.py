@@ -1,7 +1,7 @@
 """The hypotheses of a study, written before any result is seen.
 
-In: the entries of a study's `hypotheses`. Out: frozen claims: what is predicted, at
-which dose, within which margin. Nothing is judged here.
+In: the entries of a study's `hypotheses`. Out: frozen claims, which say what is
+predicted, at which dose, and within which margin. Nothing is judged here.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -41,20 +41,28 @@ class Hypothesis(Declaration):
     axis: str
     """The swept path, `kind.field`."""
     dose: float
-    """The primary dose: one of the doses of the axis, not its identity."""
+    """The primary dose: one of the doses of the axis, but not its identity dose."""
     margin: Margin
     """The smallest effect that matters."""
     share: Annotated[float, Field(gt=0, le=0.5)] = added(0.25)
-    """Fraction of the units that separates `few` carriers from a `spread` target."""
+    """Fraction of the units that separates the findings `few` and `spread`.
+
+    Let K_s be the number of units that suffice for half of what all units decode, and
+    K_n the number whose loss leaves less than half. `few`: K_s + K_n is below this
+    fraction of the units. `spread`: K_n is above it.
+    """
     group: str | None = None
     """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
-    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
+    """Whether it belongs to the study's confirmatory hypotheses.
+
+    Their p values are adjusted together (Holm); exploratory ones are not adjusted.
+    """
 
     needs: ClassVar[tuple[Baseline, ...]] = ()
     """Measurements of every session that only this kind of hypothesis reads."""
     experimental: ClassVar[bool] = False
-    """Whether it counts as exploratory whatever its role says."""
+    """Whether it counts as exploratory, whatever its role says."""
     arms: ClassVar[tuple[str, ...]] = ("independent", "shared")
     """The arms that are compared at the primary dose."""
 
@@ -65,7 +73,7 @@ class Hypothesis(Declaration):
 
 
 class Superiority(Declaration):
-    """The margin that a benefit has to exceed, with the reason."""
+    """The margin that a benefit must exceed, with the reason."""
 
     fraction_of_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The margin as a fraction of the decodable range."""
@@ -78,16 +86,16 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
     "mined.share": ("local", "random", "shifted"),
     "state.share": ("local", "other_state", "time_shuffled", "unit_permuted"),
 }
-"""Default controls that distant pairs have to beat, by axis."""
+"""The controls of each axis of distant pairs; pairs must beat them to help."""
 EXPERIMENTAL = ("state.share",)
 """Axes on which a contrast never counts as confirmatory."""
 
 
 class Contrast(Declaration):
-    """One claim that distant pairs help.
+    """One claim that pairs of distant windows help.
 
-    It says that the decoding loss with distant pairs is lower than with every control,
-    at one share of distant pairs.
+    It says that, at one share of distant pairs, the decoding loss is lower with them
+    than with every control.
     """
 
     kind: Literal["contrast"]
@@ -101,9 +109,9 @@ class Contrast(Declaration):
     dose: float
     """Fraction of the pairs that are distant: one of the doses of the axis, not 0."""
     margin: Superiority = Superiority()
-    """What the benefit has to exceed."""
+    """The margin that the benefit must exceed."""
     controls: Annotated[tuple[Control, ...], Field(min_length=2)] = ("local", "random", "shifted")
-    """The controls, all of which mined pairs have to beat.
+    """The controls, all of which mined pairs must beat.
 
     On `mined.share` they must include `local` and `random`. On `state.share` they are
     `local`, `other_state`, `time_shuffled` and `unit_permuted`, all four; these are
@@ -112,7 +120,10 @@ class Contrast(Declaration):
     group: str | None = None
     """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
-    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
+    """Whether it belongs to the study's confirmatory hypotheses.
+
+    Their p values are adjusted together (Holm); exploratory ones are not adjusted.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -158,7 +169,7 @@ AnyHypothesis = Annotated[
         ),
     ),
 ]
-"""A claim about what a dose costs (which names no kind), or a contrast.
+"""A claim about what a dose costs, which has no key `kind`, or a contrast.
 
-A kind of hypothesis that is about no swept path has the axis "", dose 0 and no arms.
+A kind of hypothesis that is about no swept dose has the axis "", dose 0 and no arms.
 """

@@ -1,8 +1,8 @@
 """Read a study from its YAML file.
 
-In: a file, and values that replace some of its own. Out: a `Study`, or every error at
-once, each as `file:line:col: path: what is wrong`. Recordings are read only by a function
-that the caller gives, and only where the file has errors.
+In: a file, and values that override some of those in it. Out: a `Study`, or every error
+at once, each as `file:line:col: path: what is wrong`. Recordings are read only if the
+file has errors, and then by a function that the caller passes in.
 """
 
 import io
@@ -31,7 +31,7 @@ from invariance_probe.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """A study with where it was written, so that problems found later name it too.
+    """A study with its file, whose lines problems that are found later can name.
 
     Attributes
     ----------
@@ -74,14 +74,14 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     path
         The file.
     overrides
-        `dotted.path=value` strings that replace values for this call. The value is read
-        as YAML.
+        Strings of the form `dotted.path=value`, each of which replaces one value of the
+        file for this call. The value is read as YAML.
 
     Returns
     -------
     study
-        The study; its recordings are not read. It remembers its file, from whose folder
-        relative paths start.
+        The study; its recordings are not read. It remembers its file, and relative paths
+        start from the folder of that file.
 
     Raises
     ------
@@ -102,24 +102,24 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 
 Look = Callable[[Study, Path], Iterable[Problem]]
-"""Finds what is wrong with a study's recordings, given the folder of the study."""
+"""Function of a study and its folder that finds problems of the recordings."""
 
 
 def open_study(
     path: str | Path, overrides: Sequence[str] = (), look: Look | None = None
 ) -> StudyFile:
-    """Read the study of a YAML file, and remember where its values stand.
+    """Read the study of a YAML file, and remember the line of every value.
 
     Parameters
     ----------
     path
         The file.
     overrides
-        Values that replace some of its own; see `load_study`.
+        Values that replace some of those in the file; see `load_study`.
     look
-        Finds problems of the recordings. It is called only where the file has errors,
-        with the parts of the study that can be read, so that problems of the file and of
-        the recordings are told together.
+        Finds problems of the recordings. It is called only if the file has errors, with
+        the parts of the study that can be read, so that problems of the file and of the
+        recordings are reported together.
 
     Returns
     -------
@@ -149,10 +149,9 @@ def open_study(
 def _further(
     error: ValidationError, tree: CommentedMap, base: Path, look: Look | None
 ) -> list[Problem]:
-    """Find what else is wrong with a study that was refused.
+    """Find further problems of a study that was refused.
 
-    The parts that are right are checked against each other, and their recordings by
-    `look`.
+    The valid parts are checked against each other, and their recordings by `look`.
     """
     items = error.errors()
     wrong = [
@@ -212,7 +211,7 @@ def _parse(path: Path) -> CommentedMap:
         mark = error.problem_mark
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
         raise StudyError(
-            f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} stands twice; keep one"
+            f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} appears twice; keep one"
         ) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -284,13 +283,13 @@ def _problems(
     """Translate pydantic's errors into places in the file and plain reasons."""
     items = error.errors()
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
-    # A list that is too short only because its entries were refused is not told.
+    # A list that is too short only because its entries were refused is not reported.
     told = [item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)]
     return [(_place(item["loc"], tree, item["type"]), _reason(item, declared)) for item in told]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
-    """The place in the file of an error's location.
+    """Turn the location of one of pydantic's errors into a place in the file.
 
     Pydantic puts the tags of unions into a location. They are not in the file, so they
     are dropped.
@@ -311,7 +310,7 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
 
 
 def _reason(item: Any, declared: type[Declaration]) -> str:
-    """Say what is wrong, by one of pydantic's errors."""
+    """Say in plain words what one of pydantic's errors means."""
     kind, context, got = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
         place = item["loc"]
@@ -339,7 +338,7 @@ def _reason(item: Any, declared: type[Declaration]) -> str:
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:
-    """Name the allowed word that was perhaps meant, or all allowed words."""
+    """Suggest the allowed word closest to `got`, or list all allowed words."""
     close = get_close_matches(got, allowed, n=1)
     return (
         f" Did you mean {close[0]!r}?"
@@ -351,7 +350,7 @@ def _hint(got: str, allowed: Sequence[str]) -> str:
 
 
 def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> list[str]:
-    """The keys that may stand beside the one at a location."""
+    """Return the keys that are allowed at the same level as a location's."""
     schema = declared.model_json_schema()
     node: Any = schema
     for part in place[:-1]:
@@ -360,7 +359,7 @@ def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> lis
 
 
 def _step(schema: Any, node: Any, part: str | int) -> Any:
-    """Follow one part of a location in a JSON Schema.
+    """Return the node of a JSON Schema to which one part of a location leads.
 
     A part is a position in a list, a key, or the tag of a union.
     """
@@ -387,7 +386,7 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
 
 
 def _resolve(schema: Any, node: Any) -> Any:
-    """Follow references of a JSON Schema to what they refer to."""
+    """Return the node of a JSON Schema to which a node's references lead."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return node

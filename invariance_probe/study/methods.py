@@ -1,13 +1,13 @@
 """SSL methods that a study can declare, each with its encoder and settings.
 
-Beside them stand the two methods that contrast by labels and serve as ceilings
-(`supcon`, `y_aware`), and the measurement `reliance`, which attacks a method's loss.
-In: the fields of a study's `method`. Out: frozen declarations, and a table of all
-methods and measurements by kind. Nothing here trains.
+The module also has two methods that contrast by labels and serve as ceilings (`supcon`,
+`y_aware`), and the measurement `reliance`, which finds the units that a method's loss
+relies on. In: the fields of a study's `method`. Out: frozen declarations, and a table
+of all methods and measurements by kind. Nothing here trains.
 
-Defaults are the settings at which a method passes the retention gate on the simulated
-recordings and on monkey reach data (docs/science.md has the figures). `preset` names
-published settings instead.
+With its default settings, a method trained at dose 0 keeps at least half of the
+decodable range on the simulated recordings and on monkey reach data (the retention gate
+of docs/science.md). `preset` names published settings instead.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -51,11 +51,10 @@ class Negatives(Declaration):
     same_trial: bool = True
     """Whether windows of the anchor's own trial may be negatives."""
     gap_s: Seconds = 0.0
-    """Windows that start less than this from the anchor are no negatives (seconds).
+    """Negatives start at least this far from the anchor (seconds).
 
-    Any gap above 0, however short, also leaves out windows that share bins with the
-    anchor (in-window masking). An anchor without any negative left adds nothing to the
-    loss.
+    Any gap above 0, however short, also excludes windows that share bins with the anchor
+    (in-window masking). An anchor that has no negatives left adds nothing to the loss.
     """
 
     @model_validator(mode="after")
@@ -63,27 +62,27 @@ class Negatives(Declaration):
         if self.scope == "trial" and not self.same_trial:
             raise ValueError(
                 "scope 'trial' takes negatives from the anchor's own trial only, "
-                "and same_trial false from any but that: none is left; "
+                "and same_trial false excludes that trial, so none is left; "
                 "use scope 'session', or same_trial true"
             )
         return self
 
 
 class TrainedMethod(MethodDeclaration):
-    """What all methods that learn by gradient descent have in common."""
+    """The fields that all methods trained by gradient descent have in common."""
 
     pairs_in_time: ClassVar[str] = ""
-    """The field by which the method chooses its own windows in time.
+    """Path of the field that says which windows in time the method puts together.
 
-    Empty where the pairing of the views chooses them.
+    It is empty if this is left to the pairing of the views.
     """
 
     encoder: Encoder = MLPEncoder()
     """The network that makes the representation."""
     training: TrainingChanges | None = added(None)
-    """Changes of the study's `training` for this method."""
+    """Changes to the study's `training` for this method."""
     preset: Annotated[str | None, Field(exclude=True)] = None
-    """Published settings (`study/presets.py`); fields beside it override them."""
+    """Name of published settings (`study/presets.py`); other fields win."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,11 +90,11 @@ class TrainedMethod(MethodDeclaration):
         return with_preset(given, cls.model_fields["kind"].default)
 
     def optimisation(self, common: Optimisation) -> Optimisation:
-        """A study's optimisation with this method's changes."""
+        """Return a study's optimisation with this method's changes."""
         return common if self.training is None else self.training.applied(common)
 
     def with_dimensions(self, dimensions: int) -> Self:
-        """The same method with a representation of another size."""
+        """Return the same method with a representation of `dimensions` dimensions."""
         return self.model_copy(update={"encoder": self.encoder.with_dimensions(dimensions)})
 
 
@@ -107,7 +106,7 @@ class SimCLR(TrainedMethod):
 
     kind: Literal["simclr"] = "simclr"
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = added(Negatives())
@@ -123,15 +122,15 @@ class MoCo(TrainedMethod):
 
     kind: Literal["moco"] = "moco"
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     queue: Annotated[int, Field(ge=4)] = 256
-    """Number of embeddings that are kept, one per window.
+    """Number of embeddings in the queue, one per window.
 
-    Use far fewer than the session has windows; otherwise most of the queue is of
-    windows that the batch holds too.
+    Use far fewer than the session has windows. Otherwise most embeddings in the queue
+    are of windows that the batch contains too.
     """
     key_decay: Decay = 0.99
-    """Decay per step of the moving average that is the slow copy."""
+    """Decay per step of the moving average of weights that makes the slow copy."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = Negatives()
@@ -146,7 +145,7 @@ class BYOL(TrainedMethod):
 
     kind: Literal["byol"] = "byol"
     target_decay: Decay = 0.98
-    """First decay of the target's moving average; it rises to 1 by a cosine."""
+    """Initial decay of the target's moving average; it rises to 1 along a cosine."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     predictor: Widths = (64,)
@@ -204,14 +203,14 @@ class VICReg(TrainedMethod):
 
 
 class MYOW(TrainedMethod):
-    """MYOW: BYOL that also predicts views mined at other times.
+    """MYOW: BYOL that also predicts views mined from other times.
 
-    A mined view is of a similar window (Azabou et al. 2021, arXiv:2102.10106).
+    A mined view comes from a similar window (Azabou et al. 2021, arXiv:2102.10106).
     """
 
     kind: Literal["myow"] = "myow"
     target_decay: Decay = 0.98
-    """First decay of the target's moving average; it rises to 1 by a cosine."""
+    """Initial decay of the target's moving average; it rises to 1 along a cosine."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     predictor: Widths = (64,)
@@ -221,28 +220,28 @@ class MYOW(TrainedMethod):
     mined_predictor: Widths = (32,)
     """Hidden widths of the predictor of mined views."""
     neighbours: Width = 5
-    """A mined view is one of this many nearest views of the batch.
+    """A mined view is drawn from this many nearest views of the batch.
 
-    Nearness is the cosine between representations. Each window of the batch has two
-    views.
+    Views are near if the cosine between their representations is high. Each window of
+    the batch has two views.
     """
     gap_s: Seconds = 10.0
     """Windows that start less than this from the anchor are not mined (seconds).
 
-    Windows of the anchor's own trial are not mined either, where other trials offer at
-    least as many windows as there are `neighbours`.
+    Windows of the anchor's own trial are not mined either, provided that other trials
+    have at least `neighbours` windows to offer.
     """
     mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Share of the loss that mined views have once they are warm.
+    """Final weight of mined views in the loss; the other views have the rest.
 
-    A larger share loses more of fast, faint codes, because the mined neighbours of a
-    window are then alike in slow or strong signals instead (`mined_agreement` measures
-    how far).
+    With a large weight models lose codes that are fast and weak, because the neighbours
+    of a window are alike in slow or strong signals instead. The `agreement` of mined
+    pairs in a run's results says how often they share the target.
     """
     mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Fraction of the steps before mining starts.
+    """Fraction of the training steps before mining starts.
 
-    The weight then rises over as many steps again.
+    The weight of mined views then rises over as many steps again.
     """
     partners: Literal["mined", "random"] = added("mined")
     """Which views are predicted.
@@ -253,9 +252,9 @@ class MYOW(TrainedMethod):
 
 
 class SwapVAE(TrainedMethod):
-    """Swap-VAE: rebuild a view from the other's content and its own style.
+    """Swap-VAE: reconstruct a view from the other's content and its own style.
 
-    What is rebuilt are the view's counts (Liu et al. 2021, arXiv:2111.02338).
+    The counts of the view are reconstructed (Liu et al. 2021, arXiv:2111.02338).
     """
 
     kind: Literal["swap_vae"] = "swap_vae"
@@ -273,7 +272,7 @@ class SwapVAE(TrainedMethod):
     Both the divergence and the reconstruction are in nats per window.
     """
     alignment: Weight = 1.0
-    """Weight of the squared distance between the contents as unit vectors (beta)."""
+    """Weight of the squared distance between contents, as unit vectors (beta)."""
 
     @property
     def style_dimensions(self) -> int:
@@ -286,13 +285,13 @@ class SwapVAE(TrainedMethod):
             raise ValueError(
                 f"style {self.style:g} of a representation of {self.encoder.dimensions} "
                 "dimensions leaves content or style without any; "
-                "use a part nearer one half, or a wider representation"
+                "use a fraction closer to one half, or a wider representation"
             )
         return self
 
 
 class CPC(TrainedMethod):
-    """CPC: tell the windows that follow a context from other windows.
+    """CPC: pick the windows that follow a context out of other windows.
 
     van den Oord et al. 2018, arXiv:1807.03748.
     """
@@ -301,14 +300,14 @@ class CPC(TrainedMethod):
 
     kind: Literal["cpc"] = "cpc"
     context_windows: Width = 4
-    """Successive windows that a recurrent network reads before it predicts."""
+    """Number of windows that a recurrent network reads before it predicts."""
     gap_bins: Gap = 0
-    """Bins left out between successive windows, which never share a bin."""
+    """Number of bins left out between successive windows, which never overlap."""
     horizons: Horizons = (1, 2)
-    """How many windows after the context the predicted windows are, ascending.
+    """Positions of the predicted windows after the context, ascending.
 
-    1 is the next window. In seconds, from start to start, a horizon is: horizon x
-    (window.length_bins + gap_bins) x bin_s.
+    1 is the next window. From the start of the last context window, a horizon is
+    horizon x (window.length_bins + gap_bins) x bin_s seconds away.
     """
     context_width: Width = 32
     """Width of the recurrent network's state."""
@@ -319,18 +318,20 @@ class CPC(TrainedMethod):
 class PBL(TrainedMethod):
     """PBL: predict later latents from a belief, and the belief from its latent.
 
-    Guo et al. 2020, arXiv:2004.14646.
+    The belief is the state of a recurrent network that has read the windows up to now;
+    the latent is the encoder's output for one window (Guo et al. 2020,
+    arXiv:2004.14646).
     """
 
     pairs_in_time: ClassVar[str] = "method.horizons"
 
     kind: Literal["pbl"] = "pbl"
     context_windows: Width = 4
-    """Successive windows that a recurrent network reads to form the belief."""
+    """Number of windows that a recurrent network reads to form the belief."""
     gap_bins: Gap = 0
-    """Bins left out between successive windows, which never share a bin."""
+    """Number of bins left out between successive windows, which never overlap."""
     horizons: Horizons = (1, 2)
-    """How many windows after the context are predicted, ascending; see `cpc`."""
+    """Positions of the predicted windows after the context, ascending; see `cpc`."""
     context_width: Width = 32
     """Width of the belief: the recurrent network's state."""
     predictor: Widths = (64,)
@@ -340,13 +341,13 @@ class PBL(TrainedMethod):
 def _check_distances(near_s: float, far_s: float) -> None:
     if near_s > far_s:
         raise ValueError(
-            f"near_s {near_s:g} is more than far_s {far_s:g}: a window would be near and far "
-            "at once; use a larger far_s"
+            f"near_s {near_s:g} is more than far_s {far_s:g}, so a window could be near and "
+            "far at once; use a larger far_s"
         )
 
 
 class RelativePositioning(TrainedMethod):
-    """Relative positioning: tell pairs of near windows from pairs of far ones.
+    """Relative positioning: classify pairs of windows as near or far in time.
 
     Banville et al. 2021, arXiv:2007.16104.
     """
@@ -357,7 +358,7 @@ class RelativePositioning(TrainedMethod):
     near_s: Annotated[float, Field(gt=0)] = 0.2
     """Windows that start at most this far apart are near (tau_pos, seconds).
 
-    They share no bin, and lie in one trial or gap-free stretch.
+    They do not overlap, and lie in the same trial or gap-free stretch.
     """
     far_s: Annotated[float, Field(gt=0)] = 2.0
     """Windows that start more than this apart are far (tau_neg, seconds)."""
@@ -369,7 +370,7 @@ class RelativePositioning(TrainedMethod):
 
 
 class TemporalShuffling(TrainedMethod):
-    """Temporal shuffling: tell ordered triplets of windows from shuffled ones.
+    """Temporal shuffling: classify triplets of windows as ordered or shuffled.
 
     Banville et al. 2021, arXiv:2007.16104.
     """
@@ -380,24 +381,25 @@ class TemporalShuffling(TrainedMethod):
     near_s: Annotated[float, Field(gt=0)] = 0.4
     """The outer windows of a triplet start at most this far apart (tau_pos, seconds).
 
-    The three windows of a triplet share no bin.
+    The three windows of a triplet do not overlap.
     """
     far_s: Annotated[float, Field(gt=0)] = 2.0
     """Least distance of a shuffled triplet's middle window (tau_neg, seconds).
 
-    It starts more than this from both other windows. Not read when `signed`.
+    It starts more than this from both other windows. Ignored when `signed`.
     """
     signed: bool = False
-    """Whether the direction of time is to be told.
+    """Whether the task is to recognise the direction of time.
 
-    False, as published: absolute differences and mirrored triplets, which cannot tell
-    the direction of time. True: the differences keep their sign, and a triplet is to be
-    told from its own reverse (the arrow of time).
+    False, as published: the classifier sees absolute differences between windows, and
+    triplets are mirrored, so the direction of time plays no part. True: the differences
+    keep their sign, and a triplet must be distinguished from its own reverse.
     """
     head: Widths = (32,)
-    """Hidden widths of the signed readout; read only when `signed`.
+    """Hidden widths of the classifier when `signed`; otherwise ignored.
 
-    A linear readout would see drift, but no arrow of time in a stationary process.
+    A linear classifier would see drift, but not the arrow of time of a stationary
+    process.
     """
 
     @model_validator(mode="after")
@@ -408,10 +410,11 @@ class TemporalShuffling(TrainedMethod):
 
 
 class MaskedSequence(TrainedMethod):
-    """Masked sequence: tell masked latents from others of the same sequence.
+    """Masked sequence: identify the latents of masked windows of a sequence.
 
-    Spans of a sequence are masked, and the latent behind each masked window is to be
-    told from other latents of the sequence (Kostas et al. 2021, arXiv:2101.12037).
+    Spans of a sequence of windows are masked. From the rest, the latent of each masked
+    window must be picked out of other latents of the sequence (Kostas et al. 2021,
+    arXiv:2101.12037).
     """
 
     pairs_in_time: ClassVar[str] = "method.sequence_windows"
@@ -420,34 +423,34 @@ class MaskedSequence(TrainedMethod):
     sequence_windows: Annotated[int, Field(ge=4)] = 16
     """Number of successive windows in a sequence.
 
-    The sequence should be longer than the time constant of what is to be found in it.
+    The sequence should be longer than the time constant of the code of interest.
     """
     gap_bins: Gap = 0
-    """Bins left out between successive windows, which never share a bin."""
+    """Number of bins left out between successive windows, which never overlap."""
     span_start: Annotated[float, Field(gt=0, lt=1)] = 0.4
     """Probability that a masked span starts at a window."""
     span_windows: Width = 1
     """Length of a masked span, in windows."""
     distractors: Width = 10
-    """Other windows of the sequence that a masked one is told from.
+    """Number of other latents out of which a masked window's latent is picked.
 
-    All of them where there are fewer.
+    All other windows of the sequence, if there are fewer.
     """
     temperature: Temperature = 0.3
-    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
     """Width of the tokens of the transformer that reads the sequence."""
     position_windows: Width = 5
-    """Windows that the convolution before the transformer sees; an odd number.
+    """Kernel of the convolution before the transformer, in windows; odd.
 
-    The convolution tells a token its place by its neighbours.
+    The convolution informs each token about its position by mixing in its neighbours.
     """
     heads: Width = 4
-    """Attention heads of the transformer; they divide `context_width`."""
+    """Number of attention heads of the transformer; a divisor of `context_width`."""
     layers: Width = 1
-    """Layers of the transformer."""
+    """Number of layers of the transformer."""
 
     @model_validator(mode="after")
     def _can_be_solved(self) -> Self:
@@ -470,7 +473,7 @@ class MaskedSequence(TrainedMethod):
 
 
 class SupCon(TrainedMethod):
-    """SupCon: contrast with windows of the same class as positives.
+    """SupCon: contrastive learning with all windows of a class as positives.
 
     It reads the target, so it is a ceiling and not SSL (Khosla et al. 2020,
     arXiv:2004.11362).
@@ -479,13 +482,13 @@ class SupCon(TrainedMethod):
     kind: Literal["supcon"] = "supcon"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
 
 
 class YAware(TrainedMethod):
-    """y-aware: contrast with positives weighted by a kernel of the target.
+    """y-aware: contrastive learning with positives weighted by a target kernel.
 
     It reads the target, so it is a ceiling and not SSL (Dufumier et al. 2021,
     arXiv:2106.08808).
@@ -494,7 +497,7 @@ class YAware(TrainedMethod):
     kind: Literal["y_aware"] = "y_aware"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
+    """Temperature of the loss; a low one gives similar negatives more weight."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
@@ -504,7 +507,7 @@ class YAware(TrainedMethod):
 class LinearSSL(MethodDeclaration):
     """Closed-form linear SSL: the directions that the two views share best.
 
-    They follow from the expected moments of the views, so no training steps are needed.
+    They are computed from the expected moments of the views, without training steps.
     """
 
     pairs_in_time: ClassVar[str] = ""
@@ -516,7 +519,7 @@ class LinearSSL(MethodDeclaration):
     """Added to the within-view variances, as a fraction of their mean."""
 
     def optimisation(self, common: Optimisation) -> None:
-        """None: nothing is optimised by steps."""
+        """Return None, because a closed form needs no optimisation."""
         return None
 
 
@@ -542,43 +545,48 @@ Method = Annotated[
 
 
 class Reliance(MethodDeclaration):
-    """Which few units an SSL loss, a refitted and a fixed decoder rely on.
+    """Which few units a trained SSL model and two decoders rely on.
 
-    For every fold and seed, a set of units is chosen for each of the three, on data to
-    which that loss or decoder was not fitted. All sets are then scored by all three, on
-    other test windows.
+    The three targets of the search are the model's SSL loss, a decoder that is refitted
+    without the removed units, and one whose weights stay fixed. For every fold and seed,
+    a set of units is chosen to harm each target most, on data to which that target was
+    not fitted. The harm of every set to all three is then measured on other test
+    windows.
     """
 
     choosing: ClassVar[int] = 4
-    """Batches that choose for each batch that scores.
+    """Number of batches used to choose sets, per batch used to score them.
 
-    There are more of them because the largest of many noisy losses is chosen.
+    Choosing needs more because the largest of many noisy losses is taken.
     """
     screening: ClassVar[int] = 2
-    """Batches on which all units are tried at each step of a choice."""
+    """Number of batches on which all units are tried at each step of a choice."""
     finalists: ClassVar[int] = 16
-    """Most harmful units that are tried again on all choosing batches."""
+    """Number of most harmful units that are then tried on all choosing batches."""
 
     kind: Literal["reliance"] = "reliance"
     of: Method = SimCLR()
-    """The method whose loss is attacked.
+    """The SSL method whose models are examined.
 
-    Its models are trained at the identity dose and are not stored.
+    The models are trained for this purpose at the identity dose, and are not stored.
     """
     budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
-    """Sizes of the sets, in units."""
+    """Numbers of units in the sets."""
     masks: Annotated[int, Field(ge=200)] = 200
-    """Rate-matched random sets that each chosen set is compared with."""
+    """Number of rate-matched random sets that each chosen set is compared with."""
     batches: Annotated[int, Field(ge=1)] = 2
-    """Number of batches on which the loss scores a set.
+    """Number of batches on which the SSL loss without a set is measured.
 
-    Four times as many choose the set, and as many set its scale. A batch has the size
-    that the method trains on, or the number of windows in the smallest half of a fold's
-    test part where that is less.
+    Four times as many are used to choose the set, and four times as many to measure the
+    scale of the loss. A batch has the size that the method trains with, or the number of
+    windows in the smallest half of a fold's test part if that is less.
     """
 
     def passes(self, units: int) -> int:
-        """Forward passes of the trained model that an attack on so many units makes."""
+        """Return the number of forward passes that the search and scoring make.
+
+        They go through one trained model of a session with `units` units.
+        """
         choosing = max(self.budgets) * (
             units * self.screening + self.finalists * self.choosing * self.batches
         )
@@ -596,8 +604,8 @@ class Reliance(MethodDeclaration):
         reasons: dict[type, str] = {
             LinearSSL: "has a closed form and no loss by batches",
             SwapVAE: "has to reconstruct the units that are removed",
-            SupCon: "reads the target, and is no SSL",
-            YAware: "reads the target, and is no SSL",
+            SupCon: "reads the target, so it is not SSL",
+            YAware: "reads the target, so it is not SSL",
         }  # fmt: skip
         if (why := reasons.get(type(of))) is not None:
             raise ValueError(
@@ -614,4 +622,4 @@ DECLARED_METHODS: dict[str, type[MethodDeclaration]] = {
     for union in (Method, Baseline, Reliance)
     for declared in members(union, MethodDeclaration)
 }
-"""Every method and measurement by its kind."""
+"""The declaration of every method and measurement, by its kind."""

@@ -12,11 +12,11 @@ TEMPLATES = {
     "jitter": "whether a code is smooth in time",
     "simulated": "a world of known truth, which runs as it is",
 }
-"""What each template's study asks, by its name."""
+"""What each template's study is about, by the template's name."""
 
 
 def template_text(name: str) -> str:
-    """Read the text of a template.
+    """Return the text of a template.
 
     Raises
     ------

@@ -1,10 +1,11 @@
-"""Null targets that a decoder has to beat before anything else is believed.
+"""Null targets: the true target must be decoded better than these.
 
-A null target is one that the activity cannot know. In: a study's `null`. Out: a frozen
-declaration. In order of preference: `pseudo_session` (the experimenter drew the
-targets) > `other_sessions` > `linear_shift` > `circular_shift`. Bins are never
-shuffled: neighbouring bins are alike, so a decoder beats a shuffled target whether or
-not the activity has anything to do with the true one.
+A null target is one that the activity cannot carry information about. In: a study's
+`null`. Out: a frozen declaration. In order of preference, the nulls are
+`pseudo_session` (if the experimenter drew the targets at random), `other_sessions`,
+`linear_shift` and `circular_shift`. Bins are never shuffled: neighbouring bins are
+alike, so a true target is decoded better than a shuffled one whether or not the
+activity has anything to do with it.
 
 References
 ----------
@@ -22,12 +23,12 @@ from invariance_probe.study.declaration import Declaration
 FEWEST_OTHERS = 5
 """The fewest other sessions that `other_sessions` draws from."""
 ENOUGH_OTHERS = 19
-"""Number of other sessions from which on one cut of each is enough for p = .05."""
+"""Number of other sessions that allows p = .05 with one stretch of each."""
 FEWEST_DRAWS = 39
-"""Number of draws where one cut of each other session is not enough."""
+"""Fewest null targets to draw if several come from the same session."""
 
 SHUFFLES = ("shuffl", "permut", "iid", "i.i.d", "random")
-"""Parts of names by which a user may ask for shuffled bins."""
+"""Parts of names that ask for shuffled bins; such a null is refused."""
 
 
 class LinearShift(Declaration):
@@ -44,7 +45,7 @@ class LinearShift(Declaration):
 class CircularShift(Declaration):
     """Circular shift: the session's own target, shifted round its ends.
 
-    It is exact for stationary targets only (Harris 2020).
+    The test is exact for stationary targets only (Harris 2020).
     """
 
     kind: Literal["circular_shift"] = "circular_shift"
@@ -53,7 +54,10 @@ class CircularShift(Declaration):
 
 
 class OtherSessions(Declaration):
-    """Targets of the other sessions of the same group, cut to one length."""
+    """Targets of the other sessions of the same group.
+
+    All targets are cut to the same length.
+    """
 
     kind: Literal["other_sessions"] = "other_sessions"
 
@@ -61,16 +65,19 @@ class OtherSessions(Declaration):
 class PseudoSession(Declaration):
     """Pseudo-sessions: targets that the experimenter could as well have drawn.
 
-    Only for a target that the experimenter randomised.
+    Use it only for a target that the experimenter randomised.
     """
 
     kind: Literal["pseudo_session"] = "pseudo_session"
     array: str | None = None
     """Name of the recording's array of alternative targets (draw, time, ...)."""
     by: Literal["trial"] | None = None
-    """`trial`: whole trials exchange their targets at random."""
+    """How to make alternative targets without an array.
+
+    `trial`: whole trials exchange their targets at random.
+    """
     draws: Annotated[int, Field(ge=FEWEST_DRAWS)] = 99
-    """How often trials are exchanged; of an array, all draws are used."""
+    """Number of random exchanges of trials; of an array, all draws are used."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -104,9 +111,10 @@ Null = Annotated[
 
 
 def cuts_of(others: int) -> int:
-    """Number of shifted cuts that are drawn from each other session.
+    """Return how many stretches of the target to take from each other session.
 
-    One cut of each is drawn where there are enough sessions.
+    One stretch of each is taken where there are enough sessions. Where more are needed,
+    they are shifted against each other in time.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from invariance_probe.study.declaration import Place
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a study was written; without a file, in Python.
+    """Where a study was written: in the given file or, without one, in Python.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Origin:
 
 
 def _position(tree: Any, place: Place) -> tuple[int, int]:
-    """Line and column of the deepest part of a place that is in the file, from 0."""
+    """Return line and column, from 0, of the deepest part of a place in the file."""
     node, found = tree, (0, 0)
     for part in place:
         if isinstance(node, CommentedMap) and part in node and part in node.lc.data:

@@ -1,11 +1,11 @@
-"""Pairs mined across time: distant windows that are taken to be alike.
+"""Pairs mined across time: pairs of windows that are similar but far apart.
 
-A fraction `share` of the pairs is distant, the others are local. Where a run takes its
-distant partners from is its arm: `mined` (nearest neighbours in smoothed principal
-components, without labels; or windows alike in a `guide`), and the controls `random`,
-`shifted` and `oracle` (by the target: a ceiling, in no verdict). In: the fields of a
-study's `views.pairing` of kind `mined`. Out: a frozen declaration. Nothing is mined
-here.
+A fraction `share` of the pairs is distant; the others are local, that is, near in time.
+The arm of a run says how it finds its distant partners. In the arm `mined` they are
+nearest neighbours in smoothed principal components, found without labels, or windows
+that are alike in a `guide`. The arms `random` and `shifted` are controls. `oracle`
+mines by the target; it is a ceiling and enters no verdict. In: the fields of a study's
+`views.pairing` of kind `mined`. Out: a frozen declaration. Nothing is mined here.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -18,9 +18,9 @@ from invariance_probe.study.probes import Target
 SHARE = "mined.share"
 """Path of the axis of mined pairs."""
 TIME = "time"
-"""The nuisance that every recording has: its recorded time.
+"""Name of the nuisance that every recording has: its recorded time.
 
-A recording that holds an array of this name uses the array instead.
+If a recording holds an array of this name, the array is used instead.
 """
 Source = Literal["mined", "random", "shifted", "oracle"]
 SOURCES: tuple[Source, ...] = ("mined", "random", "shifted", "oracle")
@@ -28,7 +28,7 @@ SOURCES: tuple[Source, ...] = ("mined", "random", "shifted", "oracle")
 
 
 def source_of(axis: str, arm: str) -> Source:
-    """Where a run takes its distant partners from.
+    """Return where a run takes its distant partners from.
 
     Parameters
     ----------
@@ -46,9 +46,10 @@ def source_of(axis: str, arm: str) -> Source:
 
 
 class MinedPairing(Swept):
-    """Pair windows that are nearby or, for part of the pairs, far away but alike.
+    """Pair windows that are near in time or, in part, far apart but similar.
 
-    A nearby partner is in the same trial. A distant partner looks like the window.
+    A nearby partner is in the same trial. A distant partner resembles the window in its
+    activity, or in a `guide`.
     """
 
     identity: ClassVar[dict[str, float]] = {"share": 0.0}
@@ -70,25 +71,26 @@ class MinedPairing(Swept):
     Use three time constants of the nuisance or more.
     """
     neighbours: Annotated[int, Field(ge=1, le=64)] = 3
-    """Number of distant partners of a window; each pair takes one of them at random."""
+    """Number of distant partners per window, from which each pair draws one."""
     smoothing_s: Annotated[float, Field(ge=0)] = 0.5
     """SD of the Gaussian that smooths activity before the search (seconds)."""
     components: Annotated[int, Field(ge=1, le=1024)] = 8
     """Principal components of smoothed training activity used in the search."""
     nuisance: ArrayName = ""
-    """Array of the recording that should differ within distant pairs; none when empty.
+    """Name of an array, the nuisance, that should differ within distant pairs.
 
-    `time` is the recorded time. The nuisance is measured and reaches no training.
+    `time` is the recorded time. How much the nuisance differs is only reported; it does
+    not affect training. Empty for no nuisance.
     """
     guide: Target | None = added(None)
     """Array that says which windows are alike, in place of activity.
 
-    Alike are any windows of one class, or those with the nearest values.
+    Windows of the same class are alike, or windows with the nearest values.
     """
     labelled: Annotated[float, Field(gt=0, le=1)] = added(1.0)
-    """Fraction of each session's training windows whose guide is used, the first ones.
+    """Fraction of each session's training windows, the earliest, with a guide.
 
-    The other windows pair locally and are nobody's partner.
+    The other windows form local pairs only, and are never distant partners.
     """
     elsewhere: bool = added(False)
     """Whether distant partners come from other sessions only.
@@ -101,7 +103,7 @@ class MinedPairing(Swept):
         if self.guide is None and (self.labelled < 1 or self.elsewhere):
             field = "labelled" if self.labelled < 1 else "elsewhere"
             raise ValueError(
-                f"{field} goes with a guide; name the array by which windows are taken for alike, "
-                "or leave it out"
+                f"{field} goes with a guide; give the guide, the array that says which windows "
+                f"are alike, or leave {field} out"
             )
         return self

@@ -2,9 +2,9 @@
 
 A recipe is a method, an encoder and an optimisation. What training costs depends on all
 three, so a claim about learning is judged under every recipe of a panel, not only under
-the study's own (science.md 2.2). That is a multiverse analysis (Steegen et al. 2016,
-doi:10.1177/1745691616658637). In: a study's `panel`. Out: a frozen declaration; the
-recipes that are trained are resolved in `plan.recipes`.
+the study's own (docs/science.md). That is a multiverse analysis (Steegen et al. 2016,
+doi:10.1177/1745691616658637). In: a study's `panel`. Out: a frozen declaration.
+`plan.recipes` works out the recipes that are trained.
 """
 
 from typing import Annotated, Self
@@ -21,27 +21,27 @@ DECLARED, LONGER, WIDER, OTHER = "declared", "longer", "wider", "other"
 
 
 class Recipe(Declaration):
-    """One training recipe: what it changes in the study's own recipe."""
+    """One training recipe, given by its changes to the study's own recipe."""
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name, unique within the panel."""
     method: Method | None = None
     """The method; the study's own if omitted.
 
-    Another kind of method trains at its own licensed optimisation, which `training` may
-    change.
+    A method of another kind trains with the optimisation that it is licensed for, which
+    `training` may change.
     """
     training: TrainingChanges = TrainingChanges()
-    """Changes of the optimisation."""
+    """Changes to the optimisation."""
     dimensions: Width | None = None
-    """Dimensions of the representation; those of the method's encoder if omitted."""
+    """Number of dimensions of the representation; the encoder's own if omitted."""
 
 
 class Panel(Declaration):
     """A study's own choice of recipes, with the reason."""
 
     recipes: Annotated[tuple[Recipe, ...], Field(min_length=1)]
-    """The recipes besides the declared one, which is always in the panel."""
+    """The recipes besides the study's own, which is always in the panel."""
     because: Annotated[str, Field(min_length=10)]
     """Why these recipes and not the default ones, in words."""
 

@@ -1,9 +1,9 @@
 """Published settings of SSL methods, by name.
 
 In: a method's declaration such as `method: {kind: byol, preset: monkey}`. Out: the
-declaration with the preset's settings filled in; fields that a study gives itself win.
-The numbers are those of the papers' released code, with widths and rates as they stand
-there. What a recording brings (the number of units) is never part of a preset.
+declaration with the preset's settings filled in. Fields that a study gives itself
+override the preset. The numbers are those of the papers' released code. What depends on
+the recording, such as the number of units, is never part of a preset.
 """
 
 from typing import Any
@@ -81,13 +81,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def with_preset(given: Any, kind: str) -> Any:
-    """A method's declaration with the settings of its preset filled in.
+    """Fill the settings of its preset into a method's declaration.
 
     Parameters
     ----------
     given
-        The declaration as it was read; its own fields win over the preset's. Anything
-        but a mapping with a preset is returned as it is.
+        The declaration as plain data; its own fields override the preset's. Anything but
+        a mapping that names a preset is returned unchanged.
     kind
         The kind of method.
 

@@ -14,7 +14,7 @@ Penalties = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_lengt
 
 
 class Target(Declaration):
-    """A behavioural or experimental variable that is decoded."""
+    """The behavioural or experimental variable that is decoded."""
 
     name: ArrayName
     """Name of its array in the recordings."""
@@ -29,7 +29,7 @@ class Target(Declaration):
 class RidgeProbe(Declaration):
     """Ridge regression in closed form.
 
-    The penalty is chosen by inner folds of the training part.
+    The penalty is chosen by cross-validation within the training part.
     """
 
     kind: Literal["ridge"] = "ridge"
@@ -39,13 +39,13 @@ class RidgeProbe(Declaration):
     Features are standardised.
     """
     inner_folds: Annotated[int, Field(ge=2)] = 4
-    """Number of inner folds."""
+    """Number of folds of that cross-validation."""
 
 
 class LogisticProbe(Declaration):
     """Multinomial logistic regression.
 
-    The penalty is chosen by inner folds of the training part.
+    The penalty is chosen by cross-validation within the training part.
     """
 
     kind: Literal["logistic"] = "logistic"
@@ -55,7 +55,7 @@ class LogisticProbe(Declaration):
     Features are standardised.
     """
     inner_folds: Annotated[int, Field(ge=2)] = 3
-    """Number of inner folds."""
+    """Number of folds of that cross-validation."""
 
 
 Probe = Annotated[RidgeProbe | LogisticProbe, Field(discriminator="kind")]

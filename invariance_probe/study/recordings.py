@@ -1,8 +1,12 @@
 """Where recordings come from: files, catalogue entries, simulated worlds, arrays.
 
-In: the entries of a study's `recordings`. Out: frozen declarations. One entry names one
-session, except a simulated one, which can stand for several (`sessions: 6` gives
-`NAME-1` ... `NAME-6`, each with a world of its own). Nothing here opens a file.
+In: the entries of a study's `recordings`. Out: frozen declarations. One entry is one
+session, except that a simulated one can give several (`sessions: 6` makes `NAME-1` ...
+`NAME-6`, each with its own random numbers). Nothing here opens a file.
+
+Simulated recordings are called worlds and have numbers from G1 to G10. In a world,
+latents drive the log firing rates of the units. One latent is the target (the label);
+the others are nuisances. A carrier is a unit whose rate depends on the label.
 """
 
 from dataclasses import dataclass, field
@@ -18,24 +22,24 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$
 
 
 class Dealt(Declaration):
-    """New order for time steps that a file has sorted by condition.
+    """A new order for time steps that a file has sorted by condition.
 
-    In the new order every stretch of time holds all conditions. Each run of one
-    condition is cut into `rounds` parts of successive steps. Each round holds one part
-    of every run, in an order drawn at random, so that no shift in time lines the
-    conditions up again. A part is a segment of its own: windows, pairs and lags end
-    with it.
+    Each uninterrupted stretch of one condition is cut into `rounds` parts of successive
+    steps. The new order consists of rounds, each of which has one part of every stretch
+    in random order. So every condition occurs throughout, and no shift in time lines the
+    conditions up again. A part is a segment of its own, and no window, pair or lag
+    crosses its end.
     """
 
     by: str
     """Name of the array (time,) by which the steps are sorted."""
     rounds: Annotated[int, Field(ge=2)]
-    """Number of parts into which each run of one condition is cut."""
+    """Number of parts into which each stretch of one condition is cut."""
     gap_bins: Annotated[int, Field(ge=0)] = 0
-    """Steps that are left out after each part.
+    """Number of steps to leave out after each part.
 
-    Parts of one run can come to lie anywhere; with a gap they are not neighbours in
-    time.
+    With a gap, two parts of a stretch were not recorded directly after one another,
+    wherever the new order puts them.
     """
 
 
@@ -43,11 +47,11 @@ class NpzRecording(Declaration):
     """One session in a NumPy `.npz` archive with named arrays (never unpickled)."""
 
     located_by: ClassVar[str] = "path"
-    """The field that says where it is; problems with opening it are reported there."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["npz"] = "npz"
     path: str
-    """File, relative to the study file."""
+    """Path of the file, relative to the study file."""
     session: Name
     """Name of the session, unique within the study."""
     subject: Name = "subject"
@@ -71,7 +75,7 @@ class NpzRecording(Declaration):
     Windows never cross a trial border.
     """
     segment: str | None = None
-    """Name of the array (time,) of gap-free stretches, numbers or words.
+    """Name of the array (time,) of labels of gap-free stretches.
 
     Windows never cross a segment border.
     """
@@ -92,15 +96,16 @@ class NpzRecording(Declaration):
 class ArraysAt:
     """Where this process finds the arrays of an `ArraysRecording`.
 
-    It is no part of the declaration's value, since the fingerprint says which arrays
-    they are.
+    It is not part of the declaration's value, since the fingerprint identifies the
+    arrays.
 
     Attributes
     ----------
     recording
-        The recording in memory (`data.recording.Recording`); None in other processes.
+        The recording in memory (`data.recording.Recording`); None in a process that does
+        not have it.
     folder
-        Folder that holds the arrays in a file; None where none was named.
+        Folder of the file that holds the arrays; None if no folder was given.
     """
 
     recording: object = field(default=None, compare=False)
@@ -110,14 +115,14 @@ class ArraysAt:
 class ArraysRecording(Declaration):
     """One session whose arrays were given in Python, not in a file.
 
-    `Recording.from_arrays` makes it; a YAML study cannot. The arrays are in no dump.
-    `run` writes them to the run store, where worker processes find them by their
-    fingerprint. To read a dump with the arrays of a store, validate it with the context
-    `{"arrays": folder}`.
+    `Recording.from_arrays` makes it; a YAML study cannot. A dump of the declaration does
+    not contain the arrays: `run` writes them to the run store, where worker processes
+    find them by their fingerprint. To read a dump together with the arrays of a store,
+    validate it with the context `{"arrays": folder}`.
     """
 
     located_by: ClassVar[str] = "session"
-    """The field that says where it is; see `npz`."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["arrays"] = "arrays"
     session: Name
@@ -138,7 +143,7 @@ class ArraysRecording(Declaration):
         return self._arrays
 
     def holding(self, recording: object) -> Self:
-        """The same declaration, with its recording in memory."""
+        """Return the same declaration, with its recording in memory."""
         held = self.model_copy()
         held._arrays = ArraysAt(recording=recording)
         return held
@@ -157,28 +162,28 @@ class CatalogRecording(Declaration):
     """
 
     located_by: ClassVar[str] = "name"
-    """The field that says where it is; see `npz`."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["catalog"] = "catalog"
     name: str
     """Name of the catalogue entry."""
     session: Name | None = None
-    """Name of the session; the catalogue's own if omitted."""
+    """Name of the session; that of the catalogue if omitted."""
     group: str | None = None
-    """Group of the session; the catalogue's own if omitted."""
+    """Group of the session; that of the catalogue if omitted."""
     pilot: bool = False
     """Whether this is a pilot session; see `npz`."""
 
 
 class _Simulated(Declaration):
-    """What all simulated worlds have in common."""
+    """The fields that all simulated worlds have in common."""
 
     located_by: ClassVar[str] = "generator"
-    """The field that says where it is; see `npz`."""
+    """Name of the field that is reported if the recording cannot be opened."""
 
     kind: Literal["simulated"] = "simulated"
     session: Name = "simulated"
-    """Name of the session, or the first part of the names of several."""
+    """Name of the session, or the first part of the names if there are several."""
     subject: Name = "simulated"
     """Name of the simulated subject."""
     group: str = ""
@@ -186,9 +191,9 @@ class _Simulated(Declaration):
     pilot: bool = False
     """Whether these are pilot sessions; see `npz`."""
     sessions: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Number of sessions; if more than one they are named `NAME-1`, `NAME-2` ..."""
+    """Number of sessions; if more than one, they are named `NAME-1`, `NAME-2` ..."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the world; each session has its own random sequence under it."""
+    """Seed from which each session derives its own random numbers."""
     units: Annotated[int, Field(ge=2)] = 60
     """Number of units."""
     bins: Annotated[int, Field(ge=50)] = 1000
@@ -196,21 +201,21 @@ class _Simulated(Declaration):
     bin_s: Annotated[float, Field(gt=0)] = 0.1
     """Bin length in seconds."""
     overdispersion: Annotated[float, Field(ge=0, le=4)] = 0.0
-    """phi of negative-binomial counts: Var = mu + phi mu^2 given the rate.
+    """Overdispersion phi of negative-binomial counts: Var = mu + phi mu^2.
 
-    0 is Poisson.
+    mu is the expected count given the rate; 0 gives Poisson counts.
     """
     renewal_shape: Annotated[int, Field(ge=1, le=20)] = 1
     """Shape of a gamma renewal process, which gives a soft refractory period.
 
-    The Fano factor is about 1 / shape; 1 is Poisson.
+    The Fano factor is about 1 / shape; 1 gives Poisson counts.
     """
     shared_gain: Annotated[float, Field(ge=0, le=2)] = 0.0
     """Standard deviation of a log-gain that all units share (time constant 1 s)."""
 
 
 class RedundancyRecording(_Simulated):
-    """G2: a label that a chosen number of units carry.
+    """G2: a label that is carried by a chosen number of units.
 
     The information of the carriers adds up, or saturates because of shared noise.
     """
@@ -219,12 +224,15 @@ class RedundancyRecording(_Simulated):
     carriers: Annotated[int, Field(ge=1)] = 1
     """Number of units that carry the label."""
     information: Annotated[float, Field(gt=0, le=64)] = 2.0
-    """Linear Fisher information J about the label of all carriers together, per bin.
+    """Linear Fisher information J of all carriers together, per bin.
 
-    The label has unit variance.
+    It is information about the label, which has unit variance.
     """
     shared_noise: Annotated[float, Field(ge=0)] = 0.0
-    """Variance eps of the differential noise; caps information at J / (1 + eps J)."""
+    """Variance eps of noise added to the label before it drives the carriers.
+
+    It limits the information to J / (1 + eps J).
+    """
     carrier_counts: Annotated[float, Field(gt=0)] | None = None
     """Mean count per bin of every carrier; drawn like all other rates if omitted."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
@@ -236,17 +244,19 @@ class RedundancyRecording(_Simulated):
     nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
     """Standard deviation of the log-rate that all nuisances cause together."""
     carriers_are_pure: bool = False
-    """Whether the carriers are free of nuisances (labelled lines).
+    """Whether no nuisance drives the carriers (labelled lines).
 
-    The label is then nowhere but in them.
+    The other units then do not help to decode the label. Otherwise they help, because
+    they show the nuisances that disturb the carriers.
     """
 
 
 class CarriersRecording(_Simulated):
-    """The worlds of the phase map: a label in a population of carriers.
+    """A label in a declared population of carriers.
 
-    A world says how many neurons carry the label, how they are recorded, and what noise
-    they share. Sessions that differ in nothing but `bins` are recordings of one code.
+    The fields say how many neurons carry the label, how they are recorded, and what
+    noise they share. The finding of the code is calibrated on such worlds (the phase map
+    of docs/code.md). Sessions that differ only in `bins` record the same code.
     """
 
     generator: Literal["carriers"] = "carriers"
@@ -255,11 +265,11 @@ class CarriersRecording(_Simulated):
     carriers: Annotated[int, Field(ge=1)] = 6
     """Number of neurons that carry the label."""
     carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
-    """Mean count per bin of every carrier; drawn like all other rates where null."""
+    """Mean count per bin of every carrier; drawn like all other rates if null."""
     information: Annotated[float, Field(gt=0, le=64)] = 8.0
-    """Linear Fisher information J about the label of all carriers together, per bin.
+    """Linear Fisher information J of all carriers together, per bin.
 
-    The label has unit variance.
+    It is information about the label, which has unit variance.
     """
     information_log_sd: Annotated[float, Field(ge=0, le=4)] = 0.0
     """SD of the log of the weights by which the carriers share the information.
@@ -271,17 +281,17 @@ class CarriersRecording(_Simulated):
     common_noise: Annotated[float, Field(ge=0)] = 0.0
     """Amplitude of the noise that all carriers share.
 
-    It is a second process like the label, and every carrier reads it as if it were the
-    label.
+    The noise is a second process with the statistics of the label, and drives every
+    carrier in the same way as the label does.
     """
     copies: Annotated[int, Field(ge=1)] = 1
     """Number of electrodes that record each carrier; each of them is a unit."""
     copy_probability: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Probability that an electrode keeps a spike of a carrier with several copies."""
+    """Probability that an electrode records a spike, if there are several."""
     parts: Annotated[int, Field(ge=1)] = 1
     """Number of units over which the spikes of each carrier are spread at random.
 
-    This is what happens when one neuron is sorted into several units.
+    This imitates a spike sorter that splits one neuron into several units.
     """
     target_power: Annotated[float, Field(gt=0, le=8)] = 1.0
     """The target is sign(s) |s|^power of the coded label s; 4 is heavy-tailed."""
@@ -316,7 +326,7 @@ class CarriersRecording(_Simulated):
 
 
 class RingRecording(_Simulated):
-    """A circular target that a ring of tuned units carries.
+    """A circular target that is carried by a ring of tuned units.
 
     Each preferred direction belongs to a group of units, except one direction that a
     single unit prefers.
@@ -334,9 +344,9 @@ class RingRecording(_Simulated):
     mean_counts: Annotated[float, Field(gt=0)] = 10.0
     """Mean count per bin of every unit."""
     concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
-    """kappa of the von Mises tuning."""
+    """Concentration kappa of the von Mises tuning."""
     direction_tau_s: Annotated[float, Field(gt=0)] = 0.2
-    """Time constant of the two coordinates whose direction is the target (seconds)."""
+    """Time constant (seconds) of the two coordinates whose angle is the target."""
     nuisances: Annotated[int, Field(ge=0)] = 4
     """Number of nuisance latents."""
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
@@ -350,7 +360,7 @@ class RingRecording(_Simulated):
         if made != self.units:
             raise ValueError(
                 f"{self.directions - 1} directions with {self.copies} units each "
-                f"and one unit alone make {made} units, got units {self.units}"
+                f"and one direction with a single unit make {made} units, got {self.units}"
             )
         return self
 
@@ -358,8 +368,8 @@ class RingRecording(_Simulated):
 class SmoothnessRecording(_Simulated):
     """G1: a smooth label of known time constant, coded by all units.
 
-    Labels and nuisances are Ornstein-Uhlenbeck processes; the nuisances have a time
-    constant of their own.
+    Label and nuisances are Ornstein-Uhlenbeck processes; the nuisances have their own
+    time constant.
     """
 
     generator: Literal["smoothness"] = "smoothness"
@@ -380,24 +390,24 @@ class SmoothnessRecording(_Simulated):
 class SwitchingRecording(_Simulated):
     """G1b: a label that jumps instead of moving smoothly.
 
-    Its autocorrelation is that of a smooth label of the same time constant.
+    It has the autocorrelation of a smooth label with the same time constant.
     """
 
     generator: Literal["switching"] = "switching"
     process: Literal["redraw", "states"] = "redraw"
     """How the label jumps.
 
-    `redraw`: it is drawn anew at Poisson times. `states`: it follows a chain of
-    `states`; a state is left for any other with equal probability.
+    `redraw`: it is drawn anew at Poisson times. `states`: it jumps between a number of
+    `states`, from each to any other with equal probability.
     """
     label_tau_s: Annotated[float, Field(gt=0)] = 0.8
     """Time constant of the label's autocorrelation (seconds)."""
     label_dimensions: Annotated[int, Field(ge=1)] = 2
-    """Number of coordinates of the label, or of the code of a state."""
+    """Number of coordinates of the label, or of the pattern of a state."""
     label_gain: Annotated[float, Field(ge=0)] = 0.4
     """SD over units of the log-rate gain for each label coordinate."""
     states: Annotated[int, Field(ge=2, le=8)] = 4
-    """Number of states; read only where `process` is `states`."""
+    """Number of states; ignored unless `process` is `states`."""
     nuisances: Annotated[int, Field(ge=0)] = 4
     """Number of nuisance latents."""
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 6.4
@@ -428,7 +438,7 @@ class RecurringRecording(_Simulated):
 
 
 class MultimodalRecording(_Simulated):
-    """World G4: spikes and a second, continuous modality that share some latents.
+    """G4: spikes and a second, continuous modality that share some latents.
 
     Each modality also has private latents.
     """
@@ -437,13 +447,13 @@ class MultimodalRecording(_Simulated):
     common: Annotated[int, Field(ge=0, le=16)] = 2
     """Number of latents that spikes and second modality share."""
     private: Annotated[int, Field(ge=1, le=16)] = 2
-    """Number of latents that each of them has for itself."""
+    """Number of private latents of each modality."""
     channels: Annotated[int, Field(ge=1)] = 20
     """Number of channels of the second modality."""
     snr: Annotated[float, Field(gt=0)] = 1.0
     """Signal variance over noise variance in every channel of the second modality."""
     lag_bins: int = 0
-    """How many bins the second modality lags behind the spikes."""
+    """Lag of the second modality behind the spikes, in bins."""
     latent_tau_s: Annotated[float, Field(gt=0)] = 1.0
     """Time constant of all latents (seconds)."""
     latent_gain: Annotated[float, Field(ge=0)] = 0.4
@@ -459,7 +469,7 @@ class MessengerRecording(_Simulated):
     switches: bool = False
     """Whether other units carry the label in the second half of the session."""
     information: Annotated[float, Field(gt=0, le=64)] = 3.0
-    """Linear Fisher information about the label of all carriers together, per bin."""
+    """Linear Fisher information of all carriers together, per bin."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
     """Time constant of the label (seconds)."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -480,32 +490,35 @@ class TurnoverRecording(_Simulated):
     days_between: Annotated[float, Field(ge=0)] = 1.0
     """Days between successive sessions."""
     survival_days: Annotated[float, Field(gt=0)] = 20.0
-    """A unit is still there after d days with probability exp(-d / survival_days)."""
+    """Mean time for which a unit is recorded, in days.
+
+    After d days a unit is still recorded with probability exp(-d / survival_days).
+    """
     session_sd: Annotated[float, Field(ge=0)] = 0.1
-    """SD over sessions of the log of the label's gain."""
+    """SD over sessions of the log of a factor of the label's gain."""
     label_gain: Annotated[float, Field(ge=0)] = 0.4
-    """SD over units of the log-rate gain for the label, before session effects."""
+    """SD over units of the log-rate gain for the label, before that factor."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.8
     """Time constant of the label (seconds)."""
 
 
 class ReplayRecording(_Simulated):
-    """G7: a label awake, and sleep that replays part of it.
+    """G7: waking activity that codes a label, and sleep that replays part of it.
 
-    Replay can be faster than awake, and sleep has more noise.
+    Replay can be faster than waking activity, and sleep has more noise.
     """
 
     generator: Literal["replay"] = "replay"
     fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Fraction of the bouts of sleep that replay."""
+    """Fraction of the bouts of sleep in which activity is replayed."""
     compression: Annotated[float, Field(gt=0, le=50)] = 1.0
-    """How many times faster than awake activity runs asleep."""
+    """Speed of replay relative to waking activity."""
     sleep_gain: Annotated[float, Field(ge=0)] = 0.7
-    """Gain of the label's drive asleep, relative to awake."""
+    """Gain with which the label drives units asleep, relative to awake."""
     control_sleep: bool = added(False)
     """Whether a second state of sleep follows, in which nothing is replayed.
 
-    It is as long as the first and like it in all else.
+    In all other respects, including its length, it is like the first.
     """
     bout_s: Annotated[float, Field(gt=0)] = 5.0
     """Duration of a bout of sleep (seconds)."""
@@ -520,7 +533,8 @@ class ReplayRecording(_Simulated):
 class NothingRecording(_Simulated):
     """G8: worlds in which there is nothing to find.
 
-    Activity does not carry the label, or the label allows no test.
+    Either activity carries no information about the label, or the label does not allow
+    the test.
     """
 
     generator: Literal["nothing"] = "nothing"
@@ -529,11 +543,12 @@ class NothingRecording(_Simulated):
     ] = "independent"
     """Why there is nothing to find.
 
-    `independent`: label and activity follow separate OU processes. `constant_rates`:
-    activity is noise. `common_trend`: both drift, and are alike by chance.
-    `trial_constant`: the label is coded but constant within trials, so jitter cannot be
-    tested. `drift`: the gains of the units change slowly. `quiet`: the same, and the
-    label hardly varies in the middle of the session.
+    `independent`: label and activity follow separate Ornstein-Uhlenbeck processes.
+    `constant_rates`: firing rates do not vary. `common_trend`: label and activity both
+    drift, so they correlate by chance. `trial_constant`: the label is coded but constant
+    within trials, so a time jitter cannot be tested. `drift`: the gains of the units
+    change slowly. `quiet`: as `drift`, and the label hardly varies in the middle of the
+    session.
     """
     label_tau_s: Annotated[float, Field(gt=0)] = 2.0
     """Time constant of the label (seconds)."""
@@ -542,25 +557,26 @@ class NothingRecording(_Simulated):
     gain_tau_s: Annotated[float, Field(gt=0)] = added(120.0)
     """Time constant of the drifting gains (seconds)."""
     gain_log_sd: Annotated[float, Field(ge=0, le=2)] = added(0.35)
-    """SD of each unit's own log-gain, and of the shared log-gain, where gains drift."""
+    """SD of each unit's own log-gain and of the shared log-gain, if gains drift."""
 
 
 class IrreversibleRecording(_Simulated):
-    """G9: a label in the plane that rotates, so that time has an arrow.
+    """G9: a label that rotates in a plane, so that time has an arrow.
 
-    At `forwards: 0.5` it is the reversible twin of the same autocorrelation.
+    With `forwards: 0.5` the process is reversible and has the same autocorrelation.
     """
 
     generator: Literal["irreversible"] = "irreversible"
     forwards: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Fraction of the label's variance that rotates one way.
 
-    The rest turns the other way: 1 and 0 are irreversible, and .5 is reversible.
+    The rest rotates the other way. At 1 and 0 the process is irreversible, at .5 it is
+    reversible.
     """
     period_s: Annotated[float, Field(gt=0)] = 1.6
     """Duration of one turn (seconds)."""
     label_tau_s: Annotated[float, Field(gt=0)] = 1.6
-    """Time constant over which amplitude and phase are lost (seconds)."""
+    """Time constant with which amplitude and phase are forgotten (seconds)."""
     label_gain: Annotated[float, Field(ge=0)] = 0.4
     """SD over units of the log-rate gain for each label coordinate."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -583,26 +599,27 @@ class IrreversibleRecording(_Simulated):
 class HeadDirectionRecording(_Simulated):
     """G10: head-direction cells awake, in NREM sleep and in REM sleep.
 
-    The states are 0 (awake), 1 (NREM) and 2 (REM). Asleep, the ring drifts by itself.
+    The states are 0 (awake), 1 (NREM) and 2 (REM). Asleep, the represented direction
+    drifts by itself.
     """
 
     generator: Literal["head_direction"] = "head_direction"
     concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
-    """kappa of the von Mises tuning awake."""
+    """Concentration kappa of the von Mises tuning awake."""
     turning_speed: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation of the angular velocity awake (radians per second)."""
     turning_tau_s: Annotated[float, Field(gt=0)] = 1.0
     """Time constant of the angular velocity awake (seconds)."""
     compression: Annotated[float, Field(gt=0, le=50)] = 1.0
-    """How many times faster than awake the ring drifts in REM."""
+    """Speed of the direction's drift in REM sleep, relative to awake."""
     nrem_compression: Annotated[float, Field(gt=0, le=50)] = 10.0
-    """How many times faster than awake the ring drifts in NREM."""
+    """Speed of the direction's drift in NREM sleep, relative to awake."""
     rem_gain: Annotated[float, Field(ge=0)] = 0.9
-    """kappa in REM relative to awake; at 0 the ring drives no unit."""
+    """kappa in REM sleep relative to awake; at 0 the direction drives no unit."""
     nrem_gain: Annotated[float, Field(ge=0)] = 0.9
-    """kappa in NREM relative to awake."""
+    """kappa in NREM sleep relative to awake."""
     nuisances: Annotated[int, Field(ge=0)] = 2
-    """Number of nuisance latents, which are there only awake."""
+    """Number of nuisance latents, which drive units only awake."""
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 20.0
     """Time constant of the nuisances (seconds)."""
     nuisance_gain: Annotated[float, Field(ge=0)] = 0.5
@@ -629,16 +646,16 @@ SimulatedRecording = Annotated[
 
 @runtime_checkable
 class InMemory(Protocol):
-    """A recording in memory: what a study made in Python may list as it is."""
+    """A recording in memory, which a study made in Python can list directly."""
 
     def declared(self) -> ArraysRecording:
-        """The recording as a study declares it."""
+        """Return the declaration of the recording."""
 
 
 def _declared(given: Any) -> Any:
     """Replace a recording in memory by its declaration."""
     if hasattr(given, "__array__"):
-        raise ValueError("an array is no recording: give Recording.from_arrays(activity, ...)")
+        raise ValueError("an array is not a recording: give Recording.from_arrays(activity, ...)")
     return given.declared() if isinstance(given, InMemory) else given
 
 
@@ -647,20 +664,23 @@ RecordingSource = Annotated[
     Field(discriminator="kind"),
     BeforeValidator(_declared),
 ]
-"""Everything that a study can list; a study file lists no arrays, nor does its schema."""
+"""Any recording that a study can list.
+
+Arrays can be listed in Python only, so the schema of study files does not have them.
+"""
 ONLY_IN_PYTHON = ("arrays",)
-"""Kinds of recording that no study file can name."""
+"""Kinds of recording that a study file cannot name."""
 
 
 PlantKind = Literal["one_unit", "projection"]
-"""Targets of known redundancy that can be planted in a session."""
+"""Kinds of targets that can be planted in a session; see `Planted.plant`."""
 
 
 class Planted(Declaration):
     """A control session: a target of known redundancy, planted in activity.
 
-    The toolkit makes it from a session of counts. Every count is split in halves; the
-    target is made of the first halves, and the activity is the second halves.
+    The toolkit makes it from a session of counts. Every count is split at random into
+    two halves. The first halves make the target, the second halves are the activity.
     """
 
     kind: Literal["planted"] = "planted"
@@ -669,8 +689,8 @@ class Planted(Declaration):
     plant: PlantKind
     """What the target is made of.
 
-    `one_unit`: the halves of one unit, so that no other unit carries the target.
-    `projection`: what the units share most.
+    `one_unit`: the first halves of one unit, so that no other unit carries the target.
+    `projection`: the leading principal component of the first halves of all units.
     """
     pilot: bool = False
 

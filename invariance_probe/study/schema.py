@@ -10,7 +10,7 @@ from invariance_probe.study.study import Study
 
 
 def schema_text() -> str:
-    """The schema as indented JSON with sorted keys."""
+    """Return the schema as indented JSON with sorted keys."""
     return (
         json.dumps(Study.model_json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     )

@@ -1,7 +1,8 @@
 """The sessions of a study, and which hypotheses are about which session.
 
-Here are also the scope of a claim (a population or these recordings only) and the
-sessions that share an SSL model. Nothing here opens a recording.
+The module also finds the scope of a claim (a population, or these recordings only), and
+the sessions that an SSL model trains on together (a pool). Nothing here opens a
+recording.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,15 +13,15 @@ from invariance_probe.study.declaration import Declaration, Problem, added
 from invariance_probe.study.recordings import AnySource
 
 POPULATION = 4
-"""The fewest subjects (or sessions of one subject) that carry a population claim."""
+"""Fewest subjects (or sessions of one subject) for a population claim."""
 PLANT = "+"
-"""Separates a session's name from the kind of target that is planted in it."""
+"""Separator between a session's name and the kind of target planted in it."""
 THESE_RECORDINGS = "these recordings"
-"""The scope of a claim that rests on fewer than `POPULATION`."""
+"""The scope of a claim from fewer subjects or sessions than `POPULATION`."""
 
 
 def scope_of(subjects: Sequence[str]) -> str:
-    """Scope of the claims that rest on some sessions (science.md section 4).
+    """Return the scope of a claim that rests on given sessions (docs/science.md).
 
     Parameters
     ----------
@@ -75,23 +76,23 @@ class Session:
     alternatives: str = ""
     """Hash of the array of alternative targets that the null reads; empty if none."""
     units: int = 0
-    """Number of units; 0 where it was not counted."""
+    """Number of units; 0 if unknown."""
     bins: int = 0
-    """Length in bins; 0 where it was not counted."""
+    """Length in bins; 0 if unknown."""
     cautions: tuple[Problem, ...] = ()
-    """What a reader should know of its recording: place, value, text."""
+    """Cautions about its recording: place in the study, value there, and text."""
     activity_kind: Literal["counts", "signal"] = "counts"
     """Whether the activity is spike counts or a continuous signal."""
     bin_s: float = 0.0
-    """Length of a bin in seconds; 0 where the recording was not inspected."""
+    """Length of a bin in seconds; 0 if the recording was not inspected."""
     unit_ids: tuple[str, ...] = ()
-    """Name of every unit; empty where the recording was not inspected."""
+    """Name of every unit; empty if the recording was not inspected."""
     parts: Content | None = None
-    """Hashes of the parts of its content; None where the recording was not inspected."""
+    """Hashes of the parts of its content; None if the recording was not inspected."""
 
     @property
     def content(self) -> Content:
-        """Hashes of the parts of its content; all in one where they are not known."""
+        """Hashes of the parts of its content; one hash of all where they are not known."""
         return self.parts or Content(recording=self.fingerprint)
 
     def as_other(self, names: Collection[str]) -> "OtherSession":
@@ -129,11 +130,10 @@ class Companions(Declaration):
 def companions_of(
     session: Session, sessions: tuple[Session, ...], pool: str, names: Collection[str] = ()
 ) -> Companions | None:
-    """Other sessions of the pool that a session's SSL models train on.
+    """Return the other sessions that a session's SSL models train on.
 
-    Pilot sessions are pooled with pilot sessions only, and confirmatory ones with
-    confirmatory ones: the models of neither have seen the other. A session with a
-    planted target is in no pool.
+    Pilot sessions are pooled with pilot sessions only, and all others with others only,
+    so that no model has seen both. A session with a planted target is in no pool.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def companions_of(
 
 
 class AboutSessions(Protocol):
-    """What says which sessions it is about: a hypothesis of any kind."""
+    """A hypothesis of any kind: it says which sessions it is about."""
 
     @property
     def group(self) -> str | None:
@@ -172,7 +172,7 @@ class AboutSessions(Protocol):
 
     @property
     def role(self) -> Literal["confirmatory", "exploratory"]:
-        """Whether it counts as confirmatory, so that pilot sessions are left out."""
+        """`confirmatory` hypotheses are never about pilot sessions."""
 
 
 def covers(hypothesis: AboutSessions, session: Session) -> bool:

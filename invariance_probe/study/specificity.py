@@ -1,10 +1,11 @@
-"""Specificity controls: another corruption that is as strong.
+"""Specificity controls: corruptions of another kind that are equally strong.
 
-They separate the kind of a corruption from its mere strength. In: the corruption that a
-hypothesis is about, and the name of a control. Out: the control's dose, by a closed
-form. There is no closed form where the strength depends on the recording: for gain,
-permutation, drift and cutmix, and for noise where values fall silent or are lost from
-halves of counts.
+They show whether a result is due to the kind of a corruption or merely to its strength.
+In: the corruption that a hypothesis is about, and the name of a control. Out: the dose
+at which the control is as strong, by a closed form. There is none where the strength
+depends on the recording. That is so for gain modulation, unit permutation, waveform
+drift and cutmix. Noise has none where lost values are set to zero counts (`silent`), or
+where views are halves of split counts.
 """
 
 from typing import Literal
@@ -28,24 +29,24 @@ HAVE_CONTROLS = (
     "progressive_unit_loss, unit_cutout and time_cutout have dropout, "
     "and noise where values are lost at their mean and counts are not split"
 )
-"""Which corruption has which control, in words."""
+"""Sentence that says which corruption has which controls."""
 Strong = tuple[Transform, str, float]
-"""A control: its declaration, its path and its dose."""
+"""A control: its transform, its path (`kind.field`) and its dose."""
 
 
 def as_strong_as(
     path: str, dose: float, control: SpecificityControl, clean: Views
 ) -> tuple[str, float, Views] | None:
-    """A control that is as strong as a corruption at a dose.
+    """Return a control that is as strong as a given corruption.
 
     Parameters
     ----------
     path, dose
-        The corruption that a hypothesis is about.
+        The corruption that a hypothesis is about: its swept path and its dose.
     control
         The name of the control.
     clean
-        The study's views with every axis at its identity.
+        The study's views with every axis at its identity dose.
 
     Returns
     -------
@@ -68,9 +69,9 @@ def as_strong_as(
 
 
 def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl, Strong]:
-    """The controls of a corruption at a dose.
+    """Return the controls as strong as a transform at a dose, by name.
 
-    `split` says whether views are halves of counts.
+    `split` says whether the views are halves of split counts.
     """
     if isinstance(own, UnitDropout):
         return _beside_dropout(dose)
@@ -82,11 +83,11 @@ def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl
 
 
 def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
-    """Controls that are as strong as unit dropout at a rate.
+    """Return the controls that are as strong as unit dropout at a rate.
 
-    Thinning removes as many spikes. Noise of variance p / (1 - p) is what dropout is to
-    a linear readout (Wager et al. 2013, arXiv:1307.1493). Stratified dropout removes as
-    many units of every firing rate.
+    Thinning removes as many spikes. To a linear readout, noise of variance p / (1 - p)
+    does the same as dropout with probability p (Wager et al. 2013, arXiv:1307.1493).
+    Stratified dropout removes as many units, the same fraction at every firing rate.
     """
     return {
         "thinning": (SpikeThinning(), "spike_thinning.rate", rate),
@@ -98,12 +99,13 @@ def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
 def _beside_loss(
     own: ProgressiveUnitLoss | UnitCutout | TimeCutout, part: float, split: bool
 ) -> dict[SpecificityControl, Strong]:
-    """Controls that are as strong as the loss of a part of a window's values.
+    """Return the controls as strong as losing a part of a window's values.
 
-    Dropout loses as many values, but of any units. Where values are lost at their mean,
-    the mean squared change of a standardised value is the part that is lost, and so is
-    the noise's variance. Halves of counts have no such noise: a half varies more than
-    the whole by which it is standardised, and how much more depends on the recording.
+    Dropout loses as many values, but of any units. Where lost values are set to their
+    mean, the mean squared change of the standardised inputs equals the part that is
+    lost, so noise of this variance is as strong. Halves of split counts have no such
+    noise: they are standardised by the whole counts but vary more, and how much more
+    depends on the recording.
     """
     dropout: dict[SpecificityControl, Strong] = {
         "dropout": (UnitDropout(value=own.value), "unit_dropout.rate", part)

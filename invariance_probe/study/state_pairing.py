@@ -1,12 +1,14 @@
-"""Pairs across states: waking windows with windows of sleep that run alike.
+"""Pairs across states: waking windows paired with windows of sleep.
 
-Experimental. A fraction `share` of the pairs is of a waking window and one of sleep in
-which activity follows a like trajectory; the others are local. Which sleep a run takes
-is its arm: `mined` (trajectories of the states `partners`), and the controls
-`other_state` (mined in the states `others`), `time_shuffled` (mined after the bins of
-every stretch of sleep changed places) and `unit_permuted` (mined after units of like
-rate changed places, and shown with them changed). In: the fields of a study's
-`views.pairing` of kind `state`. Out: a frozen declaration. Nothing is mined here.
+Experimental. In a fraction `share` of the pairs, a waking window is paired with one of
+sleep in which activity follows a similar trajectory; the other pairs are local, that
+is, near in time. The arm of a run says where it finds its windows of sleep. In the arm
+`mined` they come from the states `partners`. The controls are `other_state` (they come
+from the states `others`), `time_shuffled` (the bins of every stretch of sleep are
+shuffled before the search) and `unit_permuted` (units of similar rate are exchanged
+before the search, and training is shown the exchanged units). In: the fields of a
+study's `views.pairing` of kind `state`. Out: a frozen declaration. Nothing is mined
+here.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -19,11 +21,11 @@ STATE_SHARE = "state.share"
 """Path of the axis of pairs across states."""
 StateSource = Literal["mined", "other_state", "time_shuffled", "unit_permuted"]
 STATE_SOURCES: tuple[StateSource, ...] = ("mined", "other_state", "time_shuffled", "unit_permuted")
-"""Which sleep the partners can come from: the arms of the axis."""
+"""Where windows of sleep can come from: the arms of the axis."""
 
 
 def state_source_of(axis: str, arm: str) -> StateSource:
-    """Which sleep a run takes its partners from.
+    """Return where a run takes its windows of sleep from.
 
     Parameters
     ----------
@@ -43,10 +45,10 @@ def state_source_of(axis: str, arm: str) -> StateSource:
 
 
 class StatePairing(Swept):
-    """Pair windows that are nearby or, for part of the pairs, in another state.
+    """Pair windows that are near in time or, in part, in different states.
 
-    A nearby partner is in the same trial. A partner in another state is one around
-    which activity follows a like trajectory.
+    A nearby partner is in the same trial. Around a partner in another state, activity
+    follows a similar trajectory.
     """
 
     identity: ClassVar[dict[str, float]] = {"share": 0.0}
@@ -74,16 +76,16 @@ class StatePairing(Swept):
     They are values of the same array.
     """
     gap_s: Annotated[float, Field(ge=0)] = 5.0
-    """Sleep nearer than this to a labelled window is left out (seconds)."""
+    """Sleep closer than this to a labelled waking window is left out (seconds)."""
     span_s: Annotated[float, Field(gt=0)] = 2.0
     """Length of the waking trajectories that are matched (seconds).
 
-    With a trajectory of one bin, order in time plays no part and cannot be a control.
+    A trajectory of one bin has no order in time, so `time_shuffled` is then no control.
     """
     compression: Annotated[float, Field(gt=0, le=50)] = 1.0
-    """How many times faster than awake activity is thought to run asleep."""
+    """Assumed speed of activity asleep, relative to awake."""
     neighbours: Annotated[int, Field(ge=1, le=64)] = 3
-    """Number of partners of a window; each pair takes one of them at random."""
+    """Number of partners per window, from which each pair draws one."""
     smoothing_s: Annotated[float, Field(ge=0)] = 0.2
     """SD of the Gaussian that smooths activity before matching (seconds)."""
     components: Annotated[int, Field(ge=1, le=1024)] = 8
@@ -94,15 +96,15 @@ class StatePairing(Swept):
         both = set(self.partners) & set(self.others)
         if both:
             raise ValueError(
-                f"state {min(both)} stands among `partners` and among `others`; "
+                f"state {min(both)} is listed under both `partners` and `others`; "
                 "a state cannot be its own control"
             )
         return self
 
     def offsets(self, bin_s: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Bins around a waking window and around one asleep that are compared.
+        """Return the bins around two windows, awake and asleep, to be compared.
 
-        The bins are compared one by one.
+        They are compared in pairs: the first awake with the first asleep, and so on.
 
         Parameters
         ----------
@@ -112,7 +114,7 @@ class StatePairing(Swept):
         Returns
         -------
         awake, asleep
-            Offsets in bins from the window, of equal number, ascending.
+            Offsets in bins from each window, ascending; both have the same length.
 
         Examples
         --------

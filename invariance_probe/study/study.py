@@ -15,21 +15,21 @@ from invariance_probe.study.origin import Origin
 
 
 class Study(Design):
-    """A whole, checked study.
+    """A complete study, whose parts agree with each other.
 
     It is read from a file (`load_study`) or made in Python, and every later stage starts
-    from it. Lists and plain dictionaries are accepted for its fields, as in YAML.
+    from it. Its fields accept lists and plain dictionaries, as in YAML.
     """
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property
     def origin(self) -> Origin:
-        """Where the study was written; it is no part of the study's value."""
+        """Where the study was written; not part of the study's value."""
         return self._origin
 
     def written_in(self, origin: Origin) -> Self:
-        """The same study with another origin."""
+        """Return the same study with another origin."""
         study = self.model_copy()
         study._origin = origin
         return study

@@ -1,8 +1,7 @@
 """How encoders are trained: the optimisation, and how often it is repeated.
 
 In: the fields of a study's `training`. Out: frozen settings of one optimisation, of the
-changes that a method makes to it, and of the seeds and interim analyses. Nothing here
-trains.
+changes that a method makes to it, and of the seeds. Nothing here trains.
 """
 
 from itertools import pairwise
@@ -24,14 +23,14 @@ Spending = Literal["obrien_fleming", "pocock"]
 
 
 class Optimisation(Declaration):
-    """The optimisation: the part of `training` that reaches the weights."""
+    """The optimisation: the settings that determine one training of a model."""
 
     steps: Steps = 500
     """Number of update steps."""
     batch_size: BatchSize = 128
     """Number of windows per step, in one view."""
     learning_rate: LearningRate = 3e-3
-    """Learning rate; where it changes over the steps, the largest."""
+    """Learning rate; the highest one, if it changes over the steps."""
     weight_decay: WeightDecay = 1e-2
     """Weight decay of the optimizer."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
@@ -43,8 +42,8 @@ class Optimisation(Declaration):
     kernels: Literal["torch", "native"] = added("torch")
     """What computes the layers, SimCLR's loss and the views.
 
-    `native`: kernels that are compiled on the machine, which needs a C++ compiler; on a
-    CPU only.
+    `native`: kernels that are compiled on the machine. They need a C++ compiler and run
+    on a CPU only.
     """
     optimizer: Optimizer = added("adamw")
     """Rule of the update step.
@@ -67,7 +66,7 @@ class Optimisation(Declaration):
     def _kernels_know_the_precision(self) -> Self:
         if self.kernels == "native" and self.precision == "float64":
             raise ValueError(
-                "kernels: native knows float32 and bfloat16, and precision is float64; "
+                "kernels: native computes in float32 or bfloat16, but precision is float64; "
                 "use kernels: torch"
             )
         return self
@@ -76,7 +75,7 @@ class Optimisation(Declaration):
 class TrainingChanges(Declaration):
     """Changes that one method makes to a study's training.
 
-    Fields that are left out stay as in the study.
+    Fields that are omitted keep the values of the study.
     """
 
     steps: Steps | None = None
@@ -89,7 +88,7 @@ class TrainingChanges(Declaration):
     warmup: Share | None = None
 
     def applied(self, optimisation: Optimisation) -> Optimisation:
-        """An optimisation with these changes."""
+        """Return an optimisation with these changes."""
         return optimisation.model_copy(update=self.model_dump(exclude_none=True))
 
 
@@ -98,22 +97,22 @@ def _refused(reason: str) -> PydanticCustomError:
 
 
 class AdaptiveSeeds(Declaration):
-    """Interim analyses at a growing number of seeds.
+    """Interim analyses after a growing number of seeds.
 
-    A hypothesis that is decided at one of them needs no further seeds.
+    No further seeds are trained for a hypothesis that one of them decides.
     """
 
     looks: Annotated[tuple[int, ...], Field(min_length=2, max_length=20)]
-    """Seeds per session at each interim analysis, ascending from 2 or more.
+    """Seeds per session at the interim analyses, ascending from 2 or more.
 
     The last number is `training.seeds`.
     """
     spending: Spending = "obrien_fleming"
     """How alpha is spent over the interim analyses (Lan & DeMets 1983).
 
-    `obrien_fleming`: little early, so that the last analysis loses almost nothing.
-    `pocock`: more evenly, so that more hypotheses stop early but the last analysis is
-    stricter.
+    `obrien_fleming` spends little at first, so that the last analysis loses almost no
+    power. `pocock` spends more evenly, so that more hypotheses stop early but the last
+    analysis is stricter.
     """
 
     @model_validator(mode="after")
@@ -129,13 +128,13 @@ class Training(Optimisation):
     """The optimisation, and how often it is repeated."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    """How often every training is repeated, each time with other random numbers."""
+    """Number of repetitions of every training, each with other random numbers."""
     study_seed: Annotated[int, Field(ge=0)] = 1
     """Seed from which all random numbers of the study are derived."""
     adaptive: AdaptiveSeeds | None = added(None)
-    """Interim analyses: stop a hypothesis once it is decided.
+    """Interim analyses that stop training for a hypothesis once it is decided.
 
-    All seeds are trained when this is left out.
+    If omitted, all seeds are trained.
     """
 
     @model_validator(mode="after")
@@ -148,6 +147,6 @@ class Training(Optimisation):
         return self
 
     def optimisation(self) -> Optimisation:
-        """The settings of one training, without the repetition."""
+        """Return the settings of one training, without seeds and interim analyses."""
         settings: dict[str, Any] = {name: getattr(self, name) for name in Optimisation.model_fields}
         return Optimisation(**settings)

@@ -4,7 +4,8 @@ In: the entries of `views.transforms`. Out: frozen declarations. Each lists in
 `identity` the fields that can be swept, with the dose at which a field changes nothing.
 It also says which properties of the activity it `preserves` and which it `breaks`:
 every property is in one of the two, and tests/contracts/test_augmentations.py measures
-both. The transforms themselves are in `invariance_probe.augmentations`.
+both. `has_closed_form` says whether closed-form linear SSL can be fitted under it. The
+transforms themselves are in `invariance_probe.augmentations`.
 """
 
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -21,8 +22,8 @@ Property = Literal["counts", "unit_mean", "bin_total", "unit_identity", "window_
 """A property of the activity that a transform may preserve.
 
 `counts`: counts stay counts. `unit_mean`: each unit's expected activity. `bin_total`:
-the sum over units of every bin, in every draw. `unit_identity`: a unit shows no other
-unit's activity. `window_identity`: a window shows no other window's activity.
+the sum of each bin over units, in every random draw. `unit_identity`: no unit shows the
+activity of another. `window_identity`: no window shows the activity of another.
 """
 
 
@@ -47,13 +48,13 @@ class UnitDropout(Swept):
     standardisation.
     """
     rate_draw: Literal["fixed", "uniform"] = "fixed"
-    """`fixed`: the same rate everywhere; `uniform`: each window draws U(0, rate)."""
+    """`fixed`: `rate` for all windows. `uniform`: each window draws U(0, rate)."""
 
 
 class StratifiedDropout(Swept):
-    """Stratified dropout: lose whole units evenly over firing rates.
+    """Stratified dropout: lose the same fraction of units of every firing rate.
 
-    Among units of like firing rate, a fraction `rate` is lost in every view.
+    Among units of similar firing rate, a fraction `rate` is lost in every view.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -73,7 +74,7 @@ class StratifiedDropout(Swept):
 class SpikeThinning(Swept):
     """Spike thinning: delete each spike with probability `rate`.
 
-    It is the rate-matched control of unit dropout.
+    It serves as a control of unit dropout that removes as many spikes.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -107,10 +108,10 @@ class GainModulation(Swept):
     """Gain modulation: multiply a view by a random gain that its units share.
 
     The gain is exp(sigma c u - (sigma c)^2 / 2) with u ~ N(0, 1), and has mean 1. It
-    multiplies what was recorded, so the variance of spiking grows with the square of
-    the gain. A gain on the firing rate would make the variance of Poisson counts grow
-    in proportion instead. There is one gain per window, applied after the transforms of
-    counts.
+    multiplies the recorded counts, so the variance of spiking grows with the square of
+    the gain. (With a gain on the firing rate, the variance of Poisson counts would grow
+    in proportion to the gain.) There is one draw of u per window. The gain is applied
+    after all transforms of counts.
     """
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
@@ -127,18 +128,18 @@ class GainModulation(Swept):
     coupling: Literal["common", "varied"] = "common"
     """How strongly each unit follows the gain.
 
-    `common`: c = 1, all units go up and down together. `varied`: each unit has its own
-    c ~ N(0, 1), of either sign, which stays the same in a run.
+    `common`: c = 1, so all units go up and down together. `varied`: each unit has its
+    own c ~ N(0, 1), of either sign, which stays the same throughout a run.
     """
 
 
 class ProgressiveUnitLoss(Swept):
     """Progressive unit loss: units die one after another, in a fixed order.
 
-    A view shows what is left after a fraction u ~ U(0, rate) of the units has died.
-    Every view of a run, and every test of it, sees the same order. On average half of
-    `rate` is lost, the last units are hardly ever lost, and an encoder can learn which
-    ones last.
+    A view shows what is left after a fraction u ~ U(0, rate) of the units has died. The
+    order is the same in all views and tests of a run. On average half of `rate` is lost.
+    The last units in the order are hardly ever lost, and an encoder can learn which ones
+    these are.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -152,7 +153,7 @@ class ProgressiveUnitLoss(Swept):
 
     kind: Literal["progressive_unit_loss"] = "progressive_unit_loss"
     rate: Rate = 0.0
-    """The largest fraction of the units that has died in any view."""
+    """Largest fraction of the units that are lost in a view."""
     value: Lost = "silent"
     """What a lost unit shows; see `unit_dropout`."""
 
@@ -162,8 +163,8 @@ class UnitPermutation(Swept):
 
     Random pairs within a neighbourhood swap with probability `rate`. Neighbourhoods are
     blocks of `neighbourhood` successive units, so the order of the recording's units
-    must follow their positions. A unit without a partner (one of an odd number, drawn
-    anew) keeps its place.
+    must follow their positions. In a block with an odd number of units, one unit, drawn
+    anew each time, has no partner and does not swap.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -186,10 +187,10 @@ class WaveformDrift(Swept):
     """Waveform drift: mix each unit with its neighbour.
 
     x' = (1 - mix) x + mix x_next, as when waveforms drift over the borders of a spike
-    sorter. For counts, every spike of a unit is given to the unit before it with
-    probability `mix`: counts stay counts, no spike is lost, and Poisson counts stay
-    Poisson. Signals are mixed without a random draw. Units are taken in the recording's
-    order, and the first unit follows the last.
+    sorter. With counts, every spike of a unit is given to the unit before it with
+    probability `mix`, so counts stay counts, no spike is lost, and Poisson counts stay
+    Poisson. Continuous signals are mixed without randomness. Neighbours follow the order
+    of the recording, in which the first unit follows the last.
     """
 
     identity: ClassVar[dict[str, float]] = {"mix": 0.0}
@@ -203,7 +204,7 @@ class WaveformDrift(Swept):
 
     kind: Literal["waveform_drift"] = "waveform_drift"
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the next unit in what a unit shows."""
+    """Weight of the next unit in what a unit shows."""
 
 
 class Pepper(Swept):
@@ -246,9 +247,9 @@ class TimeCutout(Swept):
     fraction: Rate = 0.0
     """Expected fraction of the bins that is lost.
 
-    The number of bins is rounded at random, and at least one bin stays: of n bins,
-    every fraction above 1 - 1 / n loses n - 1 (of two bins, one is lost at .8 as at
-    .5).
+    The number of bins is rounded up or down at random, and at least one bin is left. So
+    of n bins, n - 1 are lost at every fraction above 1 - 1 / n (of two bins, one is lost
+    at .5 and also at .8).
     """
     value: Lost = "silent"
     """What a lost bin shows; see `unit_dropout`."""
@@ -272,8 +273,8 @@ class UnitCutout(Swept):
     fraction: Rate = 0.0
     """Expected fraction of the units that is lost.
 
-    The number of units is rounded at random, and at least one unit stays: of n units,
-    every fraction above 1 - 1 / n loses n - 1.
+    The number of units is rounded up or down at random, and at least one unit is left.
+    So of n units, n - 1 are lost at every fraction above 1 - 1 / n.
     """
     value: Lost = "silent"
     """What a lost unit shows; see `unit_dropout`."""
@@ -282,10 +283,10 @@ class UnitCutout(Swept):
 class CutMix(Swept):
     """CutMix: replace a block of units or bins by that of another window.
 
-    The other window is drawn from the run's own training windows, also where test
-    windows are corrupted, so that nothing crosses a fold. Its block shows the view's
-    own half of its counts, and no other transform. Labels are not mixed (Yun et al.
-    2019, arXiv:1905.04899).
+    The other window is drawn from the run's own training windows, even when test windows
+    are corrupted, so that nothing crosses a fold. The block shows the same half of the
+    split counts as the view, without any other transform. Labels are not mixed (Yun et
+    al. 2019, arXiv:1905.04899).
     """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
@@ -300,10 +301,10 @@ class CutMix(Swept):
     fraction: Rate = 0.0
     """Expected fraction of the units (or bins) that is replaced.
 
-    The number is rounded at random, and at least one unit (or bin) stays.
+    The number is rounded up or down at random, and at least one unit (or bin) is left.
     """
     along: Literal["units", "bins"] = "units"
-    """What the block is made of; `bins` needs windows of several bins."""
+    """Whether a block of units or of bins is replaced; bins need longer windows."""
 
 
 Transform = Annotated[
@@ -333,7 +334,7 @@ def is_idle(transform: Transform | Adversary) -> bool:
 
 
 def at_identity(stage: Stage) -> Stage:
-    """The same declaration at the dose that changes nothing."""
+    """Return the same declaration at the dose that changes nothing."""
     return stage.__class__.model_validate(
         {**stage.model_dump(), **stage.identity}  # type: ignore[attr-defined]
     )

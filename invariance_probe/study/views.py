@@ -1,10 +1,12 @@
 """How training views are made from a recording, stage by stage.
 
-The stages are pairing, the base (splitting), per-view transforms, and last an adversary
-where there is one. In: the fields of a study's `views`. Out: frozen declarations, and
-the doses that can be swept. Each declaration lists those fields in `identity`, with the
-dose at which a field changes nothing. The arms (`independent`, `shared`, `paired`)
-concern the swept transform only. No view is computed here.
+The stages are the pairing of windows, the base (which splits spike counts), the
+transforms of each view, and last an adversary if there is one. In: the fields of a
+study's `views`. Out: frozen declarations, and the doses that can be swept. Each
+declaration lists the fields that can be swept in `identity`, with the dose at which a
+field changes nothing (the identity dose). The arms `independent`, `shared` and `paired`
+say how views share the random draws of the swept transform only. No view is computed
+here.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,7 +23,7 @@ from invariance_probe.study.transforms import Transform, is_idle
 class TimeJitter(Swept):
     """Pair each window with another one nearby in the same trial.
 
-    The two are at most, or about, `window_s` apart.
+    The lag between the two is at most, or exactly, `window_s`; see `shape`.
     """
 
     identity: ClassVar[dict[str, float]] = {"window_s": 0.0}
@@ -33,8 +35,8 @@ class TimeJitter(Swept):
     shape: Literal["uniform", "annulus"] = "uniform"
     """Which lags occur.
 
-    `uniform`: every lag up to `window_s`. `annulus`: only the lag `window_s` itself,
-    which is a sharper dose.
+    `uniform`: every lag up to `window_s`. `annulus`: only the lag `window_s` itself, so
+    that the dose is more sharply defined.
     """
 
 
@@ -52,7 +54,7 @@ class CountSplitting(Declaration):
 class NoSplitting(Declaration):
     """No splitting: both views get the whole activity.
 
-    Two identical views are no task by themselves.
+    Without any other corruption the two views are identical, and there is no SSL task.
     """
 
     identity: ClassVar[dict[str, float]] = {}
@@ -61,7 +63,7 @@ class NoSplitting(Declaration):
 
 
 def _jitter_unless_named(pairing: Any) -> Any:
-    """Read a pairing that names no kind as a time jitter."""
+    """Return a pairing; one that names no kind becomes a time jitter."""
     return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
 
 
@@ -86,24 +88,23 @@ class Views(Declaration):
     pairing: Pairing = TimeJitter()
     """Which two windows make a pair."""
     base: Base = CountSplitting()
-    """What makes dose 0 a task: how the two views of a window differ at every dose."""
+    """How the two views differ even at dose 0, so that there is a task."""
     transforms: tuple[Transform, ...] = ()
     """Augmentations of each view, in the order in which they act."""
     adversary: Adversary | None = added(None)
-    """What corrupts the views against the models while they train.
+    """A corruption that is searched for so as to raise the loss of the models.
 
-    Where models are tested, the corruption is as strong but random.
+    It acts in training only. Models are tested under an equally strong random corruption.
     """
     pool: Pool | None = added(None)
     """Which other sessions a session's SSL models also train on.
 
-    Each session then has an input layer of its own. If omitted, models train on
-    their own session only.
+    Each session then has its own input layer. If omitted, models train on one session.
     """
 
     @property
     def jitter(self) -> TimeJitter:
-        """The pairing of nearby windows, as a time jitter."""
+        """The time jitter of local pairs, whatever the kind of pairing."""
         return (
             self.pairing
             if isinstance(self.pairing, TimeJitter)
@@ -112,15 +113,15 @@ class Views(Declaration):
 
     @property
     def corruptions(self) -> tuple[Transform | Adversary, ...]:
-        """The transforms, and after them the adversary where there is one."""
+        """The transforms, followed by the adversary if there is one."""
         return self.transforms if self.adversary is None else (*self.transforms, self.adversary)
 
     def stages(self) -> dict[str, "Stage"]:
-        """Every stage by its kind, in the order in which a view passes them."""
+        """Return every stage by its kind, in the order in which they act on a view."""
         return {stage.kind: stage for stage in (self.pairing, self.base, *self.corruptions)}
 
     def doses(self) -> dict[str, float]:
-        """Every path that can be swept, `kind.field`, with its identity dose."""
+        """Return the identity dose of every path (`kind.field`) that can be swept."""
         return {
             f"{kind}.{field}": dose
             for kind, stage in self.stages().items()
@@ -128,12 +129,13 @@ class Views(Declaration):
         }
 
     def at(self, path: str, dose: float) -> "Views":
-        """These views with one swept field set to a dose.
+        """Return these views with one field set to a dose.
 
         Parameters
         ----------
         path
-            The swept field as `kind.field`; a kind that is no stage changes nothing.
+            The field as `kind.field`. If the views have no stage of this kind, nothing
+            changes.
         dose
             Its value.
 
@@ -161,7 +163,7 @@ class Views(Declaration):
 Stage = (
     TimeJitter | MinedPairing | StatePairing | CountSplitting | NoSplitting | Transform | Adversary
 )
-"""What a view passes through; each kind lists the fields that can be swept."""
+"""Any stage of the views; `identity` lists its fields that can be swept."""
 
 
 _SWEPT: tuple[type[Swept], ...] = (*members(Pairing, Swept), *members(Transform, Swept))
@@ -170,12 +172,12 @@ DOSE_WORDS: dict[str, DoseWords] = {
     for stage in _SWEPT
     for field in stage.identity
 }
-"""How reports speak of doses, by swept path; adversaries have no words of their own."""
+"""Words for doses in reports, by swept path; adversaries have none."""
 
 
 def has_closed_form(views: Views) -> bool:
     """Whether closed-form linear SSL can be fitted on such views.
 
-    It can where the moments of every transform that changes something are known.
+    It can if the moments of every transform that changes something are known.
     """
     return all(transform.has_closed_form or is_idle(transform) for transform in views.transforms)

@@ -1,7 +1,10 @@
-"""Training: stacked runs, their examples, update rules and checkpoints.
+"""Training: stacked models, their examples, update rules and checkpoints.
+
+Many models are trained at once, as one stack: the first axis of every tensor is the run
+(one model with its session, seed and fold), and no run influences another.
 
 `ensemble.train` is the one training loop. `examples` and `order` choose the windows of
-each step, `optimizers` the update rule, `adversaries` corrupt the views against the
-models, and `checkpoints` let a training go on after it was cut off. Nothing here reads
-the results of probes.
+each step, `optimizers` holds the update rules, `adversaries` corrupt the views so that
+the loss rises, and `checkpoints` let an interrupted training continue. Nothing here
+decodes a target from a trained model.
 """

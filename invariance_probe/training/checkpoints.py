@@ -1,13 +1,14 @@
-"""Checkpoints: a training that was cut off goes on, to the same bits.
+"""Checkpoints: an interrupted training continues and ends with the same bits.
 
-In: the tensors that a training has reached after a step, each (run, ...) or one number
-that all runs share. Out: one file per run, named by the run's train key. A run does not
-depend on its partners, so it may go on in another stack. A file is replaced whole or
-not at all and holds tensors only. It is read only by the version of torch that wrote
-it, on the same kind of device. Damaged files are not used.
+In: the tensors that a training has reached after a step. Each has the run as first
+axis, or is one number for all runs. Out: one file per run, named by the run's train key
+(a hash of everything that the training depends on). A run does not depend on the others
+in its stack, so it may continue in another stack. A file is replaced as a whole or not
+at all, and holds tensors only. It is read only by the version of torch that wrote it,
+on the same kind of device. Damaged files are ignored.
 
-Random numbers are read by address and the order of windows follows from the step, so
-neither is stored.
+Random numbers are computed from the run's key and the step, and so is the order of the
+windows. Neither is stored.
 """
 
 import hashlib
@@ -28,37 +29,37 @@ from torch import Tensor
 from invariance_probe.methods.base import Method
 
 EVERY_S = 60.0
-"""Seconds between two checkpoints; a shorter training writes none."""
+"""Seconds between two checkpoints. A shorter training writes none."""
 HEADER = "invariance_probe.checkpoint"
-"""Key of a file's metadata under which its header stands."""
+"""Key in a file's metadata that holds its header (run, step, versions, hash)."""
 
 Tensors = Mapping[str, Tensor]
 """State of stacked trainings by name: (run, ...), or a scalar for all runs."""
 
 
 _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What reading a damaged or foreign file may raise."""
+"""Exceptions that reading a damaged or foreign file may raise."""
 
 
 class Stopped(Exception):  # noqa: N818
-    """The process was asked to end.
+    """Raised when the process was asked to end and the training is interrupted.
 
-    What it trains is kept, and can go on later.
+    Its state has been saved, and it can continue later.
     """
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoints:
-    """The folder of all checkpoints; without a folder, nothing is kept.
+    """The folder that holds all checkpoints.
 
     Attributes
     ----------
     folder
-        Created when something is first written.
+        Created when the first checkpoint is written. If it is None, none are written.
     device
-        Where the stacks live.
+        The device of the stacked tensors.
     stop
-        Whether the process should end at the next step.
+        Returns whether the process should end at the next step.
     every_s
         Seconds between two checkpoints.
     """
@@ -69,11 +70,19 @@ class Checkpoints:
     every_s: float = EVERY_S
 
     def of(self, keys: Sequence[str]) -> "Checkpoint":
-        """The checkpoint of one stack of trainings, by their train keys."""
+        """Return the checkpoint of one stack of trainings, given their train keys."""
         return Checkpoint(self, tuple(keys))
 
     def step(self, key: str) -> int:
-        """Number of steps of a training that are kept; 0 where nothing usable is."""
+        """Number of steps that the checkpoint of a training has reached.
+
+        It is 0 if there is no usable file.
+
+        Parameters
+        ----------
+        key
+            Train key of the run.
+        """
         try:
             with safe_open(self._path(key), framework="pt") as file:
                 return self._step(key, file.metadata())
@@ -81,7 +90,7 @@ class Checkpoints:
             return 0
 
     def read(self, keys: Sequence[str]) -> tuple[int, dict[str, Tensor]] | None:
-        """Read the state of a stack of trainings.
+        """Read the saved state of a stack of trainings.
 
         Parameters
         ----------
@@ -91,8 +100,9 @@ class Checkpoints:
         Returns
         -------
         step, state
-            Steps that all of them have done, and their state. None where a run has no
-            usable checkpoint, or the runs are not at one step.
+            Number of steps that all runs have done, and their state. None is returned
+            instead if a run has no usable checkpoint, or if the runs are not at the
+            same step.
         """
         found = [self._read_one(key) for key in keys]
         known = [one for one in found if one is not None]
@@ -112,16 +122,16 @@ class Checkpoints:
         return known[0][0], {_own(name): value for name, value in stacked.items()}
 
     def write(self, keys: Sequence[str], step: int, tensors: Tensors) -> None:
-        """Keep every run's part of a state.
+        """Save every run's part of a state.
 
-        Where the disk takes none, a warning is given and the training goes on without.
+        If the disk cannot take it, a warning is issued and the training continues.
 
         Parameters
         ----------
         keys
             Train keys of the runs.
         step
-            Steps that they have done.
+            Number of steps that they have done.
         tensors
             Their state.
         """
@@ -148,9 +158,14 @@ class Checkpoints:
             )
 
     def remove(self, key: str) -> None:
-        """Delete the checkpoint of a training that is committed.
+        """Delete the checkpoint of a training whose result has been stored.
 
-        What killed writers left half-written goes with it.
+        Incomplete files left by writers that were killed are deleted too.
+
+        Parameters
+        ----------
+        key
+            Train key of the run.
         """
         if self.folder is not None:
             path = self._path(key)
@@ -158,14 +173,22 @@ class Checkpoints:
                 file.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
+        """File of one training."""
         return (self.folder or Path(os.devnull)) / f"{key}.safetensors"
 
     def _versions(self) -> dict[str, str]:
-        """What a reader must share with the writer of a file."""
+        """What the reader and the writer of a file must have in common.
+
+        It is the version of torch and the kind of device.
+        """
         return {"torch": torch.__version__, "device": self.device.type}
 
     def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:
-        """Step that a file's header names; 0 where the file is not ours to use."""
+        """Number of steps according to a file's header; 0 if it must not be used.
+
+        A file must not be used if it belongs to another run, version of torch or kind
+        of device.
+        """
         header = json.loads((metadata or {}).get(HEADER, "{}"))
         expected = {"key": key, **self._versions()}
         return (
@@ -175,7 +198,7 @@ class Checkpoints:
         )
 
     def _read_one(self, key: str) -> tuple[int, dict[str, Tensor]] | None:
-        """Step and tensors of one run; None where there is no usable file."""
+        """Steps done and tensors of one run; None if there is no usable file."""
         try:
             with safe_open(self._path(key), framework="pt") as file:
                 step = self._step(key, file.metadata())
@@ -201,23 +224,23 @@ class Checkpoint:
         self._among, self._keys, self._last = among, keys, time.monotonic()
 
     def read(self) -> tuple[int, dict[str, Tensor]] | None:
-        """Steps done and the state; None to start from the beginning."""
+        """Steps done and the saved state; None if training starts from the beginning."""
         return self._among.read(self._keys)
 
     def offer(self, step: int, state: Callable[[], Tensors]) -> None:
-        """Keep the state if it is time, or if the process should end.
+        """Save the state if enough time has passed or if the process should end.
 
         Parameters
         ----------
         step
-            Steps done.
+            Number of steps done.
         state
-            Returns the state; called only where it is kept.
+            Returns the state; called only if it is saved.
 
         Raises
         ------
         Stopped
-            When the process should end; the state is kept.
+            If the process should end. The state is saved before.
         """
         stopping = self._among.stop()
         if not stopping and time.monotonic() - self._last < self._among.every_s:
@@ -229,7 +252,7 @@ class Checkpoint:
 
 
 def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state that a method and its update rule have reached, by name.
+    """Collect the state of the models and their update rule, by name.
 
     Nothing is copied.
 
@@ -259,7 +282,7 @@ def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str
 
 @torch.no_grad()
 def restore_training(method: Method, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put what `training_state` returned into new models and their update rule.
+    """Put a saved state into newly built models and their update rule.
 
     Parameters
     ----------
@@ -292,35 +315,38 @@ def _own_tensors(method: Method) -> Iterator[tuple[str, Tensor]]:
 
 
 def _learned(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
-    """Parameters that the update rule moves, in a fixed order."""
+    """Parameters that the update rule changes, in a fixed order."""
     for group in optimizer.param_groups:
         yield from group["params"]
 
 
-# Marks in a file the tensors that are one number for all runs: stacking the files of
-# several runs must not stack these.
+# Prefix of tensors that are one number for all runs. When the files of several runs are
+# stacked, these must not be stacked.
 _SHARED = "shared."
 
 
 def _named(name: str, tensor: Tensor) -> str:
+    """Name of a tensor in a file; scalars for all runs are marked by a prefix."""
     return _SHARED + name if tensor.dim() == 0 else name
 
 
 def _shared(name: str) -> bool:
+    """Whether a name in a file belongs to a scalar for all runs."""
     return name.startswith(_SHARED)
 
 
 def _own(name: str) -> str:
+    """Name of a tensor without the mark of a scalar for all runs."""
     return name.removeprefix(_SHARED)
 
 
 def _private(path: Path, unique: str) -> str:
-    """Name of the file that a writer fills before it takes the place of `path`."""
+    """Name of the temporary file that is filled and then renamed to `path`."""
     return f".{path.name}.{unique}"
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole: to a private file, then by one rename."""
+    """Write a file as a whole: to a temporary file that is then renamed."""
     private = path.with_name(_private(path, uuid.uuid4().hex))
     try:
         with private.open("wb") as file:

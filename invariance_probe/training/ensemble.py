@@ -1,11 +1,12 @@
 """The one training loop, for K stacked models at once.
 
-All models take the same number of steps, and none sees another. Stopping is fixed and
-label-free. A run whose loss stops being finite is noted with its step; its numbers stay
-in its own slices, so the other runs go on unaffected.
+The first axis of every tensor is the run (one of the K models). All models take the
+same number of steps, and none influences another. When training stops is fixed
+beforehand and depends on no label. If the loss of a run is no longer finite, the step
+is recorded. Its numbers stay in its own slices, so the other runs are not affected.
 
-In: the models, the batch of each step, and the settings. Out: trained models and a
-`Training`. Nothing is evaluated here.
+In: the models, the batch of each step, and the settings. Out: trained models, and a
+`Training` that describes how the training went. Nothing is evaluated here.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,17 +28,17 @@ REPORT_EVERY = 50
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """Outcome of a training: final losses, failures and gradient norms.
+    """How the training of K models went: losses, failures and gradient norms.
 
     Attributes
     ----------
     loss
         Mean loss over the last tenth of the steps (run,), float64.
     failed_at
-        First step with a non-finite loss (run,), or -1.
+        First step with a loss that was not finite (run,); -1 if there was none.
     gradient_norm
         Euclidean norm of each run's whole gradient (run,), float64, averaged over about
-        `LOOKED_AT` steps of that tenth.
+        `LOOKED_AT` steps of the last tenth.
     """
 
     loss: Tensor
@@ -48,19 +49,19 @@ class Training:
 ADVERSARY = "attack."
 """Prefix of the names of an adversary's tensors in a checkpoint."""
 LOOKED_AT = 10
-"""Number of steps of the last tenth at which gradients are measured, about."""
+"""Approximate number of the last steps at which gradient norms are measured."""
 
 
 @dataclass(eq=False)
 class _Seen:
-    """What the loop accumulates, all float64.
+    """What the loop accumulates over the steps, all float64.
 
     Attributes
     ----------
     total
-        Sum of the losses of the last tenth (run,).
+        Sum of the losses over the last tenth of the steps (run,).
     failed_at
-        First step with a non-finite loss (run,), or -1.
+        First step with a loss that was not finite (run,); -1 if there was none.
     norms
         Gradient norms (run, measurement).
     """
@@ -71,7 +72,7 @@ class _Seen:
 
     @classmethod
     def nothing(cls, method: Method) -> "_Seen":
-        """The start: no losses, no failures, no norms."""
+        """The state before the first step: no losses, failures or norms."""
         some = next(method.parameters())
         zeros = torch.zeros(len(some), dtype=torch.float64, device=some.device)
         return cls(zeros, torch.full_like(zeros, -1), zeros.new_zeros(len(some), 0))
@@ -79,7 +80,7 @@ class _Seen:
 
 @torch.no_grad()
 def gradient_norms(method: Method) -> Tensor:
-    """Euclidean norm of each run's gradient, over all parameters.
+    """Euclidean norm of each run's gradient, over all its parameters.
 
     Parameters
     ----------
@@ -114,17 +115,18 @@ def train(
     method
         The models and their loss.
     batch_at
-        Returns the batch of a step; called with 0, 1, 2 ..., or from a checkpoint's
-        step on.
+        Returns the batch of a step. It is called with 0, 1, 2 ..., or from the step of
+        a checkpoint on.
     settings
         Steps, update rule, learning rate and its schedule, and weight decay.
     on_progress
-        Called with the number of model-steps done since the last call.
+        Called with the number of model-steps (steps times models) since the last call.
     checkpoint
-        Where the state is kept in between, and where the training goes on from if it
-        was cut off; the method is then as it was built.
+        Where the state is saved now and then. If it holds the state of an interrupted
+        training, that training continues; `method` must then be newly built.
     adversary
-        Corrupts the views of every step against the models; nothing does if omitted.
+        Corrupts the views of every step so that the loss rises. If omitted, views are
+        left as they are.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def train(
     Raises
     ------
     training.checkpoints.Stopped
-        When the process should end; the checkpoint says when.
+        If the process was asked to end. The state is saved before.
     """
     method.compute_with(Arithmetic.of(settings, next(method.parameters()).device))
     optimizer = make_optimizer(method, settings)
@@ -183,7 +185,7 @@ def train(
 
 
 def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
-    """An adversary's state under prefixed names; empty without one."""
+    """An adversary's state under prefixed names; empty if there is no adversary."""
     return (
         {}
         if adversary is None
@@ -192,7 +194,7 @@ def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
 
 
 def _part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names have a prefix, without the prefix."""
+    """The tensors whose names have a prefix, with the prefix removed."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

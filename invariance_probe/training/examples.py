@@ -1,13 +1,19 @@
 """Which windows a training step takes together.
 
-There are four kinds: pairs, sequences, near and far pairs, and triplets. Every kind
-draws from each run's own training windows. For a step it returns the windows of the
-first views, those of the second views, and the right answers of a pretext task.
+There are four kinds of examples: pairs, sequences, near and far pairs, and triplets.
+For each step an example holds the windows of the first views, those of the second
+views, and the right answers of the pretext task, if the method has one. Every run (the
+first axis of all tensors) draws from its own training windows.
 
-No example leaves a fold's training part. Windows of one example that are near in time
-lie in one unbroken run of training windows of one trial or gap-free stretch, and never
-share a bin. Far windows may lie anywhere in the training part: their distance counts
-recorded bins, which pauses between trials only lengthen.
+No example leaves the training part of a fold. If windows of an example have to be near
+in time, they come from one unbroken series of training windows within one stretch (one
+trial, or one gap-free segment), and they share no bin. Far windows may come from
+anywhere in the training part. Their distance is counted in recorded bins, so with
+pauses between trials the true distance is only longer.
+
+A position is the place of a window in its run's list of training windows. Random
+numbers are computed from an address (`augmentations.random_bits`): the run's key, the
+step, and a number for the purpose.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,41 +38,38 @@ from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.order import Order
 
 EXAMPLE = 3
-"""Purpose of the random numbers of all kinds but pairs.
-
-They are in the `order` stream.
-"""
+"""Purpose of the random numbers that draw examples of all kinds but pairs."""
 DISTANT = 4
-"""Purpose of the numbers that decide whether a pair is distant.
+"""Purpose of the random numbers that choose distant partners.
 
-They also choose the distant partner, and are in the `order` stream.
+They decide whether a pair is distant, and which partner it gets.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What the examples of stacked runs are drawn from.
+    """The training windows of stacked runs, and the rules for drawing from them.
 
     Attributes
     ----------
     windows
         All windows of the session.
     parts
-        Training windows of each run, ascending.
+        Training windows of each run, as ascending indices into all windows.
     jitters
-        Local pairing of each run.
+        How far in time a pair may lie apart, for each run.
     bin_s
         Seconds per bin.
     keys
-        The `order` stream key of each run (run,).
+        Key of each run's random numbers (run,).
     batch_size
-        Windows per batch, in one view.
+        Number of windows per batch, in one view.
     repeats
-        Whether an example may come twice in a batch: for measuring on parts that have
-        few windows.
+        Whether a window may come twice in a batch. This serves measurements on parts
+        with few windows.
     distant
-        Distant partners of each run's training windows; None for a run without, and
-        empty where no run has any.
+        Partners of each run's training windows that are far away in time; None for a
+        run without, and empty if no run has any.
     """
 
     windows: Windows
@@ -80,18 +83,23 @@ class Material:
 
     @property
     def device(self) -> torch.device:
-        """Where stacks live."""
+        """The device of the stacked tensors."""
         return self.keys.device
 
     def order(self, found: list[np.ndarray], size: int) -> Order:
-        """Batches of places in the lists of what each run may take.
+        """Create shuffled batches over one list per run.
 
         Parameters
         ----------
         found
-            Such a list for each run.
+            The list of each run, such as its anchors.
         size
-            Places per batch.
+            Number of entries per batch.
+
+        Returns
+        -------
+        order
+            Returns for each step the indices of the batch's entries in these lists.
         """
         counts = torch.tensor([len(one) for one in found], device=self.device)
         return Order(self.keys, counts, size, self.repeats)
@@ -99,15 +107,15 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """The windows of one step, and its labels.
+    """The windows of one training step, and the answers of its pretext task.
 
     Attributes
     ----------
     first, second
         Windows of the first and of the second views, each (run, row).
     labels
-        Right answers of the pretext task (run, example), 1 or -1; None where there is
-        none.
+        Right answers of the pretext task (run, example), 1 or -1; None if the method
+        has no such task.
     """
 
     first: Tensor
@@ -116,21 +124,23 @@ class Example:
 
 
 class Examples(Protocol):
-    """Examples by step; steps must come in order."""
+    """Anything that returns the windows of a step; steps must come in order."""
 
     def at(self, step: int) -> Example:
-        """Draw the windows that a training step uses."""
+        """Choose the windows that a training step uses."""
 
 
 class Pairs:
-    """Each window with itself, a local partner, or a distant partner.
+    """Each window with itself, with a window nearby, or with one far away.
+
+    Which of these is declared by the pairing of the study's views.
 
     Parameters
     ----------
     declared
-        Not read: pairs are declared by the views.
+        Not read.
     material
-        The training windows that are drawn from.
+        The training windows to draw from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -148,7 +158,7 @@ class Pairs:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Draw the windows that a training step uses."""
+        """Choose the windows that a training step uses."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
         second = (
@@ -164,23 +174,23 @@ class Pairs:
 
 
 class Sequences:
-    """Windows of one stretch at fixed distances.
+    """Sequences of windows at fixed distances, within one stretch.
 
-    Rows come sequence by sequence, and both views are of the same windows. A step takes
-    a multiple of 4 sequences: products of them then start at whole cache lines, and
-    round alike in every stack.
+    Rows are ordered sequence by sequence, and both views are of the same windows. The
+    number of sequences per step is a multiple of 4. Matrix products over them then
+    start at whole cache lines and round in the same way in every stack.
 
     Parameters
     ----------
     declared
         The method, which says how long a sequence is.
     material
-        The training windows that are drawn from.
+        The training windows to draw from.
 
     Raises
     ------
     TrainingError
-        When a fold has too few sequences inside one trial or stretch.
+        If a fold has too few sequences inside one trial or stretch.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -196,8 +206,8 @@ class Sequences:
         if fewest < (2 if material.repeats else count):
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
-                f"{declared.kind} takes {count} sequences of {reach_s:g} s at once, but a fold has "
-                f"only {fewest} of them inside one trial or stretch; use shorter sequences, a "
+                f"{declared.kind} needs {count} sequences of {reach_s:g} s per step, but a fold "
+                f"has only {fewest} that lie inside one trial or stretch; use shorter sequences, a "
                 "smaller gap or batch, or a recording with longer trials"
             )
         self._starts = _padded(found, material.device)
@@ -205,7 +215,7 @@ class Sequences:
         self._offsets = torch.tensor(offsets, device=material.device)
 
     def at(self, step: int) -> Example:
-        """Draw the windows that a training step uses."""
+        """Choose the windows that a training step uses."""
         starts = self._starts.gather(1, self._order.batch(step))
         windows = (starts.unsqueeze(2) + self._offsets).flatten(1)
         return Example(windows, windows)
@@ -214,9 +224,9 @@ class Sequences:
 def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     """Bins from the start of a sequence to the start of each of its windows.
 
-    Windows never share a bin. A masked sequence is `sequence_windows` in a row. Other
-    sequences are `context_windows` in a row and, for every horizon h, the h-th window
-    after these; windows that nobody predicts are left out.
+    Windows share no bin. A masked sequence has `sequence_windows` successive windows.
+    Other sequences have `context_windows` successive windows and, for every horizon h,
+    the h-th window after these. Windows in between that are not predicted are left out.
 
     Parameters
     ----------
@@ -242,17 +252,16 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
 
 
 class Positions:
-    """An anchor and another window, which is near or far.
+    """An anchor and another window, which is near or far in time.
 
-    It is near (label 1) for one half of the batch and far (label -1) for the other
-    half.
+    It is near (label 1) in one half of the batch and far (label -1) in the other half.
 
     Parameters
     ----------
     declared
         The method, with `near_s` and `far_s`.
     material
-        The training windows that are drawn from.
+        The training windows to draw from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -264,7 +273,7 @@ class Positions:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Draw the windows that a training step uses."""
+        """Choose the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
         labels = _labels(anchors)
@@ -277,18 +286,19 @@ class Positions:
 
 
 class Triplets:
-    """Three windows in order in time (label 1), or shuffled (label -1).
+    """Three windows in temporal order (label 1), or shuffled (label -1).
 
-    Rows come triplet by triplet. Unsigned, the middle of a shuffled triplet is far from
-    both others, and half of all triplets are mirrored. Signed, a shuffled triplet is an
-    ordered one in reverse.
+    Rows are ordered triplet by triplet. If the method is not `signed`, the middle
+    window of a shuffled triplet is far from both others, and half of all triplets are
+    reversed in time. If it is `signed`, a shuffled triplet is an ordered one in
+    reverse.
 
     Parameters
     ----------
     declared
         The method, with `near_s`, `far_s` and `signed`.
     material
-        The training windows that are drawn from.
+        The training windows to draw from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -302,7 +312,7 @@ class Triplets:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Draw the windows that a training step uses."""
+        """Choose the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         numbers = _numbers(self._keys, step, anchors, 3)
         other = self._distances.near(anchors, numbers[..., 0])
@@ -325,23 +335,28 @@ class Triplets:
 
 
 class _Distances:
-    """Find, for each anchor, training windows that are near it or far from it in time.
+    """Choose, for each anchor, training windows near it or far from it in time.
 
     Windows are given by their positions in the run's list of training windows.
 
     Parameters
     ----------
     declared
-        Declaration with the limits `near_s` and `far_s`, in seconds.
+        The method, with the limits `near_s` and `far_s` in seconds.
     material
-        The training windows that are drawn from.
+        The training windows to draw from.
     size
         Number of anchors per step.
     apart
-        Minimum number of bins between the starts of two near windows.
+        Smallest number of bins between the starts of two near windows.
     asks_far
-        Whether each anchor also needs a window far from itself and from all windows near
-        it.
+        Whether each anchor also needs a window that is far from it and from all windows
+        near it.
+
+    Raises
+    ------
+    TrainingError
+        If a fold has too few windows that can serve as anchors.
     """
 
     def __init__(
@@ -373,11 +388,11 @@ class _Distances:
         fewest = min(len(anchors) for anchors in self.anchors)
         if fewest < (1 if material.repeats else size):
             raise TrainingError(
-                f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave "
-                f"{fewest} windows of a fold with a near window, at least "
-                f"{apart * material.bin_s:g} s away in their own trial or stretch, and a far one; "
-                f"a step takes {size}: use a longer near_s, a shorter far_s, shorter windows, a "
-                "smaller batch or a longer recording"
+                f"{declared.kind}: with near_s {declared.near_s:g} and far_s {declared.far_s:g}, "
+                f"only {fewest} windows of a fold have a near window (at least "
+                f"{apart * material.bin_s:g} s away, in the same trial or stretch) and a far one, "
+                f"but a step needs {size}; use a longer near_s, a shorter far_s, shorter windows, "
+                "a smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(
@@ -390,33 +405,33 @@ class _Distances:
         ).unsqueeze(1)
 
     def anchor(self, numbers: Tensor) -> Tensor:
-        """Look up the places of anchors.
+        """Look up the positions of anchors.
 
         Parameters
         ----------
         numbers
-            Places in the run's list of anchors (run, batch).
+            Indices into the run's list of anchors (run, batch).
 
         Returns
         -------
-        places
-            (run, batch).
+        positions
+            Positions in the list of training windows (run, batch).
         """
         return self._anchors.gather(1, numbers)
 
     def near(self, anchors: Tensor, number: Tensor) -> Tensor:
-        """Choose a place near each anchor, on either side of it.
+        """Choose a window near each anchor, before or after it.
 
         Parameters
         ----------
         anchors
-            Places (run, batch).
+            Positions of the anchors (run, batch).
         number
-            Uniform on (0, 1) (run, batch).
+            Random numbers, uniform on (0, 1) (run, batch).
 
         Returns
         -------
-        places
+        positions
             (run, batch).
         """
         earlier, later = (self._tables[i].gather(1, anchors) for i in (0, 1))
@@ -427,18 +442,18 @@ class _Distances:
         )
 
     def far(self, low: Tensor, high: Tensor, number: Tensor) -> Tensor:
-        """Choose a place far before `low` or far after `high`.
+        """Choose a window far before `low` or far after `high`.
 
         Parameters
         ----------
         low, high
-            Places (run, batch).
+            Positions (run, batch).
         number
-            Uniform on (0, 1) (run, batch).
+            Random numbers, uniform on (0, 1) (run, batch).
 
         Returns
         -------
-        places
+        positions
             (run, batch).
         """
         before, after = self._tables[2].gather(1, low), self._tables[3].gather(1, high)
@@ -447,17 +462,17 @@ class _Distances:
         return torch.where(chosen < before, chosen, chosen - before + after)
 
     def window(self, places: Tensor) -> Tensor:
-        """Look up the windows at places.
+        """Look up the windows at given positions.
 
         Parameters
         ----------
         places
-            (run, row).
+            Positions in the list of training windows (run, row).
 
         Returns
         -------
         windows
-            (run, row).
+            Indices into all windows of the session (run, row).
         """
         return self._windows.gather(1, places)
 
@@ -468,20 +483,20 @@ EXAMPLES: dict[str, Callable[[Any, Material], Examples]] = {
     "positions": Positions,
     "triplets": Triplets,
 }
-"""Kinds of examples by the name that a method asks for."""
+"""Kinds of examples, by the name that a method declares."""
 
 
 def _first_of_sequences(part: np.ndarray, stretch: np.ndarray, reach: int) -> np.ndarray:
-    """Training windows after which `reach` more follow in the same stretch.
+    """Training windows with which a sequence can begin.
 
-    All of these are training windows too.
+    At least `reach` further training windows follow them in the same stretch.
     """
     _, after = room_beside(part, stretch)
     return part[after >= reach]
 
 
 def _labels(anchors: Tensor) -> Tensor:
-    """1 and -1 by turns (run, batch)."""
+    """Labels that alternate between 1 and -1 (run, batch)."""
     return torch.where(
         torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1
     ).expand_as(anchors)
@@ -497,6 +512,12 @@ def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
 def _numbers(
     keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE
 ) -> Tensor:
-    """Draw uniform numbers in (0, 1) for each anchor; shape (run, anchor, count)."""
+    """Draw random numbers, uniform on (0, 1), for each anchor.
+
+    Returns
+    -------
+    numbers
+        (run, anchor, count).
+    """
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
     return uniform(position(keys, step, purpose), rows, count)

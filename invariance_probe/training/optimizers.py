@@ -1,9 +1,9 @@
 """Update rules over stacked parameters, and the learning rate of each step.
 
-A parameter's first axis is the run. What a rule measures of a tensor it measures in
-each run's slice, so no run sees another, to the last bit. Weights (names that end in
-`weight`) decay; scales, shifts and biases do not, and LARS moves them without a trust
-ratio.
+The first axis of every parameter is the run. Rules that measure a tensor, such as its
+norm, do so for each run's slice separately, so no run influences another, not even in
+the last bit. Weights (names that end in `weight`) decay; scales, shifts and biases do
+not, and LARS does not adapt their step length.
 
 References
 ----------
@@ -25,21 +25,22 @@ from torch import Tensor, nn
 from invariance_probe.study.training import Optimisation
 
 LANES = 16
-"""Numbers that fused AdamW computes together.
+"""Number of values that torch's fused AdamW computes together.
 
-It computes the last numbers of a tensor apart, so a run whose slice is no multiple of
-this would depend on its slot.
+It treats the last few values of a tensor differently. If the slice of a run had a
+length that is no multiple of this, the run's numbers would depend on its index in the
+stack.
 """
 TRUST = 1e-3
 """LARS's trust coefficient (eta)."""
 
 
 def learning_rate(settings: Optimisation, step: int) -> float:
-    """Learning rate of an update: linear warm-up, then constant or a cosine.
+    """Learning rate of one update: linear warm-up, then constant or a cosine.
 
-    It rises linearly over the first `warmup` of the steps, the last of which has the
-    full rate. Then it stays, or falls by half a cosine to 0, which it would reach with
-    the step after the last.
+    The rate rises linearly over the first `warmup` fraction of the steps and reaches
+    its full value with the last of these. Then it stays constant, or falls along half a
+    cosine that would reach 0 one step after the last.
 
     Parameters
     ----------
@@ -72,13 +73,16 @@ def learning_rate(settings: Optimisation, step: int) -> float:
 
 
 class LARS(torch.optim.Optimizer):
-    """SGD with momentum and a step length in proportion to the weights.
+    """SGD with momentum and a step length in proportion to the weights' norm.
 
-    The step length is set in each run and tensor, as in Algorithm 1 of the paper:
-    velocity <- momentum velocity + rate ratio (gradient + decay weight); weight <-
-    weight - velocity, with ratio = TRUST |weight| / (|gradient| + decay |weight|). The
-    ratio is 1 where a weight or gradient is 0, and for tensors of a group with
-    `adapted` false.
+    The step length is set for each run and tensor, as in Algorithm 1 of the paper:
+
+        ratio = TRUST |weight| / (|gradient| + decay |weight|)
+        velocity <- momentum velocity + rate ratio (gradient + decay weight)
+        weight <- weight - velocity
+
+    The ratio is 1 if a weight or a gradient is 0, and for groups of parameters with
+    `adapted` set to False.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ class LARS(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         assert closure is None
         for group in self.param_groups:
             for weight in group["params"]:
@@ -105,7 +109,7 @@ class LARS(torch.optim.Optimizer):
                     self._move(weight, weight.grad, group)
 
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        """Move one parameter by Algorithm 1."""
+        """Update one parameter by Algorithm 1."""
         ratio = trust_ratio(weight, gradient, group["weight_decay"]) if group["adapted"] else 1.0
         change = group["lr"] * ratio * (gradient + group["weight_decay"] * weight)
         velocity = self.state[weight].get("velocity")
@@ -128,7 +132,7 @@ def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
     Returns
     -------
     ratio
-        (run, 1, ...); 1 where weight or gradient is 0.
+        (run, 1, ...); 1 if the weight or the gradient of a run is 0.
     """
     length, steepness = run_norm(weight), run_norm(gradient)
     ratio = TRUST * length / (steepness + decay * length)
@@ -154,12 +158,12 @@ def run_norm(x: Tensor) -> Tensor:
 
 
 def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
-    """Build the declared update rule over all stacked parameters that learn.
+    """Build the declared update rule over all trainable parameters.
 
     Parameters
     ----------
     model
-        Its parameters have the run as first axis.
+        Stacked models, whose parameters have the run as first axis.
     settings
         Update rule, learning rate, momentum and weight decay.
     """
@@ -184,7 +188,10 @@ def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opti
 
 
 def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """Split a group into what the fused update may take and what it may not."""
+    """Split a parameter group by whether torch's fused update may be used.
+
+    It may be used for tensors whose slice per run is a multiple of `LANES` long.
+    """
     parts = [
         (fused, [p for p in group["params"] if (p[0].numel() % LANES == 0) == fused])
         for fused in (True, False)

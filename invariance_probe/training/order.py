@@ -1,6 +1,8 @@
 """The order in which a run goes through its training windows.
 
-Each run goes through its own windows in a new random order every epoch.
+In every epoch each run goes through its own windows in a new random order. Random
+numbers are computed from an address (`augmentations.random_bits`): the run's key, the
+step or epoch, and a number for the purpose.
 """
 
 import torch
@@ -12,30 +14,30 @@ from invariance_probe.errors import TrainingError
 SHUFFLE = 1
 """Purpose of the random numbers that order the windows."""
 PARTNER = 2
-"""Purpose of the random numbers that choose a pair's lag."""
+"""Purpose of the random numbers that choose the time lag within a pair."""
 
 
 class Order:
-    """Batches of places in each run's list of windows.
+    """Shuffled batches of indices into each run's list of windows.
 
-    The last batch of an epoch is left out where it would be incomplete.
+    If the last batch of an epoch would be incomplete, it is omitted.
 
     Parameters
     ----------
     keys
-        The `order` stream key of every run (run,).
+        Key of each run's random numbers (run,).
     count
-        Number of windows of each run (run,).
+        Number of windows in each run's list (run,).
     batch_size
         Windows per batch.
     repeats
-        Draw every batch with replacement, so that there may be fewer windows than a
-        batch holds.
+        Whether every batch is drawn with replacement, so that a list may be shorter
+        than a batch.
 
     Raises
     ------
     TrainingError
-        When a run has fewer windows than a batch holds, unless `repeats`.
+        If a run has fewer windows than a batch holds, unless `repeats` is true.
     """
 
     def __init__(self, keys: Tensor, count: Tensor, batch_size: int, repeats: bool = False) -> None:
@@ -58,12 +60,12 @@ class Order:
         )
 
     def batch(self, step: int) -> Tensor:
-        """Places of a step's windows in each run's list.
+        """Indices of a step's windows in each run's list.
 
         Parameters
         ----------
         step
-            Update step; steps come in ascending order.
+            Update step; steps must come in ascending order.
 
         Returns
         -------
@@ -100,16 +102,21 @@ class Order:
         return uniform(position(self._keys, step, PARTNER), rows, 1).squeeze(-1)
 
     def _drawn(self, step: int) -> Tensor:
-        """Places (run, batch) drawn with replacement."""
+        """Indices (run, batch) drawn with replacement."""
         rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
         numbers = uniform(position(self._keys, step, SHUFFLE), rows, 1).squeeze(-1)
         counts = torch.tensor(self._count, device=self._keys.device).unsqueeze(1)
         return torch.minimum((numbers * counts).to(torch.int64), counts - 1)
 
     def _shuffle(self, runs: list[int]) -> None:
-        """Put the windows of some runs into the order of their present epoch.
+        """Shuffle the windows of some runs for their current epoch.
 
-        Places beyond a run's count stay last.
+        Lists are padded to the longest one; the padding stays last.
+
+        Parameters
+        ----------
+        runs
+            Indices of the runs in the stack.
         """
         at = torch.tensor(runs, device=self._keys.device)
         epochs, counts = (

@@ -93,7 +93,7 @@ def test_arrays_of_alternative_targets_are_read_and_leave_the_fingerprint_alone(
     (np.zeros((20, 400, 2)), "has 20 draws; at least 39 are needed"),
     (np.zeros((50, 400)), "has draws of shape"),
     (np.full((50, 400, 2), np.nan), "NaN or infinite value in draw 0"),
-    (np.zeros((50, 300, 2)), "is no array of alternative targets"),
+    (np.zeros((50, 300, 2)), "is not an array of alternative targets"),
 ])  # fmt: skip
 def test_an_array_that_cannot_be_used_is_refused_at_its_place(tmp_path, drawn, said):
     source = archive(tmp_path, drawn=drawn)

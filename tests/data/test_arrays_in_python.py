@@ -99,7 +99,7 @@ REFUSED = {
     "negative": ({"activity": COUNTS - 1}, "not all values are whole numbers >= 0"),
     "words": ({"activity": COUNTS.astype(str)}, "it must be numbers"),
     "objects": ({"targets": {"v": [None] * BINS}}, "'v' holds Python objects such as None"),
-    "ragged": ({"targets": {"v": [[1, 2], [3]]}}, "target 'v' is no array"),
+    "ragged": ({"targets": {"v": [[1, 2], [3]]}}, "target 'v' cannot be made an array"),
     "masked": ({"targets": {"v": np.ma.masked_less(VELOCITY, 0)}}, "'v' has masked values"),
     "complex": ({"targets": {"v": VELOCITY * 1j}}, "'v' holds complex128; give real numbers"),
     "dates": ({"targets": {"v": np.arange(BINS).astype("M8[s]")}}, "'v' holds datetime64[s]"),
@@ -125,8 +125,8 @@ def test_arrays_that_do_not_fit_are_refused_with_one_sentence(name):
 @pytest.mark.parametrize(("changes", "said"), [
     ({"targets": ["speeed"]}, "no column 'speeed'; did you mean 'speed'?"),
     ({"targets": ["speed"], "trials": "t"}, "has no column 't'; it has ['a', 'b', "),
-    ({"targets": {"v": ["speed", "go"]}, "units": ["a"]}, "'go' holds words, and column 'speed'"),
-    ({"targets": ["speed"], "units": ["a", "go"]}, "'go' holds words, and column 'a' beside it"),
+    ({"targets": {"v": ["speed", "go"]}, "units": ["a"]}, "'go' holds text, but column 'speed'"),
+    ({"targets": ["speed"], "units": ["a", "go"]}, "'go' holds text, but column 'a'"),
     ({"targets": ["word"], "units": ["a"]}, "column 'word' has a missing value at 1 of 3 rows"),
     ({"targets": ["speed"], "units": []}, "activity has shape (3, 0)"),
     ({"targets": ["speed"], "units": ["a", "b"]}, "activity has a NaN or infinite value"),
@@ -223,7 +223,7 @@ def test_names_of_targets_may_be_those_of_anything_else(tmp_path):
 
 def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
     declared = made().declared().model_dump()
-    with pytest.raises(DataError, match="its arrays are not at hand"):
+    with pytest.raises(DataError, match="its arrays are not in memory"):
         read_arrays(ArraysRecording.model_validate(declared), tmp_path)
     source = ArraysRecording.model_validate(declared, context={"arrays": tmp_path})
     with pytest.raises(DataError, match="no such file"):
@@ -231,7 +231,7 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
     path = tmp_path / f"{source.fingerprint}.npz"
     with path.open("wb") as file:
         write_arrays(made(bin_s=0.1), file)
-    with pytest.raises(DataError, match="holds other arrays than its name says"):
+    with pytest.raises(DataError, match="does not hold the arrays that its name says"):
         read_arrays(source, tmp_path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match="is damaged"):
@@ -239,7 +239,7 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
 
 
 def test_a_bare_array_is_no_recording():
-    with pytest.raises(ValidationError, match="an array is no recording"):
+    with pytest.raises(ValidationError, match="an array is not a recording"):
         study_of(COUNTS)
 
 

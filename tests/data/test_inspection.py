@@ -206,7 +206,7 @@ def test_all_problems_of_a_file_come_at_their_place(tmp_path):
     ("drift", "said"),
     [
         (np.where(np.arange(640) == 100, np.nan, 1.0), "at 1 of 640 bins, first at bin 100"),
-        (np.repeat(["early", "late"], 320), "holds words such as 'early'"),
+        (np.repeat(["early", "late"], 320), "holds text such as 'early'"),
         (None, "is not in the recording; it has 'label' ('time' names the recorded time)"),
     ],
 )

@@ -85,7 +85,7 @@ SAID = {
     "unit ids as a number": ({"uid": np.int64(10)}, {"unit_ids": "uid"}, None,
                              "1 unit ids for 10 units"),
     "a target of words": ({"velocity": np.array(["l", "r"])[TRIAL % 2]}, {}, None,
-                          "holds words such as 'l'"),
+                          "holds text such as 'l'"),
     "activity of words": ({"counts": arrays()["counts"].astype(str)}, {}, None,
                           "activity holds <U"),
     "a class in a column": ({"cls": TRIAL[:, None]}, {}, {"name": "cls", "kind": "categorical"},

@@ -191,7 +191,7 @@ def test_one_of_each_kind_on_single_bins_of_one_session():
     assert {run.method.kind for run in plan.baselines} >= {"messengers"} and {
         run.method.kind for run in plan.examined
     } >= {"reliance"}
-    with pytest.raises(ValidationError, match="stands twice"):
+    with pytest.raises(ValidationError, match="appears twice"):
         make_plan(2, measurements=2 * ASKED["measurements"])
     with pytest.raises(ValidationError, match="reliance needs windows of one bin"):
         make_plan(2, **ASKED, window={"length_bins": 4})

@@ -259,7 +259,7 @@ WRONG = {
     "session=big": "it must be a number of at least 0",
     "session": "is not NAME=NUMBER",
     "": "is not NAME=NUMBER",
-    "seed=.1,seed=.2": "stands twice",
+    "seed=.1,seed=.2": "is given twice",
 }
 
 

@@ -134,7 +134,7 @@ def test_a_control_without_a_closed_form_is_refused_with_those_that_have_one(
     with pytest.raises(
         ValidationError,
         match=(
-            "no hypothesis has a control as strong: unit_dropout has thinning, noise and stratified"
+            "no hypothesis can have this control: unit_dropout has thinning, noise and stratified"
         ),
     ):
         study_of(transform, path, 0.2, [control])

@@ -54,7 +54,7 @@ WRONG = {
         "10:",
         "the identity dose 0 is missing",
     ),
-    "duplicate key": ("question: q", "question: q\nquestion: r", "3:1", "'question' stands twice"),
+    "duplicate key": ("question: q", "question: q\nquestion: r", "3:1", "'question' appears twice"),
     "unknown axis": (
         "{path: unit_dropout.rate,",
         "{path: unit_dropuot.rate,",

@@ -4,4 +4,4 @@ from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.npz import read_npz
 
 READERS = {"npz": read_npz, "arrays": read_arrays}
-"""The reader of each kind of recorded session that a study can declare."""
+"""Reader of each kind of recording that a study can declare, by kind."""

@@ -1,8 +1,9 @@
 """Read and write recordings whose arrays were given in Python.
 
-In: a declaration that holds its recording, or names its fingerprint and a folder. Out:
-the `Recording`. The process that was given the arrays writes them once to a file named
-by their fingerprint; other processes read that file. Nothing is ever unpickled.
+In: a declaration that holds its recording in memory, or gives its fingerprint (a hash of
+its content) and a folder. Out: the `Recording`. The process that was given the arrays
+writes them once to a file named after the fingerprint; other processes read that file.
+Nothing is ever unpickled.
 """
 
 import zipfile
@@ -17,11 +18,11 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import ArraysRecording
 
 TARGET, ALTERNATIVES = "target ", "alternatives "
-"""Begin the names of targets and of alternative targets in a file."""
+"""Prefixes of the names of targets and of alternative targets in a file."""
 
 
 def read_arrays(source: ArraysRecording, base: Path) -> Recording:
-    """The recording of a declaration: from memory, or from the folder that it names.
+    """Take a declared recording from memory, or read it from the declared folder.
 
     Parameters
     ----------
@@ -30,18 +31,24 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
     base
         Folder of the study file; not used.
 
+    Returns
+    -------
+    recording
+        The recording.
+
     Raises
     ------
     DataError
-        When the arrays are in neither, or the file holds other arrays.
+        When the arrays are in neither place, or the file is damaged or holds other
+        arrays.
     """
     at, where = source.arrays, f"session {source.session!r}"
     if isinstance(at.recording, Recording):
         return at.recording
     if at.folder is None:
         raise DataError(
-            f"{where}: its arrays are not at hand. Recordings of kind 'arrays' are made in Python, "
-            "by Recording.from_arrays; in a study file name the recording's file"
+            f"{where}: its arrays are not in memory. Recordings of kind 'arrays' are made in "
+            "Python, by Recording.from_arrays; in a study file name the recording's file"
         )
     path = at.folder / f"{source.fingerprint}.npz"
     try:
@@ -54,19 +61,19 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
         ) from error
     if recording.fingerprint != source.fingerprint:
         raise DataError(
-            f"{where}: {path} holds other arrays than its name says; delete it and run the study "
-            "again"
+            f"{where}: {path} does not hold the arrays that its name says; delete it and run the "
+            "study again"
         )
     return recording
 
 
 def write_arrays(recording: Recording, file: IO[bytes]) -> None:
-    """Write everything of a recording that its declaration does not hold."""
+    """Write a recording's arrays to a file; its names are in its declaration."""
     np.savez(file, **_arrays(recording))  # type: ignore[arg-type]
 
 
 def _arrays(recording: Recording) -> dict[str, np.ndarray]:
-    """The arrays of a recording by their names in the file."""
+    """Arrays of a recording, by their names in the file."""
     return {
         "activity": recording.activity,
         "activity_kind": np.array(recording.activity_kind),
@@ -80,7 +87,7 @@ def _arrays(recording: Recording) -> dict[str, np.ndarray]:
 
 
 def _read(source: ArraysRecording, path: Path) -> Recording:
-    """Read what `_arrays` gave."""
+    """Read a recording from a file that `write_arrays` wrote."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     return Recording(
@@ -99,7 +106,7 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
 
 
 def _named(arrays: dict[str, np.ndarray], family: str) -> dict[str, np.ndarray]:
-    """The arrays of a family, by the names that they were given."""
+    """Select the arrays whose names begin with a prefix; remove it from the names."""
     return {
         name.removeprefix(family): values
         for name, values in arrays.items()

@@ -1,7 +1,7 @@
-"""Name the format of a file that is not an `.npz` archive by its first bytes.
+"""Recognise the format of a file by its first bytes.
 
-A reader that cannot open a file asks here, so that its message can name the format and
-say how to convert the file. Nothing is parsed.
+If a file is no `.npz` archive, the message of the reader can then name its format and say
+how to convert it. Nothing is parsed.
 """
 
 from pathlib import Path
@@ -26,13 +26,13 @@ FORMATS = {
     ),
     b"\x80": "it is a Python pickle, which is never loaded; save its arrays by np.savez",
 }
-"""By first bytes: the format of a file, and how to save its arrays as an archive."""
+"""Format of a file and how to save its arrays as an archive, by its first bytes."""
 
 
 def described(path: Path) -> str:
-    """Say what format a file seems to have, and what to do about it.
+    """Say what format a file seems to have, and how to convert it.
 
-    A file of no known format is described by its first bytes.
+    If the format is unknown, the text gives the first bytes of the file.
     """
     with path.open("rb") as file:
         start = file.read(16)

@@ -29,7 +29,7 @@ class _Archive:
     unusable: Mapping[str, str]
 
     def named(self, name: str) -> np.ndarray:
-        """Look up an array by its name; refuse it where it is missing or unusable."""
+        """Look up an array by name; raise DataError if it is missing or unusable."""
         if name in self.unusable:
             raise DataError(f"{self.path}: array {name!r} {self.unusable[name]}")
         if name not in self.arrays:
@@ -40,16 +40,19 @@ class _Archive:
         return self.arrays[name]
 
     def row(self, name: str) -> np.ndarray:
-        """One value per bin or unit, also where MATLAB saved a column or a row."""
+        """Look up one value per bin or unit, flattening a single row or column.
+
+        MATLAB saves vectors as matrices of one row or column.
+        """
         values = self.named(name)
         return values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
 
     def labels(self, name: str) -> np.ndarray:
-        """Labels of bins as int64 (time,)."""
+        """Look up one label per bin, as int64 (time,)."""
         return as_labels(self.row(name), f"{self.path}: array {name!r}")
 
     def seconds(self, name: str) -> float:
-        """Bin length in seconds from an array that holds one number."""
+        """Look up the bin length in seconds, from an array that holds one number."""
         values = self.named(name)
         if values.size != 1 or values.dtype.kind not in "iuf":
             got = repr(str(values.item())) if values.size == 1 else f"shape {values.shape}"
@@ -73,6 +76,11 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
         The declared file and the names of its arrays.
     base
         Folder that the path of the file starts from.
+
+    Returns
+    -------
+    recording
+        The session.
 
     Raises
     ------
@@ -120,21 +128,26 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 def _others(
     archive: _Archive, source: NpzRecording, activity: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
-    """Sort the arrays that have no declared role.
+    """Sort the arrays of a file into targets, alternatives and unusable ones.
 
     Parameters
     ----------
     archive
         The arrays of the file.
     source
-        The declared names of arrays.
+        Declares the names of the activity, trials, segments and units. These arrays are
+        not used as targets.
     activity
         Activity (time, unit).
 
     Returns
     -------
-    Targets (time, ...) by name, alternative targets (draw, time, ...) by name, and the
-    reason why each further array is not a target.
+    targets
+        Arrays (time, ...) by name.
+    alternatives
+        Alternative targets (draw, time, ...) by name.
+    unusable
+        Reason why an array is not a target, by name.
     """
     targets, alternatives, unusable = {}, {}, dict(archive.unusable)
     roles = {"activity": source.activity, "trial": source.trial, "segment": source.segment,
@@ -160,9 +173,12 @@ def _others(
 
 
 def _opened(path: Path) -> _Archive:
-    """Read every array of a file, and note why some cannot be used."""
+    """Read every array of a file, with the reason for each that cannot be used.
+
+    Raises DataError if the file is missing or is no `.npz` archive.
+    """
     if not path.is_file():
-        raise DataError(f"{'a folder, and no file' if path.is_dir() else 'no such file'}: {path}")
+        raise DataError(f"{'a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
     arrays, unusable = {}, {}
     try:
         with zipfile.ZipFile(path):
@@ -174,13 +190,13 @@ def _opened(path: Path) -> _Archive:
                 except ValueError:
                     unusable[name] = (
                         "holds Python objects, which are never unpickled (or is damaged); "
-                        "save words with .astype(str), and numbers with .astype(float)"
+                        "save text with .astype(str), and numbers with .astype(float)"
                     )
                     continue
                 if values.dtype.kind in "biufUS":
                     arrays[name] = values
                 else:
-                    unusable[name] = f"holds {values.dtype}; save real numbers or words"
+                    unusable[name] = f"holds {values.dtype}; save real numbers or text"
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a readable .npz archive: {described(path)}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:

@@ -1,8 +1,9 @@
 """Simulated sessions with known truth, one file per generator.
 
-In: a simulated recording as a study declares it, and the name of a session. Out: a
-`Recording` of spike counts, its targets, and its truth. Every random number comes from
-a named sequence, so the same declaration and session give the same recording.
+In: a simulated world (the parameters of a simulation, as a study declares them), and the
+name of a session. Out: a `Recording` of spike counts, with its targets and its truth
+(what the simulation knows and a verdict should find). Every random number comes from a
+named sequence, so the same declaration and session give the same recording.
 """
 
 from invariance_probe.data.simulate.carriers import simulate_carriers
@@ -34,4 +35,4 @@ GENERATORS = {
     "switching": simulate_switching,
     "turnover": simulate_turnover,
 }
-"""The generator of every simulated world that a study can declare."""
+"""Generator of each kind of simulated world that a study can declare."""

@@ -1,9 +1,9 @@
-"""The worlds of the phase map: a label in a population of declared carriers.
+"""Simulate a population in which a declared number of neurons carry a label.
 
-In: how many neurons carry the label, how their information is shared out, what noise
-they share, and how they are recorded. Out: spike counts and the label. The population
-(rates, gains, loadings) has a random sequence of its own, so that a recording of
-another length is of the same code.
+The neurons that carry the label are called carriers. In: how many there are, how the
+information is divided among them, what noise they share, and how they are recorded.
+Out: spike counts and the label. The population (rates, gains, loadings) has its own
+random sequence, so that recordings of different lengths have the same code.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from invariance_probe.study.recordings import CarriersRecording
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What is the same in every recording of one population.
+    """Parameters of a population, the same in all its recordings.
 
-    The neurons that carry the label come first.
+    The carriers are the first neurons.
 
     Attributes
     ----------
@@ -34,10 +34,10 @@ class Population:
     gains
         Change of the log-rate when the label changes by 1 (neuron,).
     loadings
-        Change of the log-rate when a nuisance changes by 1 (nuisance, neuron); the norm
+        Change of the log-rate when a nuisance changes by 1 (nuisance, neuron). The norm
         over nuisances is the same for every neuron.
     places
-        Column of the counts that each recorded unit becomes (unit,).
+        Column of the recording in which each simulated unit is put (unit,).
     """
 
     mean_counts: np.ndarray
@@ -52,26 +52,26 @@ class Population:
 
 
 def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
-    """Simulate one session with a declared population of carriers.
+    """Simulate one session of a population with a declared number of carriers.
 
-    Carrier i has the gain g_i = +-sqrt(J_i / mu_i), where mu_i is its mean count per
-    bin, so that the linear Fisher information of all is J = sum J_i. Noise of variance
-    eps that all carriers read as if it were the label caps the information at
-    J / (1 + eps J).
+    Carrier i has the gain g_i = +-sqrt(J_i / mu_i), where J_i is its linear Fisher
+    information and mu_i its mean count per bin; all carriers together have J = sum J_i.
+    Noise of variance eps that all carriers encode as if it were the label limits their
+    information to J / (1 + eps J).
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
-        Name of the session; each has a population and random numbers of its own.
+        Name of the session; each has its own population and random numbers.
 
     Returns
     -------
     Recording
-        Targets `label` (time,) and `nuisance` (time, nuisance). The truth names the
-        units that carry the label (`carriers`), the number of carrying neurons
-        (`neurons`) and the `information`.
+        Targets `label` (time,) and `nuisance` (time, nuisance). The truth gives the
+        units that carry the label (`carriers`), the number of carrier neurons
+        (`neurons`), their `information` per bin, and `label_tau_s`.
 
     References
     ----------
@@ -110,19 +110,17 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
 def draw_population(source: CarriersRecording, session: str) -> Population:
     """Draw the rates, gains and loadings of a session's population.
 
-    The number of bins plays no part.
-
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Population
-        The same for every recording of the session, whatever its length.
+        The same for every recording of the session, whatever its number of bins.
     """
     rng = generator("population", source.seed, session)
     neurons = source.carriers + source.units - source.carriers * source.units_per_carrier
@@ -143,7 +141,25 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
 def _recorded(
     rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray
 ) -> np.ndarray:
-    """Counts of the recorded units (time, unit), the units of carriers first."""
+    """Turn the counts of neurons into the counts of recorded units.
+
+    A carrier can be recorded once, as several noisy copies, or divided into several
+    units.
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    source
+        Declares the number of carriers, and of copies or parts of each.
+    neurons
+        Counts of the neurons (time, neuron), carriers first.
+
+    Returns
+    -------
+    units
+        Counts of the recorded units (time, unit), those of carriers first.
+    """
     carriers, others = neurons[:, : source.carriers], neurons[:, source.carriers :]
     if source.copies > 1:
         units = rng.binomial(

@@ -1,7 +1,7 @@
-"""Write a simulated session to a file that anyone can read.
+"""Write a simulated session to a NumPy archive.
 
-In: a YAML file with one simulated recording. Out: an `.npz` archive of named arrays,
-with the truth as JSON.
+In: a YAML file that declares one simulated recording. Out: an `.npz` archive of named
+arrays, with the truth of the simulation as JSON.
 """
 
 import json
@@ -22,22 +22,22 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
     Parameters
     ----------
     spec
-        YAML file with one simulated recording as a study declares it: `generator:
-        redundancy` and its values.
+        YAML file that declares one simulated recording as a study does: the name of a
+        generator, such as `generator: redundancy`, and its parameters.
     out
-        The `.npz` file to write; missing folders are made.
+        The `.npz` file to write; missing folders are created.
     session
-        Name of the session; the first one if omitted.
+        Name of the session; the first session if omitted.
 
     Returns
     -------
     str
-        What was written, and the entry with which a study reads it.
+        Text that says what was written, and how a study declares the file.
 
     Raises
     ------
     StudyError
-        With one line for every problem of the declaration.
+        With one line per problem of the declaration.
     """
     try:
         source: SimulatedRecording = TypeAdapter(SimulatedRecording).validate_python(

@@ -1,10 +1,10 @@
-"""G10: head-direction cells awake, in NREM and in REM sleep, on one ring.
+"""Simulate head-direction cells awake, in NREM and in REM sleep.
 
-Tuning is von Mises. Awake, the ring follows the head, which turns with a smooth random
-velocity. Asleep, it drifts by itself: in REM at about waking speed, in NREM faster.
-Awake there are slow nuisances, which sleep does not have.
-In: a `HeadDirectionRecording` and the name of a session. Out: a `Recording` whose
-segments are the three states.
+All cells are tuned to one direction (von Mises). Awake, it is that of the head, which
+turns with a smooth random velocity. Asleep, it drifts by itself: in REM sleep at about
+waking speed, in NREM sleep faster. Awake only, slow nuisances drive the cells too. In:
+the declared parameters (`HeadDirectionRecording`) and the name of a session. Out: a
+`Recording` whose segments are the three states. This is simulated world G10.
 
 References
 ----------
@@ -27,7 +27,7 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import HeadDirectionRecording
 
 WAKE, NREM, REM = range(3)
-"""The states, in their order in time."""
+"""Numbers of the states, in their order in time."""
 
 
 def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Recording:
@@ -38,7 +38,7 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
@@ -46,8 +46,9 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
     -------
     Recording
         Targets: `head_direction` (time,), in radians, NaN asleep; `direction` (time,),
-        where the ring points in all states, a truth that no study should decode;
-        `state` (time,), 0 awake, 1 in NREM, 2 in REM; and `nuisance` (time, nuisance).
+        the direction that the cells encode in all states, which is known only in a
+        simulation and should not be decoded by a study; `state` (time,), 0 awake, 1 in
+        NREM, 2 in REM; and `nuisance` (time, nuisance).
     """
     rng = generator("simulate", source.seed, session)
     units, third = source.units, source.bins // 3
@@ -67,14 +68,14 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
     steps = source.turning_speed * source.bin_s * speed * velocity
     steps[np.flatnonzero(np.diff(state)) + 1] += (
         2 * np.pi * rng.random(2)
-    )  # every state begins somewhere else
+    )  # every state begins at another direction
     direction = np.mod(2 * np.pi * rng.random() + np.cumsum(steps), 2 * np.pi)
     kappa = (
         source.concentration * np.array([1.0, source.nrem_gain, source.rem_gain])[state][:, None]
     )
     tuning = kappa * (np.cos(direction[:, None] - preferred) - 1) - np.log(
         i0e(kappa)
-    )  # mean rate over the ring is kept
+    )  # the mean rate over all directions does not depend on kappa
     loadings = (
         source.nuisance_gain
         * rng.standard_normal((source.nuisances, units))

@@ -1,10 +1,12 @@
-"""G9: a label that rotates, and its twin that is reversible in time.
+"""Simulate a label that rotates, or is reversible in time.
 
-A recording of the rotating label can be told from the same recording run backwards. The
-twin has the same autocorrelation, and its recording cannot.
+A recording of the rotating label can be told from the same recording played backwards.
+The reversible label has the same autocorrelation, but its recording looks the same in
+both directions of time.
 
-In: an `IrreversibleRecording` and the name of a session. Out: a `Recording` whose truth
-says how strong the arrow of time is.
+In: the declared parameters (`IrreversibleRecording`) and the name of a session. Out: a
+`Recording` whose truth says how strong the arrow of time is. This is simulated world
+G9.
 """
 
 import numpy as np
@@ -24,20 +26,21 @@ from invariance_probe.study.recordings import IrreversibleRecording
 def simulate_irreversible(source: IrreversibleRecording, session: str) -> Recording:
     """Simulate one session with a label in the plane that rotates.
 
-    The label and reversible OU nuisances drive all units log-linearly with Gaussian
-    gains. The label is the sum of two processes that rotate at random amplitude with
-    the same period, one each way; they have the shares `forwards` and 1 - forwards of
-    its variance. Whatever the share, both its coordinates are Gaussian with the
-    autocorrelation exp(-w / tau) cos(2 pi w / period), and independent at any one time.
-    Only their covariance across time tells the directions of time apart: E[x(t) y(t +
-    w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At .5
-    it is 0: the coordinates are then independent, and a stationary Gaussian process of
-    one variable is reversible (Weiss 1975, doi:10.2307/3212735).
+    The label and reversible Ornstein-Uhlenbeck (OU) nuisances drive all units
+    log-linearly with Gaussian gains. The label is the sum of two processes that rotate
+    with the same period and a random amplitude, in opposite directions. Their shares of
+    its variance are `forwards` and 1 - forwards. Whatever the share, both coordinates of
+    the label are Gaussian with the autocorrelation exp(-w / tau) cos(2 pi w / period) at
+    lag w, and independent of each other at any one time.
+    Only their covariance across time distinguishes the directions of time: E[x(t) y(t +
+    w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At
+    forwards = .5 it is 0: the coordinates are then independent, and a stationary
+    Gaussian process of one variable is reversible (Weiss 1975, doi:10.2307/3212735).
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
@@ -45,7 +48,7 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
     -------
     Recording
         Targets `label` (time, 2) and `nuisance` (time, nuisance). In the truth, `arrow`
-        is 2 forwards - 1: 0 where time has no direction.
+        is 2 forwards - 1, which is 0 for a reversible label.
     """
     rng = generator("simulate", source.seed, session)
     bins, units = source.bins, source.units
@@ -72,20 +75,20 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
 
 
 def rotating(rng: np.random.Generator, source: IrreversibleRecording) -> np.ndarray:
-    """Stationary process in the plane that turns from one axis to the other.
+    """Draw a stationary process in the plane that rotates about the origin.
 
     Parameters
     ----------
     rng
         Random generator.
     source
-        Says the number of bins, the period and the time constant.
+        Declares the number of bins, the period and the time constant.
 
     Returns
     -------
     plane
-        The two coordinates (time, 2), each of unit variance. It turns from the first to
-        the second.
+        The two coordinates (time, 2), each of unit variance. The rotation is from the
+        first axis towards the second.
     """
     decay = np.exp(-source.bin_s / source.label_tau_s)
     turn = decay * np.exp(2j * np.pi * source.bin_s / source.period_s)

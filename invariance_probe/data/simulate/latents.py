@@ -1,7 +1,8 @@
-"""Latent processes, rates and spike counts that the generators share.
+"""Latent processes, firing rates and spike counts for all simulations.
 
-In: a random generator, the declared world, time constants. Out: latents (time, latent),
-mean rates, counts (time, unit), and the `Recording` that is made of them.
+In: a random generator, the declared parameters of a simulation, and time constants.
+Out: latents (time, latent), mean rates, counts (time, unit), and the `Recording` that
+is made of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ GAIN_TAU_S = 1.0
 def ornstein_uhlenbeck(
     rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
 ) -> np.ndarray:
-    """Stationary Ornstein-Uhlenbeck processes of unit variance.
+    """Draw stationary Ornstein-Uhlenbeck (OU) processes of unit variance.
 
     Their autocorrelation is exp(-lag / tau).
 
@@ -49,7 +50,7 @@ def ornstein_uhlenbeck(
 
 
 def baseline_rates(rng: np.random.Generator, units: int) -> np.ndarray:
-    """Mean rates of a population: log-normal about 5 Hz with log-SD .6.
+    """Draw the mean rates of units: log-normal about 5 Hz with log-SD .6.
 
     Parameters
     ----------
@@ -69,10 +70,10 @@ def baseline_rates(rng: np.random.Generator, units: int) -> np.ndarray:
 def jumping(
     rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Processes of unit variance that jump together at Poisson times.
+    """Draw processes of unit variance that jump together at Poisson times.
 
-    At a jump all of them are drawn anew. Their autocorrelation is exp(-lag / tau), the
-    same as that of an OU process.
+    Between jumps they are constant; at a jump all of them are drawn anew. Their
+    autocorrelation is exp(-lag / tau), like that of an OU process.
 
     Parameters
     ----------
@@ -106,17 +107,18 @@ def spike_counts(
     power: np.ndarray,
     mean_counts: np.ndarray,
 ) -> np.ndarray:
-    """Spike counts with log-linear rates and the declared count noise.
+    """Draw spike counts with log-linear rates and the declared count noise.
 
-    The modulation of the rate has mean 1, so mean counts are kept. A gamma renewal
-    process of shape k is every k-th event of a Poisson process that is k times as fast.
+    The modulation of the rate has mean 1, so the mean counts are as given. A gamma
+    renewal process of shape k consists of every k-th event of a Poisson process that is
+    k times as fast.
 
     Parameters
     ----------
     rng
         Random generator.
     source
-        Says how counts vary about their rate: `overdispersion`, `renewal_shape`,
+        Declares how counts vary about their rate: `overdispersion`, `renewal_shape` and
         `shared_gain`.
     drive
         Modulation of the log-rate (time, unit), Gaussian of mean 0.
@@ -158,7 +160,7 @@ def simulated_recording(
     Parameters
     ----------
     source
-        The declared world; it gives the subject, the group and the bin width.
+        Declared parameters of the simulation: subject, group and bin length are used.
     session
         Name of the session.
     counts
@@ -166,13 +168,18 @@ def simulated_recording(
     targets
         What can be decoded, by name; time is the first axis.
     truth
-        What is known about the world, by name.
+        What is known because the recording was simulated, by name.
     segments
         Gap-free segment of every bin (time,); one segment if omitted.
     trials
         Trial of every bin (time,); no trials if omitted.
     unit_ids
         Names of the units (unit,); 0, 1, 2 ... if omitted.
+
+    Returns
+    -------
+    recording
+        The simulated session.
     """
     return Recording(
         session=session, subject=source.subject, group=source.group,

@@ -1,7 +1,8 @@
-"""G5: a small set of units carries the label, and may change half-way.
+"""Simulate a label that only a few units carry.
 
-In: a `MessengerRecording` and the name of a session. Out: a `Recording` whose truth
-names the carrying units of each half.
+These units, the carriers, may be replaced by others in the second half of the session.
+In: the declared parameters (`MessengerRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the carriers of each half. This is simulated world G5.
 """
 
 import numpy as np
@@ -20,12 +21,12 @@ from invariance_probe.study.recordings import MessengerRecording
 def simulate_messenger(source: MessengerRecording, session: str) -> Recording:
     """Simulate one session in which a few units carry the label.
 
-    The gains of the carriers are those of the world `redundancy`.
+    The gains of the carriers are set as in `simulate_redundancy`.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
@@ -34,8 +35,8 @@ def simulate_messenger(source: MessengerRecording, session: str) -> Recording:
     Recording
         Targets `label` (time,), `nuisance` (time, nuisance) and `epoch` (time,), which
         is 0 in the first half of the session and 1 in the second. In the truth,
-        `carriers` are the carrying units of each half, and `transfer` is 1 where they
-        are the same.
+        `carriers` are the carrying units of each half, and `transfer` is 1 if they are
+        the same in both halves, otherwise 0.
     """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins

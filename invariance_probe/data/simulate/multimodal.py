@@ -1,7 +1,8 @@
-"""G4: spikes and a continuous second modality that share latents.
+"""Simulate spikes and a second modality that share latents.
 
-Each of the two also has private latents. In: a `MultimodalRecording` and the name of a
-session. Out: a `Recording` whose target is the second modality.
+Each modality also has private latents. In: the declared parameters
+(`MultimodalRecording`) and the name of a session. Out: a `Recording` whose target is
+the second modality. This is simulated world G4.
 """
 
 import numpy as np
@@ -23,16 +24,16 @@ def simulate_multimodal(source: MultimodalRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Targets `modality` (time, channel), the second modality, `lag_bins` behind the
-        spikes; `private` (time, latent), the latents of the spikes alone; and, where
-        there are any, `common` (time, latent).
+        Targets `modality` (time, channel), the second modality, which follows the
+        spikes after `lag_bins`; `private` (time, latent), the latents that drive only
+        the spikes; and, if there are any, `common` (time, latent), the shared latents.
     """
     rng = generator("simulate", source.seed, session)
     units, bins, shared = source.units, source.bins, source.common

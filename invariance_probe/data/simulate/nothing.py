@@ -1,7 +1,9 @@
-"""G8: worlds in which there is nothing to find.
+"""Simulate sessions in which a study should find nothing.
 
-In: a `NothingRecording` and the name of a session. Out: a `Recording` whose label
-activity does not code, or whose label allows no test of jitter.
+In: the declared parameters (`NothingRecording`) and the name of a session. Out: a
+`Recording` whose activity does not encode the label or, in the case `trial_constant`,
+whose label never changes within a trial, so that a jitter in time cannot be tested.
+This is simulated world G8.
 """
 
 import numpy as np
@@ -17,26 +19,26 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import NothingRecording
 
 GAIN = 0.4
-"""Standard deviation of the log-rate that all latents cause together."""
+"""Standard deviation of the log-rate that is due to all latents together."""
 LATENTS = 4
 """Number of latents that drive the population."""
 
 
 def simulate_nothing(source: NothingRecording, session: str) -> Recording:
-    """Simulate one session in which there is nothing to find.
+    """Simulate one session of the declared case.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Target `label` (time,). In the truth, `decodable` says whether activity codes
-        the label at all (only in the case `trial_constant`).
+        Target `label` (time,). In the truth, `decodable` says whether activity encodes
+        the label at all, which it does only in the case `trial_constant`.
     """
     if source.case in ("drift", "quiet"):
         return _drifting(source, session)
@@ -63,7 +65,7 @@ def simulate_nothing(source: NothingRecording, session: str) -> Recording:
 
 
 def _drifting(source: NothingRecording, session: str) -> Recording:
-    """Simulate slowly drifting gains beside a label that nothing codes.
+    """Simulate units with slowly drifting gains, and a label that none encodes.
 
     Each unit has a gain of its own, and all units share another one. In the case
     `quiet`, the label's standard deviation over the session is .15 in the middle 45 %

@@ -1,9 +1,9 @@
-"""G3: behaviours that recur in bouts, under a slow drift.
+"""Simulate behaviours that recur in bouts, under a slow drift.
 
-The drift is alike at nearby times and different at distant ones.
+The drift is similar at nearby times and different at distant ones.
 
-In: a `RecurringRecording` and the name of a session. Out: a `Recording` with the
-behaviour and the drift as targets.
+In: the declared parameters (`RecurringRecording`) and the name of a session. Out: a
+`Recording` with the behaviour and the drift as targets. This is simulated world G3.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import RecurringRecording
 
 WITHIN_SD = 0.3
-"""SD of the variation within a behaviour, relative to that of its code."""
+"""SD of the variation within a behaviour, relative to that between behaviours."""
 WITHIN_TAU_S = 1.0
 """Time constant of the variation within a behaviour (seconds)."""
 
@@ -27,20 +27,20 @@ WITHIN_TAU_S = 1.0
 def simulate_recurring(source: RecurringRecording, session: str) -> Recording:
     """Simulate one session of recurring behaviours.
 
-    Bouts have geometric lengths, each behaviour has a pattern over units, and the
-    drifts are OU processes.
+    Bouts have geometrically distributed lengths, each behaviour has its own pattern of
+    activity over units, and the drifts are Ornstein-Uhlenbeck processes.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Targets `behaviour` (time,), a class from 0, and `drift` (time, drift).
+        Targets `behaviour` (time,), classes counted from 0, and `drift` (time, drift).
     """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins

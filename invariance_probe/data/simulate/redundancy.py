@@ -1,9 +1,11 @@
-"""G2: a label that a chosen number of units carry.
+"""Simulate a label that a chosen number of units carry.
 
-Nuisances drive all units of the population, unless the carriers are declared pure.
+Nuisances drive all units of the population, except the units that carry the label (the
+carriers) if these are declared pure.
 
-In: a `RedundancyRecording` and the name of a session. Out: a `Recording` whose truth
-names the carriers and their information.
+In: the declared parameters (`RedundancyRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the carriers and their information. This is simulated
+world G2.
 """
 
 import numpy as np
@@ -22,25 +24,26 @@ from invariance_probe.study.recordings import RedundancyRecording
 def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     """Simulate one session with a chosen number of carriers.
 
-    The label s is an OU process of unit variance. Each of m carriers has the gain
-    g_i = +-sqrt(J / (m mu_i)), where mu_i is its mean count per bin, so that the linear
-    Fisher information of all is about J. Shared noise of variance eps is added to the
-    label before it reaches the carriers, which caps the information at J / (1 + eps J)
-    (Moreno-Bote et al. 2014, doi:10.1038/nn.3807).
+    The label is an Ornstein-Uhlenbeck process of unit variance. Each of m carriers has
+    the gain g_i = +-sqrt(J / (m mu_i)), where mu_i is its mean count per bin, so that
+    the linear Fisher information of all together is about J. Shared noise of variance
+    eps is added to the label before it reaches the carriers, which limits the
+    information to J / (1 + eps J) (Moreno-Bote et al. 2014, doi:10.1038/nn.3807).
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Targets `label` (time,) and `nuisance` (time, nuisance). The truth names the
-        `carriers`, their `information`, and `n_eff`, the effective number of carriers
-        (sum J_i)^2 / sum J_i^2.
+        Targets `label` (time,) and `nuisance` (time, nuisance). The truth gives the
+        `carriers`, their `information` per bin, `n_eff`, the effective number of
+        carriers (sum J_i)^2 / sum J_i^2, where J_i is the information of carrier i, and
+        `label_tau_s`.
     """
     rng = generator("simulate", source.seed, session)
     bins, units = source.bins, source.units

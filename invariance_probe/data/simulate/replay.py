@@ -1,9 +1,10 @@
-"""G7: a label awake, and sleep that replays part of it.
+"""Simulate a waking label, parts of which are replayed in sleep.
 
-Where it is asked for, a second state of sleep follows that replays nothing.
+Optionally, a second state of sleep follows in which nothing is replayed.
 
-In: a `ReplayRecording` and the name of a session. Out: a `Recording` whose segments are
-the states, and whose targets say where activity replays.
+In: the declared parameters (`ReplayRecording`) and the name of a session. Out: a
+`Recording` whose segments are the states, and whose targets say in which bins activity
+is replayed. This is simulated world G7.
 """
 
 import numpy as np
@@ -27,26 +28,27 @@ NOISE_TAU_S = 2.0
 
 
 def simulate_replay(source: ReplayRecording, session: str) -> Recording:
-    """Simulate one session of waking and of sleep that replays.
+    """Simulate one session of waking, and of sleep with replay.
 
-    Waking (segment 0) and sleep (segment 1) are half of the bins each. In a replaying
-    bout the drive is a stretch of the waking label, `compression` times as fast; in the
-    other bouts it is an independent process of the same law. With `control_sleep`, each
-    part is a third, and the last (segment and state 2) is sleep in which no bout
-    replays.
+    Waking (segment 0) and sleep (segment 1) have half of the bins each. Sleep is divided
+    into bouts. In a replaying bout, activity is driven by a stretch of the waking label,
+    `compression` times as fast; in the other bouts, by an independent process with the
+    same statistics. With `control_sleep`, there are three parts of equal length, and the
+    last (segment and state 2) is sleep without replay.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Targets `label` (time, dimension), what drives activity; `state` (time,), 0
-        awake and 1 or 2 asleep; and `replaying` (time,), 1 in replaying bouts.
+        Targets `label` (time, dimension), which drives activity; `state` (time,), 0
+        awake and 1 or 2 asleep; and `replaying` (time,), 1 in replaying bouts. In the
+        truth, `fraction` is the part of the first sleep state that is replay.
     """
     rng = generator("simulate", source.seed, session)
     units, awake = source.units, source.bins // (3 if source.control_sleep else 2)

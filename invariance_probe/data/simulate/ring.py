@@ -1,7 +1,7 @@
-"""A ring of tuned units: groups that share a direction, and one lone unit.
+"""Simulate units tuned to direction: groups of equal units and a single one.
 
-In: a `RingRecording` and the name of a session. Out: a `Recording` with the direction
-as its circular target.
+In: the declared parameters (`RingRecording`) and the name of a session. Out: a
+`Recording` with the direction as its circular target.
 """
 
 import numpy as np
@@ -18,16 +18,17 @@ from invariance_probe.study.recordings import RingRecording
 
 
 def simulate_ring(source: RingRecording, session: str) -> Recording:
-    """Simulate one session of a ring that codes a direction.
+    """Simulate one session of units that encode a direction.
 
-    The direction is that of a point in the plane whose coordinates are OU processes.
-    Tuning is von Mises and keeps the mean rate. Preferred directions are evenly spaced,
-    and the last one belongs to a single unit.
+    The direction is that of a point in the plane whose coordinates are
+    Ornstein-Uhlenbeck processes. Tuning is von Mises, with the same mean rate for every
+    concentration. Preferred directions are evenly spaced. Each is shared by `copies`
+    units, except the last one, which only a single unit has.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
@@ -35,7 +36,8 @@ def simulate_ring(source: RingRecording, session: str) -> Recording:
     -------
     Recording
         Targets `direction` (time,), in radians, and `nuisance` (time, nuisance). In the
-        truth, `alone` is the unit that has a direction for itself.
+        truth, `alone` is the single unit, and `directions` the number of preferred
+        directions.
     """
     own = generator("population", source.seed, session)
     groups = np.append(

@@ -1,9 +1,9 @@
-"""G1: labels of a known time constant, coded by a whole population.
+"""Simulate smooth labels that all units encode.
 
-Nuisances with a time constant of their own drive the same units.
+Nuisances drive the same units. The time constants of both are known.
 
-In: a `SmoothnessRecording` and the name of a session. Out: a `Recording` whose truth
-holds both time constants.
+In: the declared parameters (`SmoothnessRecording`) and the name of a session. Out: a
+`Recording` whose truth holds both time constants. This is simulated world G1.
 """
 
 import numpy as np
@@ -22,14 +22,15 @@ from invariance_probe.study.recordings import SmoothnessRecording
 def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     """Simulate one session with a smooth label.
 
-    OU labels and OU nuisances drive all units log-linearly with Gaussian gains. The
-    label's autocorrelation is exp(-lag / label_tau_s), so a pairing at exactly the lag
-    w (annulus) keeps exp(-w / tau) of it.
+    Labels and nuisances are Ornstein-Uhlenbeck processes, and drive all units
+    log-linearly with Gaussian gains. The label's autocorrelation is
+    exp(-lag / label_tau_s), so the labels of two training windows at a distance w in
+    time correlate by exp(-w / label_tau_s).
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,9 +1,11 @@
-"""G1b: labels that jump instead of moving smoothly.
+"""Simulate labels that jump instead of moving smoothly.
 
-No lag curve tells them from smooth labels of the same time constant.
+Their autocorrelation is that of smooth labels with the same time constant, so a curve
+of losses over lags cannot distinguish the two.
 
-In: a `SwitchingRecording` and the name of a session. Out: a `Recording` whose truth
-names the bins at which the label jumps.
+In: the declared parameters (`SwitchingRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the bins at which the label jumps. This is simulated world
+G1b.
 """
 
 import numpy as np
@@ -21,26 +23,27 @@ from invariance_probe.study.recordings import SwitchingRecording
 
 
 def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
-    """Simulate one session with a label that jumps, beside OU nuisances.
+    """Simulate one session with a label that jumps, and smooth nuisances.
 
-    The label is drawn anew at each jump, or it is a chain of states with a code each.
-    With K states that are left for any other at random after exponential dwells of mean
-    D, the autocorrelation of the code is exp(-w K / ((K - 1) D)); D is set so that this
-    is exp(-w / label_tau_s).
+    Either the label is drawn anew at each jump, or it switches among K states, each of
+    which has a fixed value of the label. A state lasts for an exponentially distributed
+    time with mean d, and any other state may follow with equal probability. The
+    autocorrelation at lag w is then exp(-w K / ((K - 1) d)), and d is chosen so that
+    this equals exp(-w / label_tau_s). The nuisances are Ornstein-Uhlenbeck processes.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
     Returns
     -------
     Recording
-        Targets `label` (time, dimension), `nuisance` (time, nuisance) and, for a chain,
-        `state` (time,). In the truth, `change_points` are the bins at which the label
-        jumps.
+        Targets `label` (time, dimension), `nuisance` (time, nuisance) and, if the label
+        switches among states, `state` (time,). In the truth, `change_points` are the
+        bins at which the label jumps.
     """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
@@ -69,7 +72,7 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
 
 
 def _states(rng: np.random.Generator, source: SwitchingRecording) -> tuple[np.ndarray, np.ndarray]:
-    """State of every bin (time,), and the bins where it changes."""
+    """Draw the state of every bin (time,), and the bins at which it changes."""
     dwell_s = source.label_tau_s * source.states / (source.states - 1)
     changes = rng.random(source.bins) < 1 - np.exp(-source.bin_s / dwell_s)
     steps = np.where(changes, rng.integers(1, source.states, source.bins), 0)

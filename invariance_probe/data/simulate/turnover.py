@@ -1,7 +1,8 @@
-"""G6: sessions of one population whose units come and go.
+"""Simulate sessions of one population whose units come and go.
 
-In: a `TurnoverRecording` and the name of a session. Out: a `Recording` whose units keep
-their names over the sessions in which they survive.
+In: the declared parameters (`TurnoverRecording`) and the name of a session. Out: a
+`Recording` whose units keep their names over the sessions in which they survive. This
+is simulated world G6.
 """
 
 import numpy as np
@@ -19,15 +20,15 @@ from invariance_probe.study.recordings import TurnoverRecording
 def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
     """Simulate one session of a population that changes over days.
 
-    A unit that survives keeps its name, rate and gain in every session of the source.
-    Each place in the array loses its unit at Poisson times of rate 1 / survival_days;
-    the number of losses up to the session's day is part of the unit's name. Session
-    `NAME-i` is on day (i - 1) x days_between.
+    A unit that survives keeps its name, rate and gain in all sessions. At each place of
+    the electrode array the unit is replaced by another one at Poisson times of rate
+    1 / survival_days. A unit is named by its place and by the number of units that were
+    lost there before it. Session `NAME-i` is on day (i - 1) x days_between.
 
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
@@ -35,7 +36,7 @@ def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
     -------
     Recording
         Target `label` (time,). In the truth, `session_effect` is the factor on all
-        gains in this session, and `day` is its day.
+        gains in this session, and `day` is the day of the session.
     """
     tail = session.rpartition("-")[2]
     day = (int(tail) - 1 if source.sessions > 1 and tail.isdigit() else 0) * source.days_between
@@ -54,7 +55,17 @@ def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
 
 
 def _unit(source: TurnoverRecording, place: int, day: float) -> tuple[str, float, float]:
-    """Name, rate (Hz) and standard gain of the unit that a place has on a day."""
+    """Name, rate (Hz) and gain (in SDs) of the unit at one place of the array.
+
+    Parameters
+    ----------
+    source
+        Declares the mean survival in days.
+    place
+        Number of the place.
+    day
+        Day of the session.
+    """
     losses = generator("simulate", source.seed, f"{source.session}/place {place}")
     age, count = float(losses.exponential(source.survival_days)), 0
     while age <= day:

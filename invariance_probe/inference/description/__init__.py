@@ -1,1 +1,1 @@
-"""What a report shows beside its verdicts; no verdict rests on it."""
+"""Rows of the report that describe a study and on which no verdict depends."""

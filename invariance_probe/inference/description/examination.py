@@ -1,7 +1,9 @@
 """What examinations of trained encoders show.
 
-In: the evidence of a study. Out: rows for the report about inputs corrupted at other
-doses, about similarity and about single classes. No verdict depends on them.
+An examination is a measurement on an encoder that is already trained and stored. In:
+the evidence of a study. Out: rows for the report about encoders tested on corrupted
+inputs, about the similarity of representations, and about single classes of the target.
+No verdict depends on them.
 """
 
 import math
@@ -29,23 +31,25 @@ from invariance_probe.study.examinations import Corruption, Detection
 from invariance_probe.study.hypotheses import Hypothesis
 
 CEILING = "another seed"
-"""What the similarity of two seeds at dose 0 is listed under.
+"""Label of the comparison of two training seeds, both at dose 0.
 
-The effect of a dose on similarity is read against it.
+The similarity of a dose to dose 0 is read against it.
 """
 
 
 def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[MatrixPoint]:
-    """Yield the excess loss (L(d, e) - L(0, 0)) / R of every pair of doses.
+    """Yield the excess loss (L(d, e) - L(0, 0)) / R for every pair of doses.
 
-    There are rows over the sessions of each hypothesis, and one row per session.
+    L(d, e) is the loss of encoders trained at dose d and tested on inputs corrupted at
+    dose e. There is one row over the sessions of each hypothesis, and one row per
+    session. Hypotheses whose axis does not corrupt inputs have no rows.
 
     Parameters
     ----------
     evidence
-        What all hypotheses of the study draw on.
+        What all hypotheses of the study are judged on.
     questions
-        The hypotheses.
+        The hypotheses with their evidence.
     """
     told: dict[MatrixPoint, None] = {}
     for question in questions:
@@ -65,7 +69,7 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
                 (hypothesis.axis, train, test),
                 evidence.plan.study.identity(hypothesis.axis),
             )
-            # at dose 0 for both, the excess is zero by definition and has no interval
+            # at dose 0 in training and test the excess is 0 by definition, without an interval
             ends = (None, None) if train == test == clean else sample.interval()
             told[
                 MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)
@@ -81,9 +85,15 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
 
 
 def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
-    """Yield S and the detection of the corruption, per session and pair of doses.
+    """Yield how the encoders of each session respond to corrupted inputs.
 
-    The doses are that of training and that of the test inputs.
+    There is one row per session and pair of a training and a test dose. It holds S, the
+    invariance of the representation, and how often a classifier detects the corruption.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
     """
     moved: dict[tuple[str, str, str, float, float], list[CorruptionFigures]] = {}
     told: dict[tuple[str, str, str, float, float], list[float]] = {}
@@ -114,7 +124,12 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
 def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
     """Yield how similar representations at each dose are to those at dose 0.
 
-    Two seeds at dose 0 are compared as well.
+    For reference, two training seeds are also compared at dose 0.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
     """
     found: dict[tuple[str, str, str, float, str], list[SimilarityFigures]] = {}
     for run, result in _looked(evidence):
@@ -132,7 +147,13 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 def classes(question: Question) -> Iterator[ClassPoint]:
     """Yield delta at the primary dose for every class of a categorical target.
 
-    It is in units of the range of all classes.
+    delta is in units of the range R of all classes. Other targets, and hypotheses that
+    are no claims on a dose, have no rows.
+
+    Parameters
+    ----------
+    question
+        One hypothesis with its evidence.
     """
     hypothesis, evidence = question.hypothesis, question.evidence
     if question.plan.study.target.kind != "categorical" or not isinstance(hypothesis, Hypothesis):
@@ -168,10 +189,24 @@ def classes(question: Question) -> Iterator[ClassPoint]:
 
 
 def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str, str], np.ndarray]:
-    """Losses (seed, block) by session and class at one dose; NaN without a run.
+    """Collect the losses at one dose, by session and class.
 
-    A block is weighted by its number of windows of the class. So the mean over blocks
-    is the mean over windows, and a block without the class adds nothing.
+    Each loss is weighted by the number of windows of the class in its block, relative
+    to the mean of these numbers. The mean over blocks is then the mean over windows,
+    and a block without the class adds nothing.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
+    axis, dose
+        Axis and dose of training; the axis is empty at dose 0.
+
+    Returns
+    -------
+    losses
+        (seed, block) weighted losses by (session, class); NaN where no run measured
+        them.
     """
     study = evidence.plan.study
     shape = (evidence.seeds, study.folds.count * study.folds.blocks_per_fold)
@@ -189,7 +224,7 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
 
 
 def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
-    """Yield the examinations of decodable sessions that were measured."""
+    """Yield the examinations that have results, in sessions that can be decoded."""
     for run in evidence.plan.looked:
         result = evidence.results.get(run.key())
         if (
@@ -201,18 +236,23 @@ def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
 
 
 def _dose(evidence: Evidence, run: Run, axis: str) -> float:
-    """Training dose of a run on an axis; the identity if trained without a dose."""
+    """Training dose of an encoder on an axis.
+
+    For an encoder that was trained at dose 0, it is the dose that changes nothing.
+    """
     return run.dose if run.axis else evidence.plan.study.identity(axis)
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Mean of the values that are defined.
+    """Mean of the values that are defined, NaN if none is.
 
-    A representation that does not vary has no S and no similarity.
+    The invariance S and the similarity of a representation that does not vary are not
+    defined.
     """
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
 
 
 def _known(values: Sequence[float]) -> int:
+    """Number of values that are defined."""
     return sum(not math.isnan(value) for value in values)

@@ -1,6 +1,11 @@
 """Rows of report.json about the units that decoders and objectives rely on.
 
-These are values only. Nothing is computed here, and no verdict depends on them.
+These are values only. Nothing is computed here, and no verdict depends on them. A set
+of units is scored by the damage that its removal does: the rise of the held-out loss of
+a decoder that is fitted again without the units (`refit`) or held fixed (`fixed`), in
+units of the decodable range. The budget is the number of units in a set. A band is the
+central 95 % of the damage by random sets of the same size. docs/messengers.md explains
+the measurements.
 """
 
 from collections.abc import Mapping
@@ -9,16 +14,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BandedDamage:
-    """What the removal of a set of units costs one decoder, with a random band.
+    """Damage when a set of units is removed, with the band of random sets.
 
     Attributes
     ----------
     chosen
-        Damage by the chosen set, in units of R.
+        Damage by the chosen set, in units of the decodable range.
     random
-        Damage by random sets of other units, of like rates where there are many.
+        Mean damage by random sets of other units. These have similar firing rates if
+        enough such units exist.
     low, high
-        95 % band of the random sets.
+        Ends of the 95 % band of the random sets.
     """
 
     chosen: float
@@ -29,14 +35,14 @@ class BandedDamage:
 
 @dataclass(frozen=True)
 class ChosenUnit:
-    """One unit of a set.
+    """One unit of a chosen set.
 
     Attributes
     ----------
     unit
         Index of the unit.
     frequency
-        How often it is chosen when the choosing blocks are reweighted.
+        Fraction of repeated choices that include it.
     """
 
     unit: int
@@ -45,9 +51,9 @@ class ChosenUnit:
 
 @dataclass(frozen=True)
 class MessengerPoint:
-    """The units of one session whose removal harms most, at one budget.
+    """The set of one session whose removal harms decoding most, at one budget.
 
-    They are chosen on half of the blocks and scored on the other half.
+    It is chosen on half of the session's blocks and scored on the other half.
     """
 
     session: str
@@ -55,67 +61,71 @@ class MessengerPoint:
     budget: int
     """Number of units in the set."""
     chosen_with: str
-    """`refit`: the decoder is fitted again without the units; `fixed`: it is not."""
+    """The decoder that chose the set: `refit` or `fixed`."""
     units: tuple[ChosenUnit, ...]
+    """The units, and how often each is chosen when the blocks are reweighted."""
     refit: BandedDamage
-    """Damage when the decoder is fitted again."""
+    """Damage to the decoder that is fitted again."""
     fixed: BandedDamage
-    """Damage when the decoder is held fixed."""
+    """Damage to the decoder that is held fixed."""
     accepted: bool
-    """Whether both damages lie above their bands."""
+    """Whether both damages lie above their random bands."""
     gain: float
-    """G(b): damage beyond that of random sets, for the decoder that chose the set.
+    """G: damage beyond the mean damage by random sets.
 
-    Its 95 % interval over blocks of this session follows.
+    It is that of the decoder that chose the set. Its 95 % interval over the session's
+    blocks follows.
     """
     gain_low: float
     gain_high: float
     stability: float
-    """Stability of the choice over reweighted blocks (Nogueira, Sechidis & Brown 2018).
+    """Stability of the choice when blocks are reweighted; 0 by chance.
 
-    It is 0 by chance. Its 95 % interval follows.
+    It is the measure of Nogueira, Sechidis & Brown (2018). Its 95 % interval follows.
     """
     stability_low: float
     stability_high: float
     seed_stability: float | None
-    """Stability of a random selector's choice from the same blocks over its seeds.
+    """Stability over seeds of a randomised search on the same blocks.
 
-    None where the selector has no randomness.
+    None if the search has no randomness.
     """
     jaccard: float
-    """Mean overlap of the choices over reweighted blocks, not corrected for chance."""
-    transfer: float | None
-    """T: damage in the second half of the session by the set of the first half.
+    """Mean Jaccard overlap of the choices when blocks are reweighted.
 
-    It is a fraction of the damage by the second half's own set, and its 95 % interval
-    follows. None where the second half's own set does not carry more than the
-    measurement's margin.
+    It is not corrected for chance.
+    """
+    transfer: float | None
+    """T: how much damage the first epoch's set still does in the second epoch.
+
+    It is the gain G of the first epoch's set in the second epoch, divided by that of
+    the second epoch's own set there; its 95 % interval follows. None if the own set is
+    not shown to carry more than the measurement's margin. The epochs are the halves of
+    the session, or those that the study names.
     """
     transfer_low: float | None
     transfer_high: float | None
     transfer_back: float | None
-    """T the other way: damage in the first half by the set of the second half.
-
-    It is a fraction of the damage by the first half's own set.
-    """
+    """The same with the epochs exchanged: the second epoch's set in the first."""
     transfer_back_low: float | None
     transfer_back_high: float | None
     k50_chosen: float
-    """Number of chosen units that must go until half of the range is lost."""
+    """Number of most harmful units whose removal costs half of the range."""
     k50_random: float
-    """Number of random units that must go until half of the range is lost."""
+    """Number of random units whose removal costs half of the range."""
     localisation: float
-    """Ratio of the two numbers; 1 where it does not matter which units go."""
+    """`k50_random` / `k50_chosen`; 1 if it does not matter which units go."""
 
 
 @dataclass(frozen=True)
 class RelianceDamage(BandedDamage):
-    """Damage averaged over the models of a session, which have their own bands.
+    """Damage averaged over the models of a session, each with its own band.
 
     Attributes
     ----------
     beyond
-        Fraction of the models in which the set's damage lies above the band.
+        Fraction of the models in which the damage by the chosen set lies above the
+        band.
     """
 
     beyond: float
@@ -123,89 +133,91 @@ class RelianceDamage(BandedDamage):
 
 @dataclass(frozen=True)
 class ReliancePoint:
-    """What the removal of one session's sets of units costs three targets.
+    """What removing sets of units costs an SSL objective and two decoders.
 
-    It is measured on test windows, over folds and seeds of trained models. A damage is
-    None where its target is not shown to have a range (in every fold, and by t over
-    folds at .05). Decoders have no seeds: their sets are the same for all models of a
-    fold.
+    It is measured on test windows of one session, over folds and seeds of trained
+    models. The targets of the damage are the SSL loss (`objective`) and the two
+    decoders (`refit`, `fixed`). A damage is None if its target is not shown to have a
+    range: above 0 in every fold, and by a t test over folds at .05. Decoders have no
+    seeds, so their sets are the same for all models of a fold.
     """
 
     session: str
     group: str
     of: str
-    """The method whose loss is the objective."""
+    """The SSL method whose loss is the objective."""
     budget: int
     """Number of units in each set."""
     chosen_for: str
-    """Target that the sets harm most: `objective`, `refit` or `fixed`.
+    """What the sets were chosen to harm most: `objective`, `refit` or `fixed`.
 
-    They are chosen on data that the target was not fitted to and that do not score.
+    They are chosen on data on which the target was neither fitted nor is scored.
     """
     models: int
-    """Number of models that the figures are over."""
+    """Number of models that the figures average over."""
     missing: int
-    """Number of models that failed or were lost; they enter none of the figures."""
+    """Number of models that failed or have no result; the figures exclude them."""
     batch_windows: int
-    """Number of windows over which the loss is computed at once; training may have used
-    more."""
+    """Number of windows over which the SSL loss is computed at once.
+
+    Training may have used more.
+    """
     range: float
-    """Mean rise of the loss when the two views of a row are of different windows.
+    """Mean rise of the SSL loss if the two views of a row show different windows.
 
     It is in the loss's own units, and the scale of `objective`.
     """
     nothing: float
-    """Mean rise of the loss when no unit is left.
+    """Mean rise of the SSL loss if all units are removed.
 
-    It is not above 0 where the model does no better, on these windows, than one that is
-    shown nothing.
+    If it is not above 0, the model does no better on these windows than one that sees
+    no activity.
     """
     random_sets: int
-    """Smallest number of different random sets that a model's band rests on."""
+    """Smallest number of different random sets behind the band of any model."""
     units: tuple[ChosenUnit, ...]
-    """Units that were chosen most often, and in what fraction of the models."""
+    """Most frequently chosen units, with the fraction of models choosing them."""
     objective: RelianceDamage | None
-    """Damage to the trained model's loss, in units of `range`.
+    """Damage to the SSL loss of the trained model, in units of `range`.
 
-    That unit is no bound, and no fraction of what the model knows.
+    The damage may exceed this unit, which does not say how much the model knows.
     """
     refit: RelianceDamage | None
-    """Damage to the loss of the refitted decoder."""
+    """Damage to the refitted decoder, in units of its range on test windows."""
     fixed: RelianceDamage | None
-    """Damage to the loss of the fixed decoder.
-
-    For both decoders it is in units of their range on the test windows.
-    """
+    """Damage to the fixed decoder, in units of its range on test windows."""
     overlap: float
-    """Mean Jaccard index with the set that the same model chose for the objective;
-    secondary."""
+    """Mean Jaccard overlap with the set that the same model chose for its loss."""
     overlap_chance: float
-    """Mean Jaccard index of two random sets."""
+    """Mean Jaccard overlap of two random sets of this size."""
 
 
 @dataclass(frozen=True)
 class UnitScore:
-    """What is known of one unit of one session by itself, for use elsewhere."""
+    """Scores of one unit of one session by itself.
+
+    They are written to units.csv.
+    """
 
     session: str
     group: str
     unit: int
     """Index of the unit."""
     alone_refit: float
-    """Rise of the loss without this unit, with the decoder fitted again.
+    """Damage by removing this unit alone, with the decoder fitted again.
 
     It is in units of the decodable range.
     """
     alone_fixed: float
-    """Rise of the loss without this unit, with the decoder held fixed."""
+    """The same damage with the decoder held fixed."""
     weight: float
-    """Norm of its decoder weights on standardised features."""
+    """Norm of the unit's decoder weights, on standardised features."""
     variance: float
-    """Variance of its feature: the square root of its counts, or its signal."""
+    """Variance of the unit's feature: its signal, or square root of its counts."""
     selected: Mapping[str, float]
-    """How often it was in the set when blocks were reweighted.
+    """Fraction of reweightings of the blocks for which it is in the chosen set.
 
-    Keys are decoder and budget, such as `refit_b4`.
+    Keys name the decoder and the budget, such as `refit_b4`.
     """
 
 
@@ -213,34 +225,40 @@ class UnitScore:
 class SwitchingPoint:
     """Whether one decoder relies on the same units in all epochs of a session.
 
-    The comparison is with blocks assigned to epochs at random.
+    Each unit has a share of the decoder's reliance in each epoch. The overlap of the
+    epochs is compared with that after blocks were assigned to epochs at random.
     """
 
     session: str
     group: str
     mode: str
-    """`refit` or `fixed`."""
+    """The decoder: `refit` or `fixed`."""
     epochs: int
     """Number of epochs."""
     blocks: int
     """Number of blocks per epoch.
 
-    It is 0 where blocks would be too short relative to the memory of activity; then
-    nothing is tested.
+    It is 0, and nothing is tested, if blocks would be short relative to the memory of
+    the activity.
     """
     memory_s: float
-    """Time (s) over which the autocorrelation of the leading activity components falls
-    to 1/e."""
-    p_value: float | None
-    """Fraction of random assignments with as little overlap.
+    """Time (s) over which the activity remembers its past.
 
-    It is small where reliance moves from unit to unit.
+    In this time the autocorrelation of the leading components falls to 1/e.
+    """
+    p_value: float | None
+    """Fraction of random assignments with as little overlap as observed.
+
+    It is small if the decoder relies on different units in different epochs.
     """
     overlap: float | None
-    """Mean cosine of the epochs' reliance.
+    """Mean cosine between the reliance of pairs of epochs.
 
-    It is secondary, because it is also low where few data are divided by many units.
+    Read it beside `expected`: it is also low if few data are divided among many units.
     """
     expected: float | None
-    """Mean overlap of the random assignments: what noise and the number of units leave
-    of one code."""
+    """Mean overlap of the random assignments.
+
+    It shows how low the overlap of one unchanging code is, given noise and the number
+    of units.
+    """

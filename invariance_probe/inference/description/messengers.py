@@ -1,7 +1,11 @@
-"""Messenger units of every session at every budget of a study.
+"""Messenger units: the few units whose removal harms decoding most.
 
-In: a plan and its results. Out: points for the report. They describe sessions and enter
-no verdict.
+Sets of a given size (the budget) are chosen on half of a session's blocks and scored on
+the other half, by a decoder that is fitted again without the units (`refit`) and by one
+that is held fixed (`fixed`). docs/messengers.md explains the figures.
+
+In: a plan and the results of its runs. Out: points for the report. They describe
+sessions and enter no verdict.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,8 +36,10 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         for worst in found.worst:
@@ -41,12 +47,16 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
 
 
 def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[SwitchingPoint]:
-    """Yield a point for every session and decoder where switching was measured.
+    """Yield whether decoders rely on the same units in all epochs of a session.
+
+    There is one point per decoder, for sessions in which this was measured.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         if (about := found.switching) is None:
@@ -61,12 +71,14 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
-    """Yield the scores of every unit of every measured session.
+    """Yield the scores of every single unit of every measured session.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         for unit, own in enumerate(found.units):
@@ -86,6 +98,7 @@ def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitSc
 def _measured(
     plan: Plan, results: Mapping[str, RunResult]
 ) -> Iterator[tuple[Run, MessengerFigures]]:
+    """Yield the runs that measured messenger units, with their figures."""
     for run in plan.baselines:
         result = results.get(run.key()) if isinstance(run.method, Messengers) else None
         found = result.measured(MessengerFigures) if result is not None else None
@@ -94,6 +107,17 @@ def _measured(
 
 
 def _point(run: Run, worst: WorstSet, found: MessengerFigures) -> MessengerPoint:
+    """Build the point of one set of units.
+
+    Parameters
+    ----------
+    run
+        The run of the session.
+    worst
+        The set that one decoder chose at one budget.
+    found
+        All figures of the session.
+    """
     own = worst.scored_by(worst.mode)
     moved = found.transfer(worst.mode, worst.budget)
     there, back = _ends(moved.transfer), _ends(moved.transfer_back)
@@ -114,8 +138,10 @@ def _point(run: Run, worst: WorstSet, found: MessengerFigures) -> MessengerPoint
 
 
 def _banded(damage: Damage) -> BandedDamage:
+    """Keep the damage with its random band, without the gain and the p value."""
     return BandedDamage(damage.chosen, damage.random, damage.low, damage.high)
 
 
 def _ends(found: Interval | None) -> tuple[float | None, float | None, float | None]:
+    """Estimate, low and high end of an interval; three times None without one."""
     return (found.estimate, found.low, found.high) if found else (None, None, None)

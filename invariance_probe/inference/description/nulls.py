@@ -1,7 +1,11 @@
 """The null of each session, its warnings, and whether a better one exists.
 
-In: a plan and its results. Out: rows for the report. Whether a session is decodable is
-decided in `entry`, not here.
+The null says how well a decoder would do if the activity knew nothing of the target. It
+is decoding of targets that the activity cannot have caused, such as targets shifted in
+time or those of other sessions.
+
+In: a plan and the results of its runs. Out: rows for the report. Whether a session is
+decodable is decided in `entry`, not here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,18 +23,25 @@ KINDS = {
     "session_null": "other sessions",
     "pseudo_null": "pseudo-session",
 }
-"""Names of the nulls by the kind of their measurement."""
+"""Names of the nulls, by the kind of the run that measures them."""
 NOT_STATIONARY = 0.025
-"""Stationarity test p value at or below which a circular shift gets a warning."""
+"""A circular shift gets a warning if the KPSS test has this p value or less.
+
+The KPSS test asks whether the target is stationary, which a circular shift assumes.
+"""
 
 
 def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[NullFinding]:
-    """Yield the null of every session of the study in which it was measured.
+    """Yield how each session's decoder compares with its null.
+
+    Sessions in which no null was measured, and planted controls, are omitted.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:
@@ -51,7 +62,7 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
 
 
 def _warning(found: NullFigures) -> str:
-    """What the null assumes and the data do not provide; empty if all is well."""
+    """Say which assumption of the null the data violate; empty if none."""
     p_value = found.stationarity_p
     if p_value is not None and p_value <= NOT_STATIONARY:
         return (
@@ -69,7 +80,19 @@ def _warning(found: NullFigures) -> str:
 
 
 def _better(plan: Plan, session: Session, kind: str, found: NullFigures) -> str:
-    """Which better null is available, in order of preference; empty if none is."""
+    """Say which better nulls are available, the best first; empty if none.
+
+    Parameters
+    ----------
+    plan
+        The plan of the study.
+    session
+        The session.
+    kind
+        Kind of the run that measured the present null.
+    found
+        Its figures.
+    """
     if kind == "pseudo_null":
         return ""
     offers = []

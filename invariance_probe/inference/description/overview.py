@@ -1,6 +1,7 @@
 """Overview of a study: baselines, codes, curves over doses, and run counts.
 
-In: the evidence of a study. Out: rows for the report. No verdict depends on them.
+In: the evidence of a study, or its plan and the results of its runs. Out: rows for the
+report. No verdict depends on them.
 """
 
 import math
@@ -27,19 +28,26 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
+"""RankMe by training seed, for each (session, axis, dose, arm)."""
 DROPPING = ("gained", "lost", "random")
 """The dropping curves that a report shows.
 
-The three orders among which `lost` was chosen are in a file.
+The three orders among which `lost` is chosen are only in dropping_curves.csv.
 """
 BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
-"""Baselines that a report shows."""
+"""Baselines that a report shows, besides the best constant and SSL at dose 0."""
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
-    """Yield the floor, every baseline and SSL at dose 0 for each session.
+    """Yield the loss of every baseline, and of SSL at dose 0, for each session.
 
-    Sessions whose range is not known are left out.
+    The best constant (`floor`) is one of the baselines. Sessions whose range is not
+    known are omitted.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
     """
     scores = _scores(evidence)
     for name, losses in evidence.losses.items():
@@ -63,7 +71,10 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
 
 def _scores(evidence: Evidence) -> dict[tuple[str, str], list[Scores]]:
-    """Scores of every fold and seed at dose 0, by session and baseline."""
+    """Collect the scores at dose 0 of every fold and seed.
+
+    Keys are (session, baseline); SSL at dose 0 is listed as `OWN_SSL`.
+    """
     own = evidence.plan.study.method.kind
     found: dict[tuple[str, str], list[Scores]] = {}
     for run in (*evidence.plan.baselines, *evidence.plan.grid):
@@ -77,13 +88,21 @@ def _scores(evidence: Evidence) -> dict[tuple[str, str], list[Scores]]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """Mean of values; None where there are none, or one is not defined."""
+    """Mean of values; None if there are no values, or one of them is None."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def codes(evidence: Evidence) -> Iterator[CodePoint]:
-    """Yield what decoders without SSL found in each measured code."""
+    """Yield what decoders without SSL found in each session.
+
+    Sessions whose code was not measured are omitted.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
+    """
     for name, finding in evidence.sessions.items():
         if (code := evidence.codes.get(name)) is None:
             continue
@@ -101,7 +120,15 @@ def codes(evidence: Evidence) -> Iterator[CodePoint]:
 
 
 def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
-    """Yield the dropping curves of every session that has a K."""
+    """Yield the dropping curves: R2 against the number of units kept or lost.
+
+    Sessions whose decoder of all units does not beat the best constant have none.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
+    """
     for name, finding in evidence.sessions.items():
         code = evidence.codes.get(name)
         if code is None or not code.figures.whole.decodable:
@@ -119,7 +146,13 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
     """Yield the estimands of decodable sessions at every dose.
 
-    There is one row for the session's mean, and one per seed.
+    There is one row for the session's mean and one per training seed. Estimands of the
+    code have no seeds.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study are judged on.
     """
     study, ranks = evidence.plan.study, _ranks(evidence)
     for name in evidence.losses:
@@ -148,6 +181,10 @@ def _points(
     axis: str,
     dose: float,
 ) -> Iterator[CurvePoint]:
+    """Yield one estimand of one session at one dose: its mean, then every seed.
+
+    Nothing is yielded if runs are missing.
+    """
     effect = (
         code.effect(estimand, axis, dose)
         if code is not None and estimand in CODE
@@ -165,7 +202,10 @@ def _points(
 
 
 def _ranks(evidence: Evidence) -> _Ranks:
-    """Smallest RankMe over folds of every seed, by session, axis, dose and arm."""
+    """Collect RankMe, the effective number of dimensions of a representation.
+
+    It is the smallest over folds, by (session, axis, dose, arm) and seed.
+    """
     ranks: _Ranks = {}
     for run in evidence.plan.grid:
         result = evidence.results.get(run.key()) if run.fraction == 1 else None
@@ -178,12 +218,16 @@ def _ranks(evidence: Evidence) -> _Ranks:
 
 
 def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
-    """Yield the test-lag curve of every session that has one.
+    """Yield the test-lag curve of every session in which it was measured.
+
+    The curve compares the target with what is decoded a lag later.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     for run in plan.baselines:
         result = results.get(run.key())
@@ -194,14 +238,16 @@ def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
 
 
 def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> RunCounts:
-    """Count the runs of a plan by what became of them.
+    """Count the runs of a plan: done, failed, collapsed, skipped or missing.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     left_out
-        Skipped runs by run key, with the reason.
+        Why runs were skipped, by the key of each skipped run.
     """
     keys = dict.fromkeys(run.key() for run in plan.runs)
     states = [results[key].status for key in keys if key in results]

@@ -1,7 +1,12 @@
 """Which units an SSL objective and two decoders rely on.
 
-In: a plan and its results, with the figures of every fold and seed. Out: points for the
-report. They describe sessions and models, and enter no verdict.
+For every fold and seed an SSL model is trained, and sets of units are chosen whose
+removal harms most: the SSL loss (`objective`), a decoder that is fitted again without
+the units (`refit`), or a decoder that is held fixed (`fixed`). Each set is then scored
+by all three (docs/messengers.md). The budget is the number of units in a set.
+
+In: a plan and the results of its runs. Out: points for the report. They describe
+sessions and models, and enter no verdict.
 """
 
 from collections import Counter
@@ -21,24 +26,28 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 
 LEVEL = 0.05
-"""Level of the test over folds that a target has a range."""
+"""Level of the test over folds that a target has a range above 0."""
 
 Measured = Sequence[tuple[Run, RelianceFigures]]
+"""Runs of one session with their figures, one per fold and seed."""
 
 
 def reliance(
     plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]
 ) -> Iterator[ReliancePoint]:
-    """Yield a point for every session, budget and target of a choice of units.
+    """Yield the damage by sets of units, for every session and budget.
 
-    A session without a measured model has none.
+    There is one point for each of the three targets that sets are chosen for. Sessions
+    without any measured model are omitted.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     left_out
-        Skipped runs by run key, with the reason.
+        Why runs were skipped, by the key of each skipped run.
     """
     for session in plan.sessions:
         asked = [
@@ -57,6 +66,15 @@ def reliance(
 
 
 def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
+    """Yield the points of one session, averaged over its models.
+
+    Parameters
+    ----------
+    measured
+        The measured runs of the session.
+    missing
+        Number of its runs that failed or have no result.
+    """
     first: Any = measured[0][0]
     figures = [found for _, found in measured]
     shown = {target: _is_shown(measured, target) for target in RELIANCE_TARGETS}
@@ -85,10 +103,11 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
 
 
 def _is_shown(measured: Measured, target: RelianceTarget) -> bool:
-    """Whether a target has a range.
+    """Whether a target is shown to have a range above 0.
 
-    Its mean over seeds must be above 0 in every fold, and its mean over folds above 0
-    by a t test. Folds share training windows.
+    Its mean over seeds must be above 0 in every fold, and its mean over folds must be
+    above 0 by a t test. Folds share training windows, so the test alone would be too
+    lenient.
     """
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
     means = [
@@ -102,6 +121,7 @@ def _is_shown(measured: Measured, target: RelianceTarget) -> bool:
 def _sets(
     figures: Sequence[RelianceFigures], budget: int, target: RelianceTarget
 ) -> list[set[int]]:
+    """The set of units that each model chose for a target at one budget."""
     return [set(found.chosen(budget, target).units) for found in figures]
 
 
@@ -112,7 +132,10 @@ def _mean(values: Sequence[float]) -> float:
 def _damage(
     figures: Sequence[RelianceFigures], budget: int, target: RelianceTarget, of: RelianceTarget
 ) -> RelianceDamage:
-    """Damage to one target by the sets chosen for another, in units of its mean range."""
+    """Damage to target `of` by the sets that were chosen for `target`.
+
+    It is averaged over models, in units of the mean range of `of`.
+    """
     scale = _mean([found.range_of(of) for found in figures])
     damages = [found.chosen(budget, target).damages[of] for found in figures]
     return RelianceDamage(
@@ -125,11 +148,12 @@ def _damage(
 
 
 def _overlap(sets: Sequence[set[int]], others: Sequence[set[int]]) -> float:
+    """Mean Jaccard index of the pairs of sets of each model."""
     return float(np.mean([len(a & b) / len(a | b) for a, b in zip(sets, others, strict=True)]))
 
 
 def chance_overlap(budget: int, units: int) -> float:
-    """Mean Jaccard index of two random sets of units.
+    """Mean Jaccard index of two random sets of units of the same size.
 
     Parameters
     ----------

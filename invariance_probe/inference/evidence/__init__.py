@@ -1,1 +1,1 @@
-"""From run results to the samples that claims are tested on."""
+"""From run results to the values, per session, that claims are tested on."""

@@ -1,13 +1,14 @@
 """Test blocks that are long enough to count as independent.
 
-In: the number of planned test blocks of a session and what was measured of its code.
-Out: how many merged blocks there are, and values averaged over them. Nothing is tested
-here.
+A test block is a part of the held-out windows; each session's losses are stored as one
+mean per block. Neighbouring blocks have similar errors if the target or the errors
+change slowly, and a variance over such blocks is too small. So successive blocks are
+merged until each lasts five autocorrelation times. A session with fewer than eight such
+blocks is too short for its target.
 
-Errors of neighbouring blocks are alike where target or errors change slowly, and a
-variance over such blocks is too small. So successive blocks are merged until each lasts
-five autocorrelation times. A session with fewer than eight such blocks is too short for
-its target.
+In: the number of blocks in which a session's losses are stored, and the autocorrelation
+time measured with its code. Out: the number of merged blocks, and values averaged
+within them. Nothing is tested here.
 """
 
 import math
@@ -18,9 +19,9 @@ import numpy as np
 from invariance_probe.plan.figures.code import CodeFigures
 
 AUTOCORRELATION_TIMES = 5.0
-"""A block lasts at least this many autocorrelation times of target and errors."""
+"""A merged block lasts at least this many autocorrelation times."""
 FEWEST_BLOCKS = 8
-"""Fewest blocks that a variance over blocks may rest on."""
+"""Fewest merged blocks from which a variance over blocks is estimated."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Blocks:
     Attributes
     ----------
     planned
-        Number of near-equal blocks by which the losses of the session are stored.
+        Number of blocks of near-equal length in which the session's losses are stored.
     duration_s
-        Length of all blocks together in seconds, without gaps.
+        Length of all blocks together in seconds, without the gaps between them.
     autocorrelation_s
-        Autocorrelation time in seconds of target or errors, whichever is longer. None
-        where it was not measured, and for blocks that are not stretches of time; then
-        nothing is merged.
+        Autocorrelation time in seconds of the target or of the errors, whichever is
+        longer. None if it was not measured or if a block is no stretch of time; blocks
+        are then not merged.
     """
 
     planned: int
@@ -45,16 +46,17 @@ class Blocks:
 
     @classmethod
     def of(cls, planned: int, code: CodeFigures | None, in_time: bool = True) -> "Blocks":
-        """Build the blocks of a session from what was measured of its code.
+        """Build the blocks of a session from the figures of its code.
 
         Parameters
         ----------
         planned
-            Number of planned blocks.
+            Number of blocks in which the session's losses are stored.
         code
-            Figures of the session's code; None where they were not measured.
+            Figures of the session's code, which hold its duration and its
+            autocorrelation time; None if they were not measured.
         in_time
-            Whether each block is a stretch of time. If not, no blocks are merged.
+            Whether each block is a stretch of time. If not, blocks are not merged.
         """
         if code is None or not in_time:
             return cls(planned)
@@ -64,18 +66,19 @@ class Blocks:
     def count(self) -> int:
         """Number of merged blocks: the most that are all long enough.
 
-        Where fewer than 8 are long enough, it is the number of planned blocks.
+        If fewer than 8 would be long enough, nothing is merged and `planned` is
+        returned; `too_short` then gives the reason.
         """
         found = self._long_enough
         return found if found >= FEWEST_BLOCKS else self.planned
 
     def merge(self, values: np.ndarray) -> np.ndarray:
-        """Average the planned blocks within each merged one.
+        """Average stored values within each merged block.
 
         Parameters
         ----------
         values
-            (..., planned) one value per planned block.
+            (..., planned) one value per stored block, in time order.
 
         Returns
         -------
@@ -88,7 +91,7 @@ class Blocks:
     def too_short(self) -> str:
         """Why the session cannot be tested, and what to do about it.
 
-        Empty where it has enough blocks.
+        Empty if it has enough blocks.
         """
         found = self._long_enough
         if found >= FEWEST_BLOCKS:
@@ -112,7 +115,7 @@ class Blocks:
     def _long_enough(self) -> int:
         """Number of merged blocks if each lasts at least five autocorrelation times.
 
-        Each merged block is made of whole planned blocks.
+        Each merged block consists of whole stored blocks.
         """
         if self.autocorrelation_s is None:
             return self.planned
@@ -123,7 +126,7 @@ class Blocks:
 
 
 def merged(values: np.ndarray, count: int) -> np.ndarray:
-    """Mean of successive blocks within near-equal parts.
+    """Average successive values within parts of near-equal length.
 
     Parameters
     ----------

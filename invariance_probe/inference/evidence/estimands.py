@@ -1,12 +1,19 @@
-"""From run results to the estimands of science.md section 2, per session.
+"""From run results to the estimands of each session, such as D.
 
-In: the plan and the results of its runs. Out: the losses of every session, and effects
-such as D with the range they are measured against. No claim is tested here.
+In: the plan and the results of its runs. Out: the held-out losses of every session, and
+effects (differences of losses between two training conditions) together with the range
+that they are measured against. No claim is tested here. The estimands are defined in
+docs/science.md, section Quantities.
 
-Losses are kept by seed and test block, because claims rest on the variance between
-sessions, seeds and blocks. Blocks that are too short to be independent for their target
-are merged as they are read. Nothing is divided by the range here: a claim about a ratio
-is a claim about effect - margin * range.
+L(d, e) is the loss with encoders trained at dose d and tested on inputs corrupted at
+dose e. Dose 0, the identity dose, corrupts nothing. An arm says how the two views share
+the draw of the corruption (`independent`, `shared`, `paired`), or which windows are
+paired (`mined`, `random` ...).
+
+Losses keep an axis of training seeds and one of test blocks, because claims rest on the
+variance between sessions, seeds and blocks. Blocks too short to be independent are
+merged as losses are read (`blocks`). Nothing is divided by the range here: a claim
+about a ratio is tested as a claim about effect - margin * range.
 """
 
 import copy
@@ -23,10 +30,17 @@ from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.session import Session
 
 Condition = tuple[str, str, float, str, float]
-"""Setting, axis, dose, arm, and fraction of the training windows."""
+"""How a model was trained: setting, axis, dose, arm, fraction of the windows.
+
+The setting is the label of a swept setting or recipe, and the fraction is that of the
+training windows. `at` builds such a tuple.
+"""
 
 CEILINGS = ("raw", "square_roots", "supervised")
-"""Decoder families that may be the ceiling; the first one wins a tie."""
+"""Decoders without SSL, the best of which defines the range.
+
+If two are equally good, the first one is taken.
+"""
 
 DIFFERENCES = {
     "delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"),
@@ -36,28 +50,29 @@ DIFFERENCES = {
     "M_loc": ("none", "mined"), "M_rand": ("random", "mined"), "M_shift": ("shifted", "mined"),
     "M_oracle": ("none", "oracle"),
 }  # fmt: skip
-"""The two arms of each estimand: losses of the first minus losses of the second.
+"""The two arms that each estimand compares.
 
-`none` is the identity dose.
+The estimand is the loss under the first arm minus the loss under the second. `none`
+means dose 0.
 """
 
 CORRUPTED_TWICE = "L(d, d)"
-"""Name of the estimand that compares L(d, d) with L(0, 0).
+"""Name of the estimand L(d, d) - L(0, 0).
 
-L(d, d) is the loss of encoders that were trained at dose d, on inputs corrupted at dose
-d.
+It compares encoders that were both trained and tested at dose d with those trained and
+tested at dose 0.
 """
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
-"""The study's own setting at the identity dose, trained on all windows."""
+"""The condition of the study's own models at dose 0, on all training windows."""
 
 
 def at(axis: str, dose: float, arm: str, setting: str = "", fraction: float = 1.0) -> Condition:
-    """Build the address of a condition.
+    """Build the tuple that names a training condition.
 
     Parameters
     ----------
     axis, dose, arm
-        The swept axis, its dose, and how draws are shared.
+        The swept axis, its dose, and how the views share the draw of the corruption.
     setting
         Label of a swept setting or recipe; empty for the study's own.
     fraction
@@ -73,7 +88,7 @@ class Effect:
     Attributes
     ----------
     values
-        (seed, block) differences of losses, or (1, block) where there are no seeds.
+        (seed, block) differences of losses, or (1, block) if there are no seeds.
     range
         (seed, block) or (1, block) decodable range, in the same unit of loss.
     """
@@ -83,7 +98,7 @@ class Effect:
 
     @property
     def complete(self) -> bool:
-        """Whether no run is missing."""
+        """Whether there are values, and no planned run is missing or failed."""
         return self.values.size > 0 and bool(
             np.isfinite(self.values).all() and np.isfinite(self.range).all()
         )
@@ -91,18 +106,24 @@ class Effect:
     def minus(self, margin: float) -> np.ndarray:
         """Compute effect - margin * range (seed, block).
 
-        A claim about the ratio is a claim about the mean of this.
+        The claim that the effect is at most the margin, in units of the range, is the
+        claim that the mean of this is at most 0.
+
+        Parameters
+        ----------
+        margin
+            The margin as a fraction of the range.
         """
         return self.values - margin * self.range
 
     @property
     def ratio(self) -> float:
-        """Estimate in units of the range."""
+        """Mean effect divided by the mean range."""
         return float(self.values.mean() / self.range.mean())
 
 
 class SessionLosses:
-    """All decoding losses of one session, by condition, seed and test block.
+    """All held-out losses of one session, by condition, seed and test block.
 
     Parameters
     ----------
@@ -113,17 +134,17 @@ class SessionLosses:
     runs
         The runs of this session.
     results
-        Results by run key; failed runs count as missing.
+        Results by `Run.key()`; failed runs count as missing.
 
     Attributes
     ----------
     blocks
-        How test blocks are merged, so that each lasts five autocorrelation times of
-        target and errors.
+        How test blocks are merged, so that each lasts five autocorrelation times of the
+        target and of the errors.
     seeds
         How many of the planned seeds are used.
     ceiling_family
-        Decoder family of the ceiling, one of `CEILINGS`.
+        The decoder without SSL that defines the range, one of `CEILINGS`.
     """
 
     def __init__(
@@ -153,7 +174,7 @@ class SessionLosses:
                     _tested(run.examination.axis, run.examination.dose), run, results.get(run.key())
                 )
             if run.fold is None or run.examination is not None:
-                continue  # whole-session measurements, and examinations of stored encoders
+                continue  # a measurement of the whole session, or of a stored encoder
             ssl = run.method.kind in plan.methods and (
                 run.method.kind != "linear_ssl" or run.setting != BESIDE
             )
@@ -163,15 +184,26 @@ class SessionLosses:
         self.ceiling_family = CEILINGS[0]
 
     def after(self, seeds: int) -> "SessionLosses":
-        """The same losses after the first `seeds` of the planned seeds.
+        """Return the same losses, restricted to the first `seeds` planned seeds.
 
-        The decoder family of the ceiling stays the same.
+        The decoder that defines the range stays the same.
         """
         earlier = copy.copy(self)
         earlier.seeds = seeds
         return earlier
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
+        """Store the losses of one run under its role, condition and seed.
+
+        Parameters
+        ----------
+        role
+            What kind of model it is; see `array`.
+        run
+            The run.
+        result
+            Its result. If it is None or failed, the run's losses stay NaN.
+        """
         address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
         losses = self._losses.setdefault(address, {}).setdefault(
             run.seed, np.full(self._planned_blocks, np.nan)
@@ -182,26 +214,27 @@ class SessionLosses:
         losses[blocks] = result.block_losses
         if result.floor_losses:
             self._floor[blocks] = result.floor_losses
-        # the ceiling is chosen at the identity dose and with all training windows
+        # the ceiling is chosen at dose 0 and with all training windows
         if result.selection_loss is not None and run.axis == "" and run.fraction == 1:
             self._selection.setdefault(role, []).append(result.selection_loss)
 
     def array(self, role: str, condition: Condition, seeds: range | None = None) -> np.ndarray:
-        """Losses (seed, block) of one role under one condition.
+        """Losses (seed, block) of one kind of model under one condition.
 
         Parameters
         ----------
         role
-            `ssl`, the kind of a baseline, or SSL encoders tested on corrupted inputs.
+            `ssl` for the study's SSL models on clean inputs, the kind of a baseline
+            (such as `raw`), or the label of SSL models tested on corrupted inputs.
         condition
-            Condition of training.
+            How the models were trained.
         seeds
             Seeds to include; None for all that were planned.
 
         Returns
         -------
         (seed, block)
-            NaN where a run is missing; no rows where none was planned.
+            NaN for missing runs. If no run was planned, there are no rows.
         """
         by_seed = self._losses.get((role, condition), {})
         wanted = sorted(by_seed) if seeds is None else [seed for seed in seeds if seed in by_seed]
@@ -210,19 +243,23 @@ class SessionLosses:
         )
 
     def ssl(self, condition: Condition) -> np.ndarray:
-        """Losses (seed, block) of the study's own seeds under a condition."""
+        """Losses (seed, block) of SSL models on clean inputs, under a condition.
+
+        Only seeds that are used are included (not those of the A/A control).
+        """
         return self.array("ssl", condition, range(self.seeds))
 
     @property
     def floor(self) -> np.ndarray:
-        """Loss (block,) of the best constant."""
+        """Loss (block,) of the best constant prediction."""
         return self.blocks.merge(self._floor)
 
     @property
     def selection(self) -> dict[str, float]:
-        """Loss by which the ceiling is chosen, for every candidate decoder family.
+        """Loss by which the ceiling is chosen, for each decoder in `CEILINGS`.
 
-        It is the loss on the scored validation part of the training windows.
+        It is measured on a validation part of the training windows, never on test
+        windows. Decoders that were not run are omitted.
         """
         return {
             role: float(np.mean(losses))
@@ -232,7 +269,7 @@ class SessionLosses:
 
     @property
     def ceiling(self) -> np.ndarray:
-        """Losses (seed, block) of the ceiling's decoder on clean inputs."""
+        """Losses (seed, block) of the best decoder without SSL, on clean inputs."""
         return self.array(self.ceiling_family, IDENTITY, range(self.seeds))
 
     @property
@@ -243,18 +280,24 @@ class SessionLosses:
     def effect(
         self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = ""
     ) -> Effect:
-        """Estimand of the session at one dose of an axis.
+        """Compute an estimand of the session at one dose of an axis.
 
         Parameters
         ----------
         name
-            `T`, `L(d, d)` (over L(0, 0)), or one of `DIFFERENCES`.
+            `T` for L(0, d) - L(0, 0), `L(d, d)` for L(d, d) - L(0, 0), or one of
+            `DIFFERENCES`.
         axis, dose
-            The axis and the dose d on it.
+            The axis, and the dose d on it.
         fraction
             Fraction of the training windows, in (0, 1].
         setting
             Label of a swept setting or recipe; empty for the study's own.
+
+        Returns
+        -------
+        effect
+            The differences of losses with their range; incomplete if runs are missing.
         """
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
@@ -268,12 +311,12 @@ class SessionLosses:
             )
             for arm in DIFFERENCES[name]
         )
-        # arms of different shapes lack planned runs, and no values mean an incomplete effect
+        # if the two arms have different numbers of seeds, the effect is left incomplete
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def excess(self, axis: str, train: float, test: float) -> Effect:
-        """Excess loss L(d, e) - L(0, 0).
+        """Compute the excess loss L(d, e) - L(0, 0).
 
         Parameters
         ----------
@@ -294,18 +337,41 @@ class SessionLosses:
         return Effect(values, self.range_for(values))
 
     def noise(self) -> Effect:
-        """A/A contrast: dose 0 with other seeds minus dose 0."""
+        """Compute the A/A contrast: dose 0 with other seeds minus dose 0."""
         others = self.array("ssl", IDENTITY, range(self._planned, self._planned + self.seeds))
         own = self.ssl(IDENTITY)
         values = others - own if others.shape == own.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def retention(self, losses: np.ndarray) -> float:
-        """Fraction of the decodable range that losses (seed, block) keep."""
+        """Fraction of the decodable range that decoding with given losses reaches.
+
+        Parameters
+        ----------
+        losses
+            (seed, block) held-out losses, for example of SSL models.
+
+        Returns
+        -------
+        float
+            1 for the best decoder without SSL, 0 for the best constant.
+        """
         return float((self.floor - losses).mean() / self.range.mean())
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
-        """Range with as many seeds as the values; else averaged over seeds."""
+        """Give the range a shape that goes with the values of an effect.
+
+        Parameters
+        ----------
+        values
+            (seed, block) differences of losses.
+
+        Returns
+        -------
+        range
+            The range by seed if it has as many seeds as the values, else its mean over
+            seeds (1, block).
+        """
         return (
             self.range
             if self.range.shape == values.shape
@@ -314,22 +380,27 @@ class SessionLosses:
 
 
 def _tested(axis: str, dose: float) -> str:
-    """Role of SSL encoders that are tested on corrupted inputs."""
+    """Label of SSL models that are tested on corrupted inputs."""
     return f"ssl tested at {axis} = {dose!r}"
 
 
 def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Losses of every planted control; their ceiling is always the raw decoder.
+    """Collect the losses of every planted control.
+
+    A planted control has the activity of a session and a target computed from it. Its
+    range is always that of the raw decoder.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     losses
-        By the control's name.
+        By the name of the control.
     """
     names = {session.name for session in plan.planted}
     by_session: dict[str, list[Run]] = {name: [] for name in names}
@@ -343,16 +414,18 @@ def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sess
 
 
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Losses of every session, with one ceiling per group of sessions.
+    """Collect the losses of every session, and choose the decoder of its range.
 
-    The decoder family of the ceiling is chosen on training data, once for all sessions
-    of a group. If it were chosen for each session, noise would decide between two
-    near-equal families.
+    The decoder without SSL that defines the range is chosen on training data, once for
+    all sessions of a group. If it were chosen for each session, noise would decide
+    between two decoders that are almost equally good.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -372,6 +445,6 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
             role: float(np.mean([m.selection.get(role, np.inf) for m in members]))
             for role in CEILINGS
         }
-        for member in members:  # min keeps the first of equal families
+        for member in members:  # of equal means, min keeps the first decoder
             member.ceiling_family = min(CEILINGS, key=lambda role: means[role])
     return found

@@ -1,6 +1,8 @@
-"""Figures of one kind by session, and of all kinds that hypotheses need.
+"""Figures of measurements that are made once per session.
 
-In: the results of a plan. Out: what was measured once per session, as it was measured.
+In: the results of a plan. Out: the figures of one kind by session, or the figures of
+all measurements that were made only because a hypothesis needs them. They are passed on
+as they were measured.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,16 +20,18 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     kind
-        A type of figures, such as `CodeFigures`.
+        The type of the figures, such as `CodeFigures`.
 
     Returns
     -------
     figures
-        By the name of the session or planted control; those without a result are left
-        out.
+        By the name of the session or planted control. Those without a result are
+        omitted.
     """
     return {
         run.session: figures
@@ -38,12 +42,14 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
 
 
 def needed(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MeasuredPoint]:
-    """Yield the figures of the measurements that only hypotheses ask for.
+    """Yield the figures of measurements that were made only for a hypothesis.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The plan of the study.
+    results
+        Results of its runs, by `Run.key()`.
     """
     asked = {session.name: plan.needed(session) for session in plan.sessions}
     for run in plan.baselines:

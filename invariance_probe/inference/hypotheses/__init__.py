@@ -1,1 +1,1 @@
-"""Hypotheses: what each kind needs, how it is judged, and its words."""
+"""Judging of hypotheses: evidence, gates, claims and sentences of each kind."""

@@ -1,12 +1,27 @@
 """The finding of the code: what decoders without SSL show.
 
-In: the held-out sums of every session. Out: the code's quantities as samples, on which
-claims are tested, and the finding in words (science.md 2.1 and 3.1). Nothing here
+In: the held-out sums of errors of every session. Out: samples of the quantities of the
+code, on which claims are tested, and the finding (science.md 2.1 and 3.1). Nothing here
 depends on SSL.
 
-Over a population a claim is a t test over sessions. Where sessions stand for
-themselves, the variance is that of a delete-a-block jackknife (Efron & Stein 1981,
-doi:10.1214/aos/1176345462), in which units were chosen and decoders fitted anew.
+The quantities are:
+
+* `C_code`: what decoding loses under the corruption when the decoder is refitted on the
+inputs that survive;
+* `C_blind`: what it loses when one decoder has to do without knowing what survives;
+* `K_s`: the fewest units that reach half of what all units decode;
+* `K_n`: the fewest units whose loss leaves less than half of it;
+* carriers: K_s + K_n, an estimate of how many units carry the target;
+* redundancy: the information of two halves of the units together, over that of all
+units.
+
+`C_code` and `C_blind` are in units of R_code, the range from the best constant to the
+decoder of all units.
+
+For a population, a claim is tested by a t test over sessions. With too few sessions for
+that, claims are about these recordings only, and the variance is that of a
+delete-a-block jackknife (Efron & Stein 1981, doi:10.1214/aos/1176345462). Without each
+block in turn, units are chosen and decoders fitted anew.
 """
 
 import math
@@ -25,23 +40,32 @@ from invariance_probe.plan.figures.code import CodeFigures, HeldOutErrors
 from invariance_probe.study.session import THESE_RECORDINGS
 
 CLEAR = 1.1
-"""A bound must be clear of the share by this factor, because K is biased by up to a
-tenth."""
+"""Factor by which the bound of a claim about numbers of units must clear the share.
+
+K_s and K_n are biased by up to a tenth, which the factor allows for.
+"""
 REDUNDANT = 1.25
-"""Redundancy above which a code is called redundant."""
+"""A code is called redundant if its redundancy is shown to be above this."""
 FEWEST_UNITS = 20
-"""Fewest units per session for a word about how many units carry the target."""
+"""Fewest units per session at which `few`, `between` or `spread` may be concluded."""
 MOSTLY_LINEAR = 0.8
-"""Below this fraction of R, the finding names linear decoders."""
+"""Fraction of R, the range of the best decoder, that linear decoders should reach.
+
+If they reach less, the finding is said to hold for linear decoders.
+"""
 CODE = ("C_code", "C_blind")
-"""Estimands of the code that depend on the dose, in units of R_code."""
+"""Estimands of the code that depend on the dose."""
 
 
 @dataclass(frozen=True, eq=False)
 class SessionCode:
-    """The code of one session as samples need it.
+    """Quantities of one session's code, with their variance over test blocks.
 
-    It gives each quantity with its variance over test blocks.
+    Attributes
+    ----------
+    figures
+        Held-out errors of the decoders, for the whole session and with each block
+        deleted in turn.
     """
 
     figures: CodeFigures
@@ -52,24 +76,34 @@ class SessionCode:
         return len(self.figures.units)
 
     def measures(self, axis: str, dose: float) -> bool:
-        """Whether a corruption was measured.
+        """Whether decoding under a corruption was measured.
 
         Parameters
         ----------
-        axis, dose
-            The corruption's axis, and its dose.
+        axis
+            Path of the corruption's axis, such as `unit_dropout.rate`.
+        dose
+            Its dose.
         """
         return (axis, dose) in {(part.axis, part.dose) for part in self.figures.whole.corruptions}
 
     def effect(self, name: str, axis: str, dose: float) -> Effect:
-        """`C_code` or `C_blind` as an effect over R_code, both in loss per window.
+        """Return `C_code` or `C_blind` as a loss, with R_code as its range.
 
         Parameters
         ----------
         name
             `C_code` or `C_blind`.
-        axis, dose
-            The corruption's axis, and its dose.
+        axis
+            Path of the corruption's axis, such as `unit_dropout.rate`.
+        dose
+            Its dose.
+
+        Returns
+        -------
+        effect
+            The loss that the corruption adds, not yet divided by R_code. Both are
+            losses per window.
         """
 
         def lost(part: HeldOutErrors) -> float | None:
@@ -79,14 +113,30 @@ class SessionCode:
         return Effect(self._values(lost), self._values(lambda part: part.range))
 
     def share(self, name: str) -> Effect:
-        """Logarithm of `carriers`, `K_s` or `K_n` as a fraction of the units."""
+        """Return the logarithm of a number of units as a fraction of all units.
+
+        Parameters
+        ----------
+        name
+            Which number: `K_s`, `K_n`, or `carriers` for their sum.
+
+        Returns
+        -------
+        effect
+            Logarithm of the fraction, with a range of 1.
+        """
         return self._logarithm(lambda part: _over(getattr(part, name.lower()), self.units))
 
     def redundancy(self) -> Effect:
-        """Logarithm of the redundancy."""
+        """Return the logarithm of the redundancy as an effect with a range of 1."""
         return self._logarithm(lambda part: part.redundancy)
 
     def _logarithm(self, measure: Callable[[HeldOutErrors], float | None]) -> Effect:
+        """Return the logarithm of a measure, as an effect with a range of 1.
+
+        It is NaN where the session cannot be decoded or the measure is undefined.
+        """
+
         def logged(part: HeldOutErrors) -> float | None:
             found = measure(part)
             return math.log(found) if found else None
@@ -95,10 +145,19 @@ class SessionCode:
         return Effect(values, np.ones_like(values))
 
     def _values(self, measure: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
-        """A measure (1, 1), or its jackknife pseudo-values (1, block).
+        """Return a measure of the session, or its jackknife pseudo-values.
 
-        The measure is the mean of the pseudo-values. Blocks are merged until they are
-        long enough.
+        Parameters
+        ----------
+        measure
+            Computes the measure from held-out errors; None where it is undefined.
+
+        Returns
+        -------
+        values
+            The jackknife pseudo-values (1, block), whose mean is the measure. Blocks
+            are merged until each is long enough to count as independent. Without a
+            jackknife it is the measure itself (1, 1).
         """
         parts = [measure(part) for part in (self.figures.whole, *self.figures.deleted)]
         whole, *deleted = np.array(
@@ -107,12 +166,13 @@ class SessionCode:
         if not len(deleted):
             return np.full((1, 1), whole)
         left_out = np.array(deleted)
-        # their mean is the whole, and their variance over blocks is that of the jackknife
+        # their mean is the value of the whole session, their variance that of the jackknife
         pseudo_values = whole + (len(left_out) - 1) * (left_out.mean() - left_out)
         return Blocks.of(len(left_out), self.figures).merge(pseudo_values[None])
 
 
 def _over(value: float | None, units: int) -> float | None:
+    """Divide a number of units by that of all units; None stays None."""
     return None if value is None else value / units
 
 
@@ -123,15 +183,15 @@ class Code:
     Attributes
     ----------
     sessions
-        The code of each session.
+        Quantities of the code in each session.
     subjects
         Subject of each session.
     axis, dose
-        The hypothesis's axis and primary dose.
+        Axis and primary dose of the hypothesis.
     margin
         Margin m, in units of R_code.
     share
-        Fraction of the units below which carriers are `few`.
+        Fraction of the units that separates `few` carriers from a `spread` target.
     """
 
     sessions: tuple[SessionCode, ...]
@@ -142,20 +202,27 @@ class Code:
     share: float
 
     def sample(self, name: str, dose: float | None = None) -> Sample:
-        """Sample of `C_code` or `C_blind` over the sessions.
+        """Collect `C_code` or `C_blind` over the sessions.
 
         Parameters
         ----------
         name
             `C_code` or `C_blind`.
         dose
-            Dose on the hypothesis's axis; None for the primary dose.
+            Dose on the axis of the hypothesis; None for the primary dose.
         """
         at = self.dose if dose is None else dose
         return self._over([session.effect(name, self.axis, at) for session in self.sessions])
 
     def logarithm(self, name: str) -> Sample:
-        """Sample of log `redundancy`, or of a log share (`carriers`, `K_s`, `K_n`)."""
+        """Collect the logarithm of a quantity of the code over the sessions.
+
+        Parameters
+        ----------
+        name
+            `redundancy`, or a number of units as a fraction of all units: `K_s`, `K_n`
+            or `carriers`.
+        """
         return self._over(
             [
                 session.redundancy() if name == "redundancy" else session.share(name)
@@ -164,6 +231,11 @@ class Code:
         )
 
     def _over(self, effects: Sequence[Effect]) -> Sample:
+        """Build a sample of effects, one per session.
+
+        If claims are about these recordings only, the sample is incomplete without a
+        jackknife in every session.
+        """
         sample = Sample(tuple(effects), self.subjects)
         if sample.scope == THESE_RECORDINGS and any(
             effect.values.shape[1] < 2 for effect in effects
@@ -175,11 +247,11 @@ class Code:
 
     @property
     def complete(self) -> bool:
-        """Whether C_code is known in every session."""
+        """Whether C_code was measured in every session."""
         return bool(self.sessions) and self.sample("C_code").complete
 
     def p_values(self) -> dict[str, float]:
-        """P values of the claims `C_code <= m` and `C_code > m`."""
+        """P values of the claims `C_code <= m` and `C_code > m`; 1 if not measured."""
         if not self.complete:
             return {"C_code <= m": 1.0, "C_code > m": 1.0}
         sample = self.sample("C_code")
@@ -190,15 +262,16 @@ class Code:
 
     @property
     def names_carriers(self) -> bool:
-        """Whether a word about carriers is allowed.
+        """Whether `few`, `between` or `spread` may be concluded about the units.
 
-        It needs enough units and a K in every session.
+        Every session must have at least `FEWEST_UNITS` units, and K_s and K_n must be
+        known in every session.
         """
         enough = all(session.units >= FEWEST_UNITS for session in self.sessions)
         return bool(self.sessions) and enough and self.logarithm("carriers").complete
 
     def carriers_p(self) -> dict[str, float]:
-        """P values of `few`, `between` and `spread`; 1 where no word is allowed."""
+        """P values of `few`, `between` and `spread`; 1 if none may be concluded."""
         if not self.names_carriers:
             return dict.fromkeys(CARRIERS_WORDS, 1.0)
         carriers, k_n = self.logarithm("carriers"), self.logarithm("K_n")
@@ -209,21 +282,22 @@ class Code:
         })  # fmt: skip
 
     def carriers_word(self, level: float = ALPHA) -> str:
-        """Word about how many units carry the target, at a level.
+        """Return the finding about how many units carry the target, at a level.
 
-        It is `few`, `between`, `spread` or `undecided`; empty where no word is allowed.
+        It is `few`, `between`, `spread` or `undecided`, and empty if none may be
+        concluded (see `names_carriers`).
         """
         return decide(self.carriers_p(), level, "undecided") if self.names_carriers else ""
 
     def redundant(self, level: float = ALPHA) -> bool:
-        """Whether redundancy is shown to be above `REDUNDANT`."""
+        """Whether redundancy is shown, at a level, to be above `REDUNDANT`."""
         sample = self.logarithm("redundancy")
         return sample.complete and sample.p_more_than(math.log(REDUNDANT)) <= level
 
     def word(self, level: float = ALPHA) -> str:
-        """Finding of the code at a level.
+        """Return the finding about what the corruption costs decoding, at a level.
 
-        It is `kept`, `lost`, `undecided` or `not measured`.
+        It is `kept` (C_code <= m), `lost` (C_code > m), `undecided` or `not measured`.
         """
         if not self.complete:
             return "not measured"
@@ -236,7 +310,7 @@ class Code:
     def input_changes(self) -> tuple[float, ...]:
         """Mean squared change of the inputs by the corruption, over their variance.
 
-        There is one value per session.
+        One value per session, at the primary dose.
         """
         return tuple(
             s.figures.whole.corruption(self.axis, self.dose).input_change for s in self.sessions
@@ -244,7 +318,7 @@ class Code:
 
     @property
     def copies(self) -> tuple[str, ...]:
-        """Units that repeat others, as equations in words."""
+        """Units that are copies or sums of others, written as `u1 + u2 = u3`."""
         return tuple(
             f"{' = '.join(pair) if what == 'copy' else ' + '.join(pair[1:]) + ' = ' + pair[0]}"
             for session in self.sessions
@@ -253,7 +327,7 @@ class Code:
         )
 
     def without_copies(self) -> "Code":
-        """The same code without the units that repeat others."""
+        """The same code, measured without units that are copies or sums of others."""
         distinct = tuple(
             SessionCode(session.figures.distinct or session.figures) for session in self.sessions
         )
@@ -272,11 +346,12 @@ def code_finding(
     names
         Names of these sessions.
     level
-        Level of every claim, in (0, 1).
+        Level at which every claim is tested, in (0, 1).
     known
-        Whether the gates allow a word about carriers.
+        Whether the gates allow a word about how many units carry the target.
     ranges
-        R of every session, defined by the best of all decoders without SSL.
+        Decodable range R of every session, up to the best of all decoders without SSL.
+        It tells how much of what can be decoded linear decoders reach.
     """
     parts = [session.figures.whole.corruption(code.axis, code.dose) for session in code.sessions]
     rate = code.axis.rpartition(".")[2] == "rate"
@@ -307,7 +382,7 @@ def code_finding(
 
 
 def quantity(sample: Sample) -> Quantity | None:
-    """Estimate of a sample with its 90 % interval; None where runs are missing."""
+    """Return an estimate with its 90 % interval; None if values are missing."""
     return (
         Quantity(sample.estimate, *sample.interval(), len(sample.effects))
         if sample.complete
@@ -316,9 +391,9 @@ def quantity(sample: Sample) -> Quantity | None:
 
 
 def _back(sample: Sample, code: Code) -> Quantity | None:
-    """Number of units from the logarithm of a share.
+    """Convert the logarithm of a fraction of the units to a number of units.
 
-    It is scaled by the sessions' geometric mean number of units.
+    Fractions are multiplied by the geometric mean of the sessions' numbers of units.
     """
     return _exponential(
         sample, math.exp(float(np.mean([math.log(session.units) for session in code.sessions])))
@@ -326,6 +401,7 @@ def _back(sample: Sample, code: Code) -> Quantity | None:
 
 
 def _exponential(sample: Sample, times: float) -> Quantity | None:
+    """Return an estimate and its interval on the linear scale, times a factor."""
     if not sample.complete:
         return None
     low, high = sample.interval()
@@ -338,7 +414,10 @@ def _exponential(sample: Sample, times: float) -> Quantity | None:
 
 
 def _named(code: Code, names: Sequence[str]) -> list[NamedUnit]:
-    """Units that were chosen in some fold, the most often chosen first."""
+    """List the units that were chosen in some fold, the most often chosen first.
+
+    They are the units among the first K_s or K_n of the session's dropping curves.
+    """
     found = []
     for name, session in zip(names, code.sessions, strict=True):
         figures = session.figures

@@ -1,7 +1,9 @@
-"""Properties of a code without SSL, pooled over the sessions of a hypothesis.
+"""Exploratory properties of a code, pooled over the sessions of a hypothesis.
 
-In: findings of sessions. Out: N_eff, RedIdx and the time constant tau, each with an
-interval, and their short texts. They are exploratory and enter no verdict.
+In: what decoders without SSL show about each session. Out: the effective number of
+units that carry the target (N_eff), the redundancy index (RedIdx) and the time constant
+of the code (tau), each with a 90 % interval, and short texts about them. They enter no
+verdict.
 """
 
 import math
@@ -17,13 +19,23 @@ from invariance_probe.inference.rules.intervals import p_in_words
 from invariance_probe.study.session import POPULATION
 
 LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
-"""The measures, and whether they are averaged as logarithms."""
+"""The measures by field name, and whether each is averaged as a logarithm."""
 
 
 def code_measures(sessions: Sequence[SessionFinding]) -> tuple[CodeMeasure, ...]:
-    """Pool each measure that every session has.
+    """Pool each measure that is known in every session.
 
-    The mean is over subjects where there are several, else over sessions.
+    Parameters
+    ----------
+    sessions
+        What decoders without SSL show about each session of the hypothesis.
+
+    Returns
+    -------
+    measures
+        Mean of each measure, with a 90 % interval if there are four sessions or more.
+        If they are of several subjects, sessions are averaged within subjects first,
+        and four subjects are needed.
     """
     found = []
     for name, logarithmic in LOGARITHMIC.items():
@@ -41,6 +53,19 @@ def code_measures(sessions: Sequence[SessionFinding]) -> tuple[CodeMeasure, ...]
 
 
 def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: bool) -> CodeMeasure:
+    """Average one measure and compute its 90 % interval.
+
+    Parameters
+    ----------
+    name
+        Field name of the measure.
+    values
+        Its value in each session (session,).
+    subjects
+        Subject of each session.
+    logarithmic
+        Whether logarithms are averaged.
+    """
     scaled = np.log(values) if logarithmic else values
     several = sorted(set(subjects))
     units = (
@@ -69,7 +94,7 @@ def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: boo
 
 
 def in_words(measure: CodeMeasure) -> str:
-    """Format a measure with its interval for a sentence."""
+    """Format a measure and its interval for a sentence, such as `tau = 0.2 s`."""
     said = {"n_eff": "N_eff", "red_idx": "RedIdx", "tau_s": "tau"}[measure.name]
     unit = " s" if measure.name == "tau_s" else ""
     digits = ".2f" if measure.name == "red_idx" else ".3g"

@@ -1,7 +1,14 @@
-"""The gates: preconditions of a finding, and what each one limits.
+"""The gates: preconditions of a finding, and what each of them limits.
 
-In: the plan, results and samples of one hypothesis. Out: one `Gate` per precondition,
-with an outcome and its detail in words (science.md 3.4). No verdict is reached here.
+In: the plan, results and samples of one hypothesis. Out: one `Gate` per precondition.
+It holds an outcome, a detail in words, and what it limits: everything, a part of the
+finding, or single verdicts (science.md 3.4). A gate that fails takes away what it
+limits. No verdict is reached here.
+
+The decodable range R runs from the loss of the best constant to that of the best
+decoder without SSL, and retention is the fraction of R that a representation reaches. A
+recipe is a method with its training settings. In the shared arm, all windows of a step
+get the same draw of the corruption.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,20 +32,27 @@ from invariance_probe.study.counting import counted
 from invariance_probe.study.hypotheses import AnyHypothesis
 
 RETAINED = 0.5
-"""Fraction of the decodable range that a method must keep at dose 0."""
+"""Fraction of the decodable range R that a representation must reach at dose 0."""
 TOO_MUCH = 1.1
-"""Retention above this is reported: the representation decodes better than every
-decoder without SSL."""
+"""Retention above which the gate's detail says that R is too small.
+
+The representation then decodes better than every decoder without SSL.
+"""
 MAY_COLLAPSE = 0.1
 """Largest fraction of the dose-0 runs that may collapse or fail."""
 FEWEST_SESSIONS = 3
-"""Number of sessions that must be decodable; all of them where there are fewer."""
+"""Fewest sessions that must be decodable; a hypothesis about fewer needs them all."""
 
 
 def decodable(findings: Sequence[SessionFinding]) -> Gate:
     """Check that enough sessions can be decoded.
 
-    The other sessions leave before any SSL result is seen.
+    Sessions that cannot are excluded before any SSL result is seen.
+
+    Parameters
+    ----------
+    findings
+        What decoders without SSL show about each session of the hypothesis.
     """
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
@@ -59,21 +73,24 @@ def movement(
     sessions: Sequence[str],
     changes: Sequence[float],
 ) -> Gate:
-    """Check that the dose does anything: whether it moves the target or the inputs.
+    """Check that the dose has any effect on the target or on the inputs.
 
-    A time jitter must move the target; any other corruption must change the inputs.
+    A time jitter must move the target by more than the margin. Any other corruption
+    must change the inputs.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The study's plan.
+    results
+        Result of every run, by run key.
     hypothesis
         The hypothesis.
     sessions
         Names of its decodable sessions.
     changes
-        Change of each session's inputs by the corruption, as a fraction of their
-        variance.
+        How much the corruption changes the inputs of each session, as a fraction of
+        their variance; empty if that was not measured. Not used for a jitter.
     """
     if plan.study.is_jitter(hypothesis.axis):
         stuck = [
@@ -95,11 +112,12 @@ def movement(
 def retention(
     losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
 ) -> Gate:
-    """Check that representations keep half of R in every session.
+    """Check that representations reach half of the decodable range.
 
-    One exception is allowed above four sessions. Where dose 0 keeps less than half, a
-    `D > m` claim may rest on the shared arm. Then the gate passes, and
-    `dose_zero_keeps` says that no other claim is made.
+    They must do so in every session, or in all but one if there are more than four. If
+    representations at dose 0 do not, those trained with the shared corruption may take
+    their place. The gate then passes, but only `D > m` may be claimed, which compares
+    with the shared arm and not with dose 0 (`dose_zero_keeps`).
 
     Parameters
     ----------
@@ -108,7 +126,7 @@ def retention(
     hypothesis
         The hypothesis with its axis and primary dose.
     setting
-        The setting of the recipe that is checked.
+        Method, training and data of the recipe that is checked.
     jitter
         Whether the axis is a jitter, which has no shared arm.
     """
@@ -134,14 +152,16 @@ def retention(
 
 
 def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
-    """Whether dose 0 alone keeps half of the range in enough sessions.
+    """Whether dose 0 alone reaches half of the range in enough sessions.
+
+    If not, no claim may be made in which losses are compared with dose 0.
 
     Parameters
     ----------
     losses
         Losses of the decodable sessions.
     setting
-        The setting of the recipe that is checked.
+        Method, training and data of the recipe that is checked.
     """
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     return _enough({one.session.name: one.retention(one.ssl(clean)) for one in losses})
@@ -150,7 +170,10 @@ def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
 def _kept(
     losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
 ) -> dict[str, tuple[float, float]]:
-    """Retention by session: dose 0, and the better of it and the shared arm."""
+    """Return the retention of every session, at dose 0 and at best.
+
+    The best is the larger one of dose 0 and the shared arm; a jitter has only dose 0.
+    """
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
     found = {}
@@ -164,11 +187,13 @@ def _kept(
 
 
 def _enough(kept: Mapping[str, float]) -> bool:
+    """Whether all sessions, or all but one of five or more, reach `RETAINED`."""
     below = sum(not value >= RETAINED for value in kept.values())  # NaN counts as below
     return bool(kept) and below <= (1 if len(kept) > 4 else 0)
 
 
 def _range_of(values: Sequence[float]) -> str:
+    """Write the smallest and the largest value as text."""
     return f"{min(values):.2f} to {max(values):.2f}" if values else "nothing"
 
 
@@ -177,14 +202,18 @@ def collapse(
 ) -> Gate:
     """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed.
 
+    A run has collapsed if its representation varies in hardly more than one dimension.
+
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The study's plan.
+    results
+        Result of every run, by run key.
     sessions
         Names of the decodable sessions.
     setting
-        The setting of the recipe.
+        Method, training and data of the recipe.
     """
     clean = [
         run
@@ -201,19 +230,20 @@ def collapse(
 
 
 def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
-    """Check that longer training does not show the declared recipe undertrained.
+    """Check that longer training does not show the study's recipe undertrained.
 
-    The rule is `verdicts.undertrained_p`.
+    The rule is that of `verdicts.undertrained_p`.
 
     Parameters
     ----------
     changes
-        How much more the declared recipe loses than `longer`, in units of R: at dose 0,
-        in H and in delta.
+        By how much the losses of the study's recipe exceed those of a recipe with more
+        steps, in units of R. The keys are `L(0)` (loss at dose 0), `H` and `delta`; a
+        jitter has no `H`. Empty if there is no such recipe.
     margin
-        The hypothesis's margin, in units of R.
+        The margin m, in units of R.
     why_not
-        Why there is nothing to compare with; empty where there is.
+        Why there is no recipe to compare with; empty if there is one.
     """
     if why_not or not changes or not all(sample.complete for sample in changes.values()):
         return Gate(
@@ -239,23 +269,23 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
 
 
 def noise(contrast: Sample, margin: float) -> Gate:
-    """Compare dose 0 with dose 0 under other seeds (A/A).
+    """Check that dose 0 with other seeds decodes as well as dose 0 (A/A control).
 
-    The gate fails where they are shown to differ by more than m. Where they are not
-    shown equivalent, no `<= m` claim is made.
+    The gate fails if the two are shown to differ by more than m. If they are not shown
+    to lie within m of each other, nothing may be claimed to cost at most m.
 
     Parameters
     ----------
     contrast
-        Dose 0 with other seeds minus dose 0.
+        Loss at dose 0 with other seeds minus that with the study's own.
     margin
-        The hypothesis's margin m, in units of R.
+        The margin m, in units of R.
     """
     limits = ("invariant", "tolerated", "competition")
     if not contrast.complete:
         why = "there is no second set of seeds (a method without randomness has none)"
         return Gate("noise", "not computed", limits, why)
-    # judged as the only analysis, because a failure can only take a verdict away
+    # no correction for repeated analyses, because a failure can only take a verdict away
     above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
     estimate = f"dose 0 with other seeds differs by {contrast.estimate:+.3f}"
     if min(above, below) <= ALPHA:
@@ -272,16 +302,17 @@ def noise(contrast: Sample, margin: float) -> Gate:
 
 
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
-    """Whether the A/A contrast permits `<= m` claims.
+    """Whether the A/A control permits claims that something costs at most m.
 
-    It does where it is missing, or shown to lie within the margin.
+    It does if the difference is shown to lie within m, and if there is no second set of
+    seeds.
 
     Parameters
     ----------
     contrast
-        Dose 0 with other seeds minus dose 0.
+        Loss at dose 0 with other seeds minus that with the study's own.
     margin
-        The hypothesis's margin m, in units of R.
+        The margin m, in units of R.
     """
     return (
         not contrast.complete
@@ -290,17 +321,20 @@ def equivalent_noise(contrast: Sample, margin: float) -> bool:
 
 
 def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
-    """Check that random walks are not decoded in the study's folds.
+    """Check that random walks cannot be decoded in the study's folds.
 
-    No activity can know these walks. The test is a sign test over the walks of every
-    session, with Bonferroni's correction over sessions: in folds that keep stretches of
-    time whole, R2 about the session's mean is mostly below 0. The gate fails while the
-    walks of a session are missing.
+    The walks are unrelated to the activity. A decoder that predicts them can only have
+    read the time, from test windows close to training windows. In folds that keep
+    stretches of time whole, R2 about the session's mean is mostly below 0. The test is
+    a sign test over the walks of each session, with Bonferroni's correction over
+    sessions. The gate fails as long as the walks of a session are missing.
 
     Parameters
     ----------
-    plan, results
-        The plan, and results by run key.
+    plan
+        The study's plan.
+    results
+        Result of every run, by run key.
     sessions
         Names of the decodable sessions.
     """
@@ -345,14 +379,17 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
 
 
 def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
-    """Check that a word about carriers is the same without repeated units.
+    """Check that units which repeat others do not change the finding about units.
 
     Parameters
     ----------
-    word, without
-        The word with all units, and without those that are copies or sums of others.
+    word
+        The finding about how many units carry the target, with all units: `few`,
+        `between`, `spread` or `undecided`.
+    without
+        The same finding without units that are copies or sums of others.
     named
-        The copies and sums in words, of all sessions.
+        The copies and sums of all sessions, in words.
     """
     if not named:
         return Gate("distinct", "passed", (CARRIERS,), "no unit is a copy or a sum of others")
@@ -366,16 +403,17 @@ def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
 
 
 def licence(method: str, reasons: Sequence[str]) -> Gate:
-    """Check that the declared recipe was calibrated for such a claim.
+    """Check that the study's recipe was calibrated for such a claim.
 
-    Training against an adversary and training on several sessions were not calibrated.
+    A calibration counts how often verdicts are wrong on simulated data. Training
+    against an adversary and training on several sessions have not been calibrated.
 
     Parameters
     ----------
     method
-        Kind of the declared method.
+        Kind of the study's method, such as `simclr`.
     reasons
-        Why it carries no claim (`plan.recipes.without_licence`).
+        Why no claim is licensed (`plan.recipes.without_licence`); empty if one is.
     """
     detail = "; ".join(reasons) or f"{method} passed the calibration at such settings"
     return Gate("licence", "failed" if reasons else "passed", (LEARNING,), detail)

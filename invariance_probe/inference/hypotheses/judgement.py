@@ -1,7 +1,9 @@
-"""What every kind of hypothesis is judged to, before its level is known.
+"""The result of judging a hypothesis before its significance level is known.
 
-Judging starts from a finding that repeats the hypothesis (`unjudged`), and ends with a
-`Judgement`, which gives the finding at any level.
+The level comes last, because Holm's procedure sets it from the p values of all
+hypotheses of a study. A `Judgement` therefore holds everything that a verdict rests on,
+and gives the finding at any level. Every judgement starts from a finding that repeats
+the declared hypothesis and shows nothing yet (`unjudged`).
 """
 
 from abc import ABC, abstractmethod
@@ -14,23 +16,33 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.verdict import Verdict
 
 NO_RULE = NaiveRule("none", "not measured", "not measured", None)
-"""For hypotheses that the naive rule says nothing about."""
+"""Entry for hypotheses to which the naive rule does not apply.
+
+The naive rule calls a code invariant when training with the augmentation does not
+worsen decoding by more than the margin.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement(ABC):
-    """A hypothesis with all that its word rests on, before a level is known."""
+    """A hypothesis and all that its verdict rests on, at any significance level.
+
+    Attributes
+    ----------
+    question
+        The hypothesis with its evidence.
+    """
 
     question: Question
 
     @property
     @abstractmethod
     def p_value(self) -> float | None:
-        """Smallest p value of its possible words; None where no word can be shown."""
+        """Smallest p value among the possible verdicts; None if there are none."""
 
     @abstractmethod
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """The finding at a level."""
+        """Return the finding, including its verdict, at a significance level."""
 
 
 def unjudged(
@@ -42,23 +54,26 @@ def unjudged(
     no_ssl: NoSSL | None = None,
     naive: NaiveRule = NO_RULE,
 ) -> HypothesisFinding:
-    """A finding that repeats its hypothesis, with nothing found yet.
+    """Build a finding that repeats its hypothesis and shows nothing yet.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     kind
-        The kind of hypothesis, as report.json names it.
+        Kind of hypothesis as written in report.json: `invariance`, `jitter` or
+        `contrast`.
     word
-        The word of a hypothesis of which nothing is shown.
+        Verdict to start from: `inconclusive`, or `not shown` for a contrast.
     scope
-        What its claims are about; that of its sessions when left out.
+        What the claims are about, such as `population of sessions`. If omitted, it
+        follows from the number of decodable sessions and their subjects.
     no_ssl
-        The finding of the code in the form of earlier versions; without one, only the
-        measures of the code.
+        Finding of decoders without SSL, in the format of earlier versions of
+        report.json. If omitted, it contains only the exploratory measures of
+        `code_measures`.
     naive
-        What the naive rule says.
+        What the naive rule concludes.
     """
     hypothesis, names = question.hypothesis, question.names
     if no_ssl is None:

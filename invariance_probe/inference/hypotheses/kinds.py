@@ -1,8 +1,10 @@
-"""The kinds of hypothesis: how each is judged, and what its verdict can support.
+"""The two kinds of hypothesis: how each is judged, and what it can support.
 
-A kind has a room of its own beside this file. `judging.py` there holds the evidence
-that it needs, its gates and claims; `words.py` its sentence; `scope.py` what a verdict
-can and cannot support.
+A `Hypothesis` is about one dose of an augmentation and is judged in the folder `dose`.
+A `Contrast` says that training on distant pairs of windows helps, and is judged in the
+folder `contrast`. In both folders, `judging.py` collects the evidence, checks the gates
+and tests the claims. `words.py` writes the verdict as a sentence, and `scope.py` writes
+what the verdict can and cannot support.
 """
 
 from collections.abc import Callable
@@ -18,19 +20,19 @@ from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 
 Scope = Callable[[Question, HypothesisFinding], str]
-"""Says what a finding can, or cannot, support."""
+"""Function that writes in words what a finding can, or cannot, support."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of hypothesis.
+    """How hypotheses of one kind are judged and put into words.
 
     Attributes
     ----------
     judge
-        From a hypothesis with its evidence to its judgement.
+        Function that judges a hypothesis, given together with its evidence.
     supports, cannot_support
-        What its finding can and cannot support, in words.
+        Functions that write what the resulting finding can and cannot support.
     """
 
     judge: Callable[[Question], Judgement]
@@ -42,9 +44,9 @@ KINDS: dict[type[AnyHypothesis], Kind] = {
     Hypothesis: Kind(judge_dose, dose_scope.supports, dose_scope.cannot_support),
     Contrast: Kind(judge_contrast, contrast_scope.supports, contrast_scope.cannot_support),
 }
-"""The kind of every declaration in `study/hypotheses.py`."""
+"""The `Kind` that belongs to each class of declaration in `study/hypotheses.py`."""
 
 
 def kind_of(question: Question) -> Kind:
-    """The kind of the hypothesis of a question."""
+    """Look up how a hypothesis, given with its evidence, is judged and worded."""
     return KINDS[type(question.hypothesis)]

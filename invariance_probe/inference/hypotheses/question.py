@@ -1,8 +1,11 @@
-"""A hypothesis with its evidence: the samples that its claims are tested on.
+"""A hypothesis with its evidence: the samples on which its claims are tested.
 
-In: the results of a study, read per session (`Evidence`). Out: samples of each estimand
-for one hypothesis (`Question`), on which the judging files test claims. Nothing is
-judged here.
+In: the results of a study, arranged by session (`Evidence`). Out: for one hypothesis
+(`Question`) a sample of each estimand, which holds one effect per session. The files
+`judging.py` test claims on these samples. Nothing is judged here.
+
+The primary dose is the dose that the hypothesis names. A planted control is a session
+whose target is replaced by an artificial one, for which the right answer is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,42 +26,64 @@ from invariance_probe.study.hypotheses import AnyHypothesis, Hypothesis
 from invariance_probe.study.session import covers, scope_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
-"""Estimands of a corruption: those of the code, then those of learning."""
+"""Estimands of a hypothesis on a corruption.
+
+The first two are about the code and need no SSL. `C_code` is what decoding loses when
+the decoder is refitted on the inputs that survive, and `C_blind` what it loses when the
+decoder cannot see the corruption, both in units of the decoder's own range R_code. The
+others are about learning, in units of the range R. `delta` is the excess loss after
+training with independent draws of the corruption, `H` that after training with one draw
+shared by all windows of a step, and D = delta - H.
+"""
 CONTRASTS = {
     "mined.share": ("M_loc", "M_rand", "M_shift", "M_oracle"),
     "state.share": ("M_loc", "M_other", "M_shuffled", "M_permuted"),
 }
-"""Contrasts of distant pairs by their axis. M_oracle is printed beside a verdict and
-enters none."""
+"""Estimands of a contrast, by the axis of the contrast.
+
+Each compares training on mined distant pairs with training on the pairs of one control,
+and is above 0 where the mined pairs give the smaller loss. The exception is `M_oracle`,
+which compares pairs chosen by the target itself with local pairs. It is reported beside
+a verdict and has no influence on it.
+"""
 ARMS = {
     "C_code": "none", "C_blind": "none", "H": "shared", "delta_paired": "paired", "T": "none",
     "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
     "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined",
     "M_permuted": "mined",
 }  # fmt: skip
-"""The arm that an estimand is about; `independent` where it is not listed."""
+"""The training arm that is reported for each estimand.
+
+An arm says how draws of a corruption are shared, or where distant pairs come from.
+Estimands that are not listed belong to the arm `independent`.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What all hypotheses of a study draw on."""
+    """Results of a study, from which all its hypotheses are judged."""
 
     plan: Plan
     results: Mapping[str, RunResult]
+    """Result of every run that was made, by run key."""
     losses: dict[str, SessionLosses]
-    """Losses of every session by its name."""
+    """Decoding losses of every session, by session name."""
     sessions: dict[str, SessionFinding]
-    """What is known of every session without SSL, by its name."""
+    """What decoders without SSL show about every session, by session name."""
     standing: Standing
+    """Whether the study was registered, and how it departs from its registration."""
     codes: dict[str, SessionCode]
-    """Figures of each measured code without SSL, of sessions and planted controls."""
+    """Results of decoders without SSL, by name of the session or planted control."""
     planted: dict[str, SessionLosses]
-    """Losses of the planted controls that can be decoded."""
+    """Losses of the planted controls, by name; only of those that can be decoded."""
     look: Look | None = None
-    """The interim analysis whose seeds this holds; None where it holds all seeds."""
+    """The interim analysis to which the results are limited; None if all seeds are
+    used."""
     reach: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Number of seeds used, by session and axis, where not all were used. It serves
-    descriptions only."""
+    """Number of seeds used, by session and axis, where not all were used.
+
+    Only descriptions read it, no verdict does.
+    """
 
     @property
     def seeds(self) -> int:
@@ -66,7 +91,7 @@ class Evidence:
         return self.look.seeds if self.look else self.plan.study.training.seeds
 
     def after(self, look: Look) -> "Evidence":
-        """The evidence at an interim analysis: nothing of any later seed."""
+        """Return the evidence at an interim analysis, without the later seeds."""
         beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
         return replace(
             self,
@@ -77,14 +102,15 @@ class Evidence:
         )
 
     def losses_on(self, session: str, axis: str) -> SessionLosses:
-        """Losses of a session, with as many seeds as were used on an axis.
+        """Return the losses of a session for the seeds that were used on one axis.
 
         Parameters
         ----------
         session
             Name of the session.
         axis
-            The axis; empty for the identity dose.
+            Path of the axis, such as `unit_dropout.rate`; empty for the identity dose,
+            at which inputs stay as they are.
         """
         seeds = self.reach.get((session, axis))
         return self.losses[session] if seeds is None else self.losses[session].after(seeds)
@@ -97,11 +123,11 @@ class Question:
     Attributes
     ----------
     evidence
-        What all hypotheses of the study draw on.
+        The results of the study, which all its hypotheses share.
     hypothesis
-        The hypothesis.
+        The hypothesis as declared.
     judged_at
-        The interim analysis at whose levels claims are tested; None where there is only
+        The interim analysis that sets the level of each claim; None if there is only
         one analysis.
     """
 
@@ -116,30 +142,39 @@ class Question:
 
     @property
     def single(self) -> "Question":
-        """The same question, judged as if this were the only analysis.
+        """The same hypothesis and evidence, judged as if this were the only analysis.
 
-        It serves checks that can only take a verdict away.
+        Checks use it whose failure can only take a verdict away. They need no
+        correction for repeated analyses.
         """
         return replace(self, judged_at=None)
 
     @property
     def margin(self) -> float:
-        """The smallest effect that matters, in units of the range."""
+        """The smallest effect that matters, as a fraction of the decodable range."""
         return self.hypothesis.margin.fraction_of_range
 
     @property
     def jitter(self) -> bool:
-        """Whether the hypothesis is about temporal jitter of the pairs."""
+        """Whether the hypothesis is about temporal jitter between paired windows."""
         return self.plan.study.is_jitter(self.hypothesis.axis)
 
     @property
     def about_units(self) -> bool:
-        """Whether it is about how many units carry the target, not about learning."""
+        """Whether the hypothesis is about how many units carry the target.
+
+        Otherwise it is about the cost of a dose or the benefit of distant pairs.
+        """
         return isinstance(self.hypothesis, Hypothesis) and self.hypothesis.about_units
 
     @cached_property
     def panel(self) -> PlannedPanel:
-        """The recipes that may judge it, licensed for the sessions that are left."""
+        """The training recipes under which the hypothesis is judged.
+
+        A recipe counts as not computed if it has no licence for this axis, dose, target
+        and number of decodable sessions. If no session is decodable, all sessions that
+        the hypothesis covers are counted.
+        """
         assert isinstance(self.hypothesis, Hypothesis)
         plan = self.plan
         sessions = len(self.names) or len(self.covered)
@@ -148,7 +183,7 @@ class Question:
 
     @cached_property
     def covered(self) -> list[SessionFinding]:
-        """The sessions that the hypothesis is about."""
+        """Findings about the sessions that the hypothesis covers, decodable or not."""
         return [
             self.evidence.sessions[session.name]
             for session in self.plan.sessions
@@ -162,7 +197,7 @@ class Question:
 
     @property
     def losses(self) -> list[SessionLosses]:
-        """Losses of the decodable sessions."""
+        """Losses of the decodable sessions, in the order of `names`."""
         return [self.evidence.losses[name] for name in self.names]
 
     @property
@@ -174,8 +209,9 @@ class Question:
     def status(self) -> str:
         """Whether the hypothesis counts as `confirmatory` or `exploratory`.
 
-        It is confirmatory only if it is judged as it was registered, and with every
-        gate.
+        It is confirmatory only if it was declared so and is judged as it was
+        registered. A quick study, which leaves out gates, is always exploratory, and so
+        is an experimental kind of hypothesis.
         """
         if self.hypothesis.experimental:
             return "exploratory"
@@ -186,26 +222,29 @@ class Question:
 
     @cached_property
     def code(self) -> Code | None:
-        """The code at the primary dose.
+        """Results of decoders without SSL in the decodable sessions.
 
-        None for a jitter or a contrast, and where the code was not measured.
+        None for a jitter or a contrast, and if such results are missing for any
+        session.
         """
         return None if self.jitter else self.code_of(self.names)
 
     def code_of(self, sessions: Sequence[str], plant: str = "") -> Code | None:
-        """The code of sessions, or of planted controls in them, at the primary dose.
+        """Collect results of decoders without SSL over sessions or planted controls.
 
         Parameters
         ----------
         sessions
             Names of sessions.
         plant
-            Suffix of the planted controls; empty for the sessions themselves.
+            Suffix that turns the name of a session into that of its planted control;
+            empty for the sessions themselves.
 
         Returns
         -------
         Code or None
-            None where the code of one of them was not measured.
+            Results at the primary dose; None for a contrast, and if the results of any
+            of the sessions or controls are missing.
         """
         hypothesis, codes = self.hypothesis, self.evidence.codes
         found = [codes[name] for session in sessions if (name := f"{session}{plant}") in codes]
@@ -218,12 +257,12 @@ class Question:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Subject of every decodable session."""
+        """Subject of every decodable session, in the order of `names`."""
         return tuple(self.evidence.sessions[name].subject for name in self.names)
 
     @property
     def doses(self) -> list[float]:
-        """Every swept dose except the identity, ascending."""
+        """Every swept dose in ascending order, except the one that changes nothing."""
         study = self.plan.study
         return sorted(study.doses_of(self.hypothesis.axis))
 
@@ -235,12 +274,12 @@ class Question:
         fraction: float = 1.0,
         axis: str | None = None,
     ) -> Sample:
-        """Collect an estimand over the decodable sessions.
+        """Collect one estimand over the decodable sessions.
 
         Parameters
         ----------
         estimand
-            Name of the estimand.
+            Name of the estimand, such as `D` or `C_code`.
         dose
             Dose on the axis; None for the primary dose.
         setting
@@ -248,7 +287,14 @@ class Question:
         fraction
             Fraction of the training windows, in (0, 1].
         axis
-            The axis; None for the hypothesis's own.
+            Path of the axis; None for the axis of the hypothesis. It does not apply to
+            estimands of the code.
+
+        Returns
+        -------
+        sample
+            One effect per session, incomplete where runs are missing. It is empty for
+            an estimand of the code that was not measured.
         """
         at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
         if estimand in CODE:
@@ -258,14 +304,16 @@ class Question:
         )
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
-        """Samples of every estimand of the declared recipe at a dose.
+        """Collect all estimands at one dose, under the study's own recipe.
 
-        For a jitter, delta at a third of the data is included at the primary dose only.
+        They are those of `CORRUPTION`. For a jitter it is `delta` alone, joined at the
+        primary dose by `delta(n/3)`, the excess loss when training on a third of the
+        windows. That one is included only if `dose` is the primary dose.
 
         Parameters
         ----------
         dose
-            Dose on the hypothesis's axis; None for the primary dose.
+            Dose on the axis of the hypothesis; None for the primary dose.
         """
         if not self.jitter:
             return {name: self.sample(name, dose) for name in CORRUPTION}
@@ -276,14 +324,18 @@ class Question:
         return samples
 
     def noise(self) -> Sample:
-        """A/A contrast: dose 0 with other seeds minus dose 0."""
+        """Collect the A/A contrast: how losses at dose 0 differ between seeds.
+
+        It is the loss with a second set of seeds minus that with the study's own. The
+        training conditions are the same, so any difference is due to the seeds.
+        """
         return self.over([losses.noise() for losses in self.losses])
 
     def change(self, estimand: str, setting: str, fraction: float = 1.0) -> Sample:
-        """Change of an estimand at the primary dose under another setting.
+        """Collect the change of an estimand at the primary dose by another setting.
 
-        It is the estimand under that setting minus the estimand under the study's own:
-        their interaction.
+        The change is the estimand under that setting minus the estimand under the
+        study's own setting.
 
         Parameters
         ----------
@@ -310,16 +362,16 @@ class Question:
         return self.over([difference(losses) for losses in self.losses])
 
     def estimand(self, name: str, sample: Sample, dose: float) -> Estimand:
-        """Build the row of a report for a sample.
+        """Build the report's entry for one estimand at one dose.
 
         Parameters
         ----------
         name
             Name of the estimand.
         sample
-            Its sample.
+            Its effect in every session; no run may be missing.
         dose
-            The dose it was taken at.
+            The dose at which it was measured.
         """
         low, high = sample.interval()
         seeds = max(effect.values.shape[0] for effect in sample.effects)
@@ -339,5 +391,11 @@ class Question:
         )
 
     def over(self, effects: Sequence[Effect]) -> Sample:
-        """Build a sample from one effect per decodable session, ordered as `names`."""
+        """Combine effects into a sample that is judged at this interim analysis.
+
+        Parameters
+        ----------
+        effects
+            One per decodable session, in the order of `names`.
+        """
         return Sample(tuple(effects), self.subjects, self.judged_at)

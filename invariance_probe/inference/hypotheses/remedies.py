@@ -1,8 +1,10 @@
-"""Say what would settle a verdict that is withheld or open.
+"""What would settle a hypothesis whose verdict is withheld or inconclusive.
 
-In: a finding with its gates, its code and its recipes. Out: one sentence, or nothing
-where the verdict is settled or no study of this kind could say more. The sentence follows
-the reason that `wording` and `contrast.words` give.
+In: a finding with its gates, its code and its recipes. Out: one sentence, which is
+empty if the verdict is settled or if no study of this kind could tell more. It is
+appended to the sentence about the verdict, which says why the verdict is withheld or
+inconclusive. The constants below are remedies: each completes the sentence "What would
+settle it: ...".
 """
 
 from invariance_probe.inference.findings import Gate, HypothesisFinding
@@ -18,7 +20,7 @@ from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS
 
 LICENSED = "a method and settings that are licensed for this axis, dose and target"
-"""What a method without a licence would need."""
+"""Remedy for a method without a licence, whose error rate is therefore unknown."""
 OF_GATES = {
     "decodable": (
         "longer recordings, more units or sessions, or a target that this activity carries"
@@ -38,53 +40,58 @@ OF_GATES = {
     A_THIRD: "longer recordings",
     "licence": LICENSED,
 }
-"""What a gate that failed would need to pass, by its name."""
+"""Remedy for a failed gate, by the name of the gate."""
 PLANTED = "planted targets"
-"""Start of the names of the gates on planted targets."""
+"""Start of the names of the gates on planted targets.
+
+A planted target is an artificial one, made from the recorded activity, for which the
+right answer is known.
+"""
 OF_PLANTED = (
     "a recipe that judges the planted targets as they are: another method, or more training steps"
 )
-"""What a failed gate on planted targets would need."""
+"""Remedy for a failed gate on planted targets."""
 DOSE = "a dose that changes what the encoder is given"
-"""What a failed gate `movement` would need, for a corruption."""
+"""Remedy for a corruption that does not change the inputs (gate `movement` failed)."""
 JITTER = "a larger dose, or a target that changes faster"
-"""What a failed gate `movement` would need, for a jitter."""
+"""Remedy for a jitter over which the target barely changes (gate `movement` failed)."""
 MORE_OF_THE_CODE = "more sessions or longer recordings"
-"""What an open finding of the code would need."""
+"""Remedy for a finding of the code that is undecided."""
 MORE_OF_TRAINING = "more sessions or seeds"
-"""What an open finding of learning would need."""
+"""Remedy for a finding of learning that is undecided."""
 OF_HOLM = "more sessions, or new data in a study with fewer confirmatory hypotheses"
-"""What a word would need that is shown only without Holm's correction."""
+"""Remedy for a verdict that is shown only without Holm's correction."""
 OF_RECIPES = (
     "no more data of this kind, but a panel of the study's own that says, with a reason, which "
     "recipes the claim is about"
 )
-"""What a verdict would need that differs between recipes."""
+"""Remedy for a verdict that differs between training recipes."""
 OF_SHARED = "four sessions of one subject, or four subjects, and more"
-"""What a contrast of mined pairs would need that has too few sessions for a benefit."""
+"""Remedy for a contrast of mined pairs with too few sessions to show a benefit."""
 
 
 def remedy(finding: HypothesisFinding, missing: bool) -> str:
-    """Say what would settle a verdict that is withheld or open.
+    """Write what would settle a verdict that is withheld or inconclusive.
 
     Parameters
     ----------
     finding
         The finding with its verdict.
     missing
-        Whether runs that it needs are missing or failed.
+        Whether any runs that the finding needs are missing or failed.
 
     Returns
     -------
     sentence
-        It starts with a space; empty where the verdict is settled.
+        Starts with a space, so that it can be appended; empty if the verdict is
+        settled.
     """
     needed = _needed(finding, missing)
     return f" What would settle it: {needed}." if needed else ""
 
 
 def _needed(finding: HypothesisFinding, missing: bool) -> str:
-    """What is needed, by the verdict's word."""
+    """Write what is needed, depending on the verdict."""
     word = finding.verdict.word
     if word == UNCALIBRATED:
         return LICENSED
@@ -102,22 +109,22 @@ def _needed(finding: HypothesisFinding, missing: bool) -> str:
 
 
 def _of_failed(finding: HypothesisFinding) -> str:
-    """What the failed gates of a finding need, each remedy once."""
+    """Write what is needed for the failed gates to pass, each remedy once."""
     failed = [gate for gate in finding.gates if gate.outcome == "failed"]
     return "; ".join(dict.fromkeys(_of_gate(finding, gate) for gate in failed))
 
 
 def _of_gate(finding: HypothesisFinding, gate: Gate) -> str:
-    """What one failed gate needs."""
+    """Write what one failed gate needs to pass; empty if no remedy is known."""
     if gate.name == "movement":
         return JITTER if finding.kind == "jitter" else DOSE
     return OF_PLANTED if gate.name.startswith(PLANTED) else OF_GATES.get(gate.name, "")
 
 
 def _of_open(finding: HypothesisFinding) -> str:
-    """What would settle an open finding: of the code, of units, or of learning.
+    """Write what would settle an inconclusive finding of the code or of learning.
 
-    Failed gates of single recipes are named too.
+    Remedies for the failed gates of single recipes follow.
     """
     found = []
     if finding.kind != "jitter" and (
@@ -137,7 +144,7 @@ def _of_open(finding: HypothesisFinding) -> str:
 
 
 def _of_contrast(finding: HypothesisFinding) -> str:
-    """What would settle a contrast whose benefit is not shown."""
+    """Write what would settle a contrast whose benefit is not shown."""
     if any(gate.outcome == "failed" for gate in finding.gates):
         return _of_failed(finding)
     if finding.axis == SHARE and finding.scope == THESE_RECORDINGS:

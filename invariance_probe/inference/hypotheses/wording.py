@@ -1,8 +1,9 @@
-"""Phrases that the sentences of every kind of hypothesis share.
+"""Phrases that the sentences of all kinds of hypothesis share.
 
-In: a hypothesis with its evidence, or a finding. Out: parts of sentences: where and at
-which dose a finding holds, why there is none, numbers and lists. No verdict is reached
-here. The sentences themselves are in `dose.words` and `contrast.words`.
+In: a hypothesis with its evidence, or a finding. Out: parts of sentences, such as the
+sessions and the dose that a finding is about, why there is no verdict, and numbers and
+lists. No verdict is reached here. The whole sentences are written in `dose.words` and
+`contrast.words`.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ MEANINGS = {
     ),
     INCONCLUSIVE: "the data do not settle it",
 }
-"""What each verdict on a corruption means (science.md 3.1)."""
+"""Meaning of each verdict on a corruption (science.md 3.1)."""
 
 
 JITTER_MEANINGS = {
@@ -56,7 +57,7 @@ JITTER_MEANINGS = {
     RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
     INCONCLUSIVE: "the data do not settle it",
 }
-"""What each verdict on a jitter means (science.md 3.2)."""
+"""Meaning of each verdict on a jitter (science.md 3.2)."""
 
 
 CARRIERS_MEANINGS = {
@@ -65,26 +66,30 @@ CARRIERS_MEANINGS = {
     "spread": "the target is spread over the recorded units",
     INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
 }
-"""What each verdict on the number of units that carry a target means."""
+"""Meaning of each verdict on how many units carry the target."""
 PLACES = {
     THESE_RECORDINGS: "For these recordings",
     "population of sessions": "For sessions like these, of one subject and preparation",
     "population of subjects": "For subjects like these",
 }
+"""Start of a sentence for claims of each scope: what they hold for."""
 ELSEWHERE = {
     THESE_RECORDINGS: "anything about other sessions or subjects",
     "population of sessions": "anything about other subjects or preparations",
 }
-"""Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""
+"""What claims of each scope cannot support (science-notes 4.1).
+
+Claims about a population of subjects have no such limit.
+"""
 
 
 def fallen(verdict: Verdict) -> str:
-    """Say that a word is not shown after Holm's correction.
+    """Write that a verdict is not shown after Holm's correction.
 
     Parameters
     ----------
     verdict
-        The verdict with its unadjusted word.
+        The verdict; its `unadjusted` names what is shown without the correction.
     """
     return (
         f"the verdict is inconclusive: `{verdict.unadjusted}` would be shown if this were the "
@@ -93,14 +98,14 @@ def fallen(verdict: Verdict) -> str:
 
 
 def no_licence(question: Question, place: str, finding: HypothesisFinding) -> str:
-    """Say that the method has no licence for a verdict, and why, as one sentence.
+    """Write the sentence that the method has no licence for a verdict, and why.
 
     Parameters
     ----------
     question
         The hypothesis, for the study's method.
     place
-        Where the finding holds, in words; the sentence starts with it.
+        What the finding holds for and at which dose; the sentence starts with it.
     finding
         The finding, for its gate `licence`.
     """
@@ -113,12 +118,12 @@ def no_licence(question: Question, place: str, finding: HypothesisFinding) -> st
 
 
 def why_invalid(finding: HypothesisFinding) -> str:
-    """Say which gates took the verdict away.
+    """Write which failed gates took the verdict away.
 
     Parameters
     ----------
     finding
-        The finding with its gates, and the verdict that names those that failed.
+        The finding with its gates, and with a verdict that names the failed ones.
     """
     details = "; ".join(
         f"{gate.name} ({gate.detail})"
@@ -131,12 +136,12 @@ def why_invalid(finding: HypothesisFinding) -> str:
 
 
 def interval(found: Quantity) -> str:
-    """Write an estimate with its 90 % interval."""
+    """Write an estimate with its 90 % interval, such as `0.12 [0.05, 0.19]`."""
     return f"{found.estimate:.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
 
 
 def listed(words: Sequence[str]) -> str:
-    """Write words as a list: `a, b and c`."""
+    """Write words as a list, such as `a, b and c`."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
@@ -146,19 +151,20 @@ def capital(text: str) -> str:
 
 
 def signed(value: float) -> str:
-    """Write a value with its sign and two decimals; 0 has neither."""
+    """Write a value with two decimals and its sign; `0` if it rounds to zero."""
     return "0" if round(value, 2) == 0 else f"{value:+.2f}"
 
 
 def at_look(look: Look, enough: bool) -> str:
-    """Say at which interim analysis a hypothesis stopped, and at which level.
+    """Write at which interim analysis and level a hypothesis was judged.
 
     Parameters
     ----------
     look
         The interim analysis.
     enough
-        Whether the hypothesis was settled there; otherwise all seeds were used.
+        Whether the hypothesis was settled at that analysis. If not, all seeds were
+        used.
     """
     seeds = look.planned[-1]
     where = f"look {look.number} of {len(look.planned)}"
@@ -176,7 +182,7 @@ def at_look(look: Look, enough: bool) -> str:
 
 
 def at_dose(question: Question) -> str:
-    """The primary dose in plain words."""
+    """Write the primary dose of a hypothesis in words."""
     axis, dose = question.hypothesis.axis, question.hypothesis.dose
     words = DOSE_WORDS.get(axis)
     if words is None:
@@ -185,13 +191,13 @@ def at_dose(question: Question) -> str:
 
 
 def apart(question: Question) -> str:
-    """How far apart the paired windows of a jitter are, in words."""
+    """Write how far apart in time the paired windows of a jitter are."""
     exactly = question.plan.study.views.jitter.shape == "annulus"
     return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
 
 
 def where(finding: HypothesisFinding) -> str:
-    """Where a finding holds, in plain words: these recordings, or a population."""
+    """Write what a finding holds for: these recordings, or a population."""
     if len(finding.sessions) == 1:
         return "In this one recording"
     if finding.scope == THESE_RECORDINGS:

@@ -1,7 +1,8 @@
 """The spread of estimands that a pilot study shows.
 
-In: the plan and the stored results of a pilot, and the planned study. Out: a `Spread`
-per hypothesis, by balanced analysis of variance. No power is computed here.
+In: the plan and the stored results of a pilot, and the planned study. Out: for each
+hypothesis a `Spread`, that is the covariances of its estimands over sessions, seeds and
+test blocks, by balanced analysis of variance. No power is computed here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ def pilot_spreads(
     pilot
         Plan of the pilot study.
     results
-        Its results by run key.
+        Results of the pilot, by `Run.key()`.
     planned
         Plan of the planned study.
 
@@ -67,18 +68,18 @@ def pilot_spread(
 ) -> Spread:
     """Estimate the spread of one hypothesis's estimands from a pilot study.
 
-    It is estimated at the primary dose. Where the pilot study has sessions marked
-    `pilot: true`, only these are used. Where it has sessions of the hypothesis's group,
-    only these are used. Sessions that are undecodable or incomplete are left out.
-    Recipes of the planned panel that the pilot trained vary together as they did there;
-    the others are assumed to vary as the declared one.
+    The spread is estimated at the primary dose. If the pilot study has sessions marked
+    `pilot: true`, only these are used. If it has sessions of the hypothesis's group,
+    only these are used. Sessions that cannot be decoded or lack runs are omitted.
+    Recipes of the planned panel that the pilot trained keep the covariances that they
+    had there; the other recipes are assumed to vary like the declared one.
 
     Parameters
     ----------
     pilot
         Plan of the pilot study.
     results
-        Its results by run key.
+        Results of the pilot, by `Run.key()`.
     planned
         Plan of the planned study.
     hypothesis
@@ -87,7 +88,7 @@ def pilot_spread(
     Raises
     ------
     InferenceError
-        When the pilot lacks the dose, or fewer than two sessions are left.
+        If the pilot lacks the dose, or fewer than two of its sessions can be used.
     """
     jitter = planned.study.is_jitter(hypothesis.axis)
     if not hypothesis.about_units:
@@ -102,7 +103,7 @@ def pilot_spread(
                 f"sessions; the spread over sessions needs at least 2"
             )
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
-            + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
+            + ". Run the pilot, name the folder of its runs with --runs, or state SDs with --sd"
         )
     names, values, unblocked = _table([own for _, own in usable])
     found, unresolved = components(values, [session.subject for session, _ in usable])
@@ -156,9 +157,16 @@ def pilot_spread(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is read of every session of a pilot.
+    """What to read of every session of a pilot: estimands and recipes.
 
-    That is a hypothesis's estimands, under the recipes that the pilot trained too.
+    Attributes
+    ----------
+    hypothesis
+        The hypothesis whose estimands are read.
+    jitter
+        Whether it is about a time jitter.
+    recipes
+        Name of each recipe that the pilot trained too, and its setting there.
     """
 
     hypothesis: Hypothesis
@@ -166,14 +174,20 @@ class _Wanted:
     recipes: tuple[tuple[str, Setting], ...]
 
     def effects(self, losses: SessionLosses, code: SessionCode | None) -> dict[str, Effect]:
-        """Effects of a session by name; those that are missing are incomplete.
+        """Read the estimands of one session, with the A/A contrast.
 
         Parameters
         ----------
         losses
             Losses of the session.
         code
-            Its code; None where it was not measured.
+            What decoders without SSL found in it; None if this was not measured.
+
+        Returns
+        -------
+        effects
+            By the name that the estimand has in a `Spread`. If runs are missing, the
+            effect is incomplete.
         """
         axis, dose = self.hypothesis.axis, self.hypothesis.dose
         nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
@@ -198,11 +212,11 @@ class _Wanted:
 def _wanted(
     pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]
 ) -> _Wanted:
-    """Choose what to read of the pilot.
+    """Choose what to read of every session of the pilot.
 
-    That is the declared recipe, and those of the planned panel that the pilot trained
-    at this dose. A session that is marked as a pilot trains no panel for confirmatory
-    hypotheses.
+    It is the declared recipe, and those recipes of the planned panel that the pilot
+    trained at this dose in all its candidate sessions. (A session marked `pilot: true`
+    trains no panel for confirmatory hypotheses.)
     """
     jitter = planned.study.is_jitter(hypothesis.axis)
     if hypothesis.about_units:
@@ -230,10 +244,12 @@ def _wanted(
 def _usable(
     pilot: Plan, results: Mapping[str, RunResult], candidates: Sequence[Session], wanted: _Wanted
 ) -> tuple[list[tuple[Session, dict[str, Effect]]], list[str]]:
-    """Decodable and complete sessions with their effects, and why others are out.
+    """Split the sessions into usable ones, with their effects, and the others.
 
-    For a pilot with adaptive seeds the first interim analysis is read. Its seeds are
-    always there, and results did not decide how many they are.
+    A usable session can be decoded and lacks no run. The second value says why each of
+    the others cannot be used. If the pilot's seeds are adaptive, only those of its
+    first interim analysis are read: they are always there, and their number does not
+    depend on results.
     """
     findings, codes = session_findings(pilot, results), read_codes(pilot, results)
     losses = {
@@ -256,12 +272,26 @@ def _usable(
 def _table(
     sessions: Sequence[Mapping[str, Effect]],
 ) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
-    """Arrange effects as an array (session, seed, block, name).
+    """Arrange the effects of all sessions as one array.
 
-    It is returned after the names, with values in units of their mean range, and before
-    the positions of the names that have no blocks. The number of blocks is the smallest
-    of any session: slow targets have fewer, longer ones. What has no seeds or no blocks
-    of its own is repeated over all of them.
+    Effects are in units of their mean range, and the ranges are added as columns. The
+    number of blocks is the smallest of any session, because slow targets have fewer and
+    longer ones. An effect without seeds or blocks of its own is repeated over all of
+    them.
+
+    Parameters
+    ----------
+    sessions
+        The effects of each session, by name.
+
+    Returns
+    -------
+    names
+        Names of the columns.
+    values
+        (session, seed, block, name) array.
+    unblocked
+        Positions of the names that were not measured by block.
     """
     first = sessions[0]
     noisy = all(own[NOISE].complete for own in sessions) if NOISE in first else False
@@ -304,10 +334,20 @@ def _table(
 def _onto_blocks(
     found: Mapping[str, np.ndarray], unblocked: Sequence[int], blocks: int
 ) -> dict[str, np.ndarray]:
-    """Move the session variance of what was not measured by block to the blocks.
+    """Attribute session variance to blocks, for what was not measured by block.
 
-    Over a population nothing changes. For studies about their own sessions it is the
-    most that blocks can contribute, so that their power is not overstated.
+    For claims about a population this changes nothing. For claims about these
+    recordings it is the most that blocks can contribute, so that power is not
+    overstated.
+
+    Parameters
+    ----------
+    found
+        Covariance (name, name) by level.
+    unblocked
+        Positions of the names that were not measured by block.
+    blocks
+        Number of test blocks.
     """
     session, block = found["session"].copy(), found["block"].copy()
     of = np.zeros(session.shape, bool)
@@ -318,30 +358,32 @@ def _onto_blocks(
 
 
 def _few(reasons: Sequence[str], most: int = 3) -> list[str]:
-    """The first reasons, and how many more there are."""
+    """The first reasons, followed by how many more there are."""
     return [*reasons[:most], *([f"and {len(reasons) - most} more"] if len(reasons) > most else [])]
 
 
 def components(
     values: np.ndarray, subjects: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Covariance of every level by the method of moments.
+    """Estimate the covariance of every level by the method of moments.
 
-    Within sessions, the mean squares over seeds, over blocks and over the rest are set
-    equal to their expectations (Searle, Casella & McCulloch 1992, Variance Components).
-    Nothing keeps the resulting matrices from having negative variances.
+    The levels are subjects, sessions, seeds, blocks, and the rest (what is specific to
+    one seed in one block). Within sessions, mean squares over seeds, over blocks and
+    over the rest are set equal to their expectations (Searle, Casella & McCulloch 1992,
+    Variance Components). The estimated variances may be negative.
 
     Parameters
     ----------
     values
-        (session, seed, block, name) estimands, complete.
+        (session, seed, block, name) estimands, without missing values.
     subjects
         Subject of every session.
 
     Returns
     -------
     covariance, notes
-        (name, name) covariance by level, and which levels could not be told apart.
+        Covariance (name, name) by level; and which levels could not be separated, in
+        words.
     """
     sessions, seeds, blocks, _ = values.shape
     notes: list[str] = []
@@ -376,8 +418,17 @@ def _between(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Covariance over subjects, and of session means within a subject.
 
-    `means` are (session, name). The last value says which levels could not be told
-    apart.
+    Parameters
+    ----------
+    means
+        (session, name) mean of each estimand.
+    subjects
+        Subject of every session.
+
+    Returns
+    -------
+    over_subjects, over_sessions, notes
+        Two covariances (name, name); and which levels could not be separated, in words.
     """
     named = sorted(set(subjects))
     none = np.zeros((means.shape[1],) * 2)
@@ -405,13 +456,14 @@ def _products(deviations: np.ndarray) -> np.ndarray:
 def nonnegative(matrix: np.ndarray) -> np.ndarray:
     """Set the negative eigenvalues of a covariance (name, name) to 0.
 
-    This keeps every linear relation such as delta = D + H.
+    Linear relations between estimands, such as delta = D + H, are kept.
     """
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return (vectors * np.clip(values, 0, None)) @ vectors.T
 
 
 def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
+    """Raise an error if the pilot lacks the primary dose or one of its arms."""
     study = pilot.study
     doses = {axis.path: axis.doses for axis in study.axes}
     swept = doses.get(hypothesis.axis, ())
@@ -422,7 +474,7 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
         raise InferenceError(
             f"{hypothesis.id}: the pilot {study.name!r} did not measure "
             f"{hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
-            "Add the dose to the pilot, or state spreads with --sd"
+            "Add the dose to the pilot, or state SDs with --sd"
         )
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
@@ -435,7 +487,10 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
 def _candidates(
     pilot: Plan, planned: Plan, hypothesis: Hypothesis
 ) -> tuple[list[Session], list[str]]:
-    """Sessions of the pilot that tell about a hypothesis, and notes on them."""
+    """Sessions of the pilot that are informative about a hypothesis.
+
+    The second value holds notes on how the pilot differs from the planned study.
+    """
     notes = []
     found = [session for session in pilot.sessions if session.source.pilot] or list(pilot.sessions)
     if hypothesis.group is not None:

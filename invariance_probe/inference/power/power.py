@@ -1,20 +1,21 @@
 """How often a study would show what it predicts.
 
 In: a plan and the spread of its estimands (`spreads`, `pilot`). Out: the power at
-several numbers of sessions and seeds, the smallest study that suffices, and its
-model-steps. Studies are simulated from the spread and judged by the rule of the
-verdicts.
+several numbers of sessions and seeds, the smallest study that has enough power, and its
+cost in model-steps (update steps of all models together). Studies are simulated from
+the spread and judged by the rules of the verdicts.
 
-Claims about learning are judged under every recipe of the planned panel, and for
-comparison under the declared one alone. Everything that follows from the estimands is
-simulated, including the noise gate. The other gates (decodable, retention, collapse,
-trained, planted targets) are not, so power is at most this.
+A word is a verdict, such as `tolerated`, or a finding on how many units carry the
+target, such as `few`. Claims about learning are judged under every recipe of the
+planned panel, and for comparison under the declared recipe alone. The noise gate is
+simulated, but the other gates (decodable, retention, collapse, trained, planted
+targets) are not, so the true power is at most the one computed here.
 
 Power depends on what is assumed to be true. `invariant` is simulated with nothing lost;
 `tolerated` with twice the margin lost with the inputs and nothing by training;
-`sensitive` with the pilot's own means, or with twice the margin where there is no
-pilot; `few` and `distributed` with the pilot's numbers of units, or with half and twice
-the share.
+`sensitive` with the pilot's own means, or with twice the margin if there is no pilot;
+`few` and `distributed` with the pilot's numbers of units, or with half and twice the
+share.
 """
 
 import math
@@ -58,9 +59,11 @@ STUDIES = 2000
 WANTED = 0.8
 """Power that a study should have."""
 SESSIONS, SEEDS = (3, 4, 5, 6, 8, 10, 12, 16, 20), (1, 3, 5, 10)
+"""Numbers of sessions and of seeds per session at which power is computed."""
 CONFIDENCE = 0.8
-"""Confidence of the upper limit of an SD over few pilot sessions."""
+"""Confidence of the upper limit of an SD that few pilot sessions estimate."""
 THESE = "these recordings"
+"""Scope of claims with too few sessions for a population."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,13 @@ class Power:
     sessions, seeds
         Number of sessions, and of seeds per session.
     scope
-        What its claims would be about, as in `Sample.scope`.
+        What its claims would be about, such as `population of sessions`.
     power
-        Fraction of the simulated studies whose word supports the prediction.
+        Fraction of the simulated studies whose verdict supports the prediction.
     error
         Half-width of the 95 % interval of `power` that is due to simulation.
     model_steps
-        Update steps of all its runs.
+        Update steps of all models of the study together.
     """
 
     sessions: int
@@ -91,12 +94,12 @@ class Power:
 
 @dataclass(frozen=True)
 class Truth:
-    """True effects that studies are simulated with.
+    """The true effects that studies are simulated with.
 
     Attributes
     ----------
     why
-        Why these, in words.
+        What they assume, in words.
     effects
         True mean by estimand, in units of the range.
     """
@@ -107,7 +110,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class WordPower:
-    """The power of the planned study for one word where that word is true.
+    """How often the planned study says one word if that word is true.
 
     Attributes
     ----------
@@ -116,8 +119,8 @@ class WordPower:
     truth
         What was assumed to be true.
     panel, alone
-        Fraction of the simulated studies that say it, under all recipes and under the
-        declared one alone.
+        Fraction of the simulated studies that say it, when judged under all recipes and
+        under the declared one alone.
     """
 
     word: str
@@ -128,14 +131,14 @@ class WordPower:
 
 @dataclass(frozen=True)
 class Variation:
-    """The power of the planned study with one thing changed.
+    """The power of the planned study if one assumption is changed.
 
     Attributes
     ----------
     when
         What is changed, in words.
     power
-        The power then.
+        The power after the change.
     """
 
     when: str
@@ -153,21 +156,22 @@ class HypothesisPower:
     supporting
         The words that support its prediction.
     recipes
-        Recipes that claims about learning are judged under; empty for a prediction
-        about units.
+        Recipes under which claims about learning are judged; empty for a prediction
+        about how many units carry the target.
     spread
-        The spread that was simulated from.
+        The spread that studies were simulated from.
     truth
         What was assumed to be true.
     table
-        Power by sessions, then seeds; the planned design is among them.
+        Power of every design, by sessions, then seeds; the planned one is among them.
     planned
-        The planned design; None where no session is planned.
+        Power of the planned design; None if no session is planned.
     alone
-        The planned design, judged under the declared recipe alone; None where that is
-        the whole panel.
+        Power of the planned design, judged under the declared recipe alone. None if the
+        panel has no other recipe.
     words
-        The planned design's power for every word; empty where no session is planned.
+        How often the planned design says each word if it is true; empty if no session
+        is planned.
     verdicts
         Fraction of studies of the planned design that reach each verdict.
     variations
@@ -175,11 +179,12 @@ class HypothesisPower:
         analyses, with the pilot's own means as truth, and with a wider spread over
         sessions.
     fewest, cheapest
-        The design with fewest sessions, then seeds, and the one with fewest
-        model-steps, that reach .8, or None. Designs about these recordings count only
-        where the study's subjects allow no others.
+        Of the designs with a power of at least .8, the one with the fewest sessions
+        (then seeds) and the one with the fewest model-steps; None if no design has it.
+        Designs whose claims are about these recordings only are considered only if no
+        other was simulated.
     warnings
-        What to think about before running the study.
+        What to consider before running the study.
     """
 
     hypothesis: Hypothesis
@@ -200,7 +205,7 @@ class HypothesisPower:
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """What stays the same over the designs of one hypothesis."""
+    """One hypothesis with what stays the same over all designs."""
 
     plan: Plan
     hypothesis: Hypothesis
@@ -211,19 +216,21 @@ class _Case:
     steps: float
     """Model-steps per session and seed, as planned."""
     only: tuple[str, ...] = ()
-    """Recipes that claims about learning are judged under, where that is not the whole
-    panel."""
+    """Judge under these recipes only; empty for the whole panel."""
 
     @property
     def jitter(self) -> bool:
+        """Whether the hypothesis is about a time jitter."""
         return self.plan.study.is_jitter(self.hypothesis.axis)
 
     @property
     def margin(self) -> float:
+        """The margin in units of the range."""
         return self.hypothesis.margin.fraction_of_range
 
     @property
     def supporting(self) -> tuple[str, ...]:
+        """The words that support the prediction."""
         known = _words_of(self.hypothesis, self.jitter)
         return tuple(word for word in known if word in SUPPORTED[self.hypothesis.predicts])
 
@@ -233,10 +240,15 @@ class _Case:
         return replace(self, only=(DECLARED,))
 
     def recipes(self, sessions: int) -> tuple[str, ...]:
-        """Recipes that claims about learning are judged under.
+        """Recipes under which claims about learning are judged.
 
-        They depend on the number of sessions. There are none for a prediction about
-        units.
+        Some recipes are licensed only from a number of sessions on. A prediction about
+        how many units carry the target has no recipes.
+
+        Parameters
+        ----------
+        sessions
+            Number of sessions of the design.
         """
         return (
             ()
@@ -247,7 +259,8 @@ class _Case:
     def price(self, sessions: int, seeds: int) -> int:
         """Model-steps of a design.
 
-        They are as planned, except for recipes that the design adds or lacks.
+        They are those of the planned study, scaled to the design, plus those of recipes
+        that only the design has and minus those of recipes that it lacks.
 
         Parameters
         ----------
@@ -267,20 +280,21 @@ class _Case:
 
     def _steps(self, recipe: PlannedRecipe) -> int:
         """Model-steps of a recipe per session and seed."""
-        # a jitter: dose 0 and one dose, with all and a third of the data; else: dose 0 and two arms
+        # jitter: dose 0 and one dose, on all and on a third of the data; else dose 0 and two arms
         models = 4 if self.jitter else 3
         optimisation = recipe.setting.optimisation if recipe.setting else None
         return models * self.plan.study.folds.count * (optimisation.steps if optimisation else 0)
 
     @property
     def seeds(self) -> int:
+        """Planned number of seeds per session; 1 for a method without randomness."""
         return self.plan.seeds_of(self.plan.study.method)
 
     def of(self, sessions: int) -> tuple[str, ...]:
-        """Subject of every session, for a number of sessions.
+        """Subject of every session of a design with a given number of sessions.
 
-        These are the planned sessions; or, for another number, the planned subjects
-        with sessions spread evenly.
+        If this is the planned number, the planned subjects are returned. For any other
+        number, sessions are spread evenly over these subjects.
         """
         named = sorted(set(self.subjects)) or [""]
         return (
@@ -298,7 +312,7 @@ def study_power(
     seeds: Sequence[int] = SEEDS,
     studies: int = STUDIES,
 ) -> tuple[HypothesisPower, ...]:
-    """Power of a study for every hypothesis.
+    """Compute the power of a study for every hypothesis on a dose.
 
     Parameters
     ----------
@@ -308,11 +322,11 @@ def study_power(
         Spread of every hypothesis's estimands by its id, from `stated_spreads` or
         `pilot_spreads`.
     effects
-        True effects to assume by estimand (`may_assume`), in units of the range,
-        instead of those that `Truth` explains.
+        True effects to assume, by estimand (see `may_assume`), in units of the range.
+        They replace those that follow from the prediction.
     sessions, seeds
-        Designs to simulate besides the planned one. A method without randomness has one
-        seed.
+        Designs to simulate besides the planned one. For a method without randomness,
+        only one seed is simulated.
     studies
         Number of studies to simulate per design.
     """
@@ -323,7 +337,10 @@ def study_power(
 
 
 def may_assume(plan: Plan) -> tuple[str, ...]:
-    """Estimands whose true effect can be given; all others follow from them."""
+    """Names of the estimands whose true effect a user may state.
+
+    The effects of all other estimands follow from these.
+    """
     jitters = {plan.study.is_jitter(h.axis) for h in plan.study.dose_claims if not h.about_units}
     return ((CODE, "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
 
@@ -331,7 +348,7 @@ def may_assume(plan: Plan) -> tuple[str, ...]:
 def assumed_truth(
     hypothesis: Hypothesis, spread: Spread, jitter: bool, effects: Mapping[str, float]
 ) -> Truth:
-    """The truth that a hypothesis predicts, with any given effects put in.
+    """The true effects if a hypothesis is right, with any stated effects put in.
 
     Parameters
     ----------
@@ -340,9 +357,9 @@ def assumed_truth(
     spread
         Spread of its estimands; a pilot's means may replace some effects.
     jitter
-        Whether it is about a jitter.
+        Whether it is about a time jitter.
     effects
-        Given true effects by estimand, in units of the range.
+        Stated true effects by estimand, in units of the range.
     """
     predicts = "spread" if hypothesis.predicts == "distributed" else hypothesis.predicts
     truth = truth_of(predicts, hypothesis, jitter)
@@ -359,7 +376,7 @@ def assumed_truth(
     given = {name: effects[name] for name in allowed if name in effects}
     if not given:
         return truth
-    # effects of other recipes are dropped, so that what is given holds for all recipes
+    # effects of other recipes are dropped, so that the stated ones hold for all recipes
     own = {name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name}
     own |= given
     own |= {"delta(n/3)": own["delta"]} if jitter else {"delta": own["D"] + own["H"]}
@@ -367,19 +384,19 @@ def assumed_truth(
 
 
 def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
-    """A truth in which a word is right.
+    """True effects under which a given word is right.
 
-    For words about a dose nothing, or twice the margin, is lost. For words about units
-    half, or twice, the share of the units carry the target.
+    For verdicts about a dose, nothing or twice the margin is lost. For `few` or
+    `spread`, half or twice the hypothesis's share of the units carry the target.
 
     Parameters
     ----------
     word
-        The word.
+        The word, such as `tolerated` or `few`.
     hypothesis
         The hypothesis with its margin and share.
     jitter
-        Whether it is about a jitter.
+        Whether it is about a time jitter.
     """
     if word in ("few", "spread"):
         factor = 0.5 if word == "few" else 2.0
@@ -405,22 +422,25 @@ def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
 
 
 def _words_of(hypothesis: Hypothesis, jitter: bool) -> tuple[str, ...]:
-    """Words whose power is worth knowing."""
+    """The words for which power is computed, given the kind of hypothesis."""
     if hypothesis.about_units:
         return ("few", "spread")
     return ("tolerated", "sensitive") if jitter else ("invariant", "tolerated", "sensitive")
 
 
 def _as_in_the_pilot(spread: Spread) -> Truth:
+    """True effects that equal the pilot's means."""
     return Truth("as in the pilot", _pilots(spread))
 
 
 def _pilots(spread: Spread) -> dict[str, float]:
+    """The pilot's mean of every estimand, without ranges and the A/A contrast."""
     means = zip(spread.names, spread.mean, strict=True)
     return {name: float(value) for name, value in means if name not in (NOISE, RANGE, CODE_RANGE)}
 
 
 def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _Case:
+    """Collect what stays the same over all designs of one hypothesis."""
     own = tuple(session for session in plan.sessions if covers(hypothesis, session))
     names = {session.name for session in (*own, *plan.planted) if covers(hypothesis, session)}
     steps = sum(run.steps for run in plan.runs if run.session in names)
@@ -438,6 +458,7 @@ def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _
 def _hypothesis_power(
     case: _Case, effects: Mapping[str, float], sessions: Sequence[int], seeds: Sequence[int]
 ) -> HypothesisPower:
+    """Compute the power of every design for one hypothesis."""
     truth = assumed_truth(case.hypothesis, case.spread, case.jitter, effects)
     once = isinstance(case.plan.study.method, LinearSSL) or case.hypothesis.about_units
     repeats = {case.seeds} if once else {*seeds, case.seeds}
@@ -468,9 +489,23 @@ def _hypothesis_power(
 def _judged(
     case: _Case, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """P values (study,) of every word in simulated studies.
+    """Simulate studies of one design, and compute the p value of every word.
 
-    The second value says which studies (study,) the noise gate stops.
+    Parameters
+    ----------
+    case
+        The hypothesis.
+    truth
+        The true effects.
+    sessions, seeds
+        The design.
+    repeated
+        Factor of the p values of claims about learning; see `words`.
+
+    Returns
+    -------
+    p_values, stopped
+        P values (study,) by word; and in which studies (study,) the noise gate fails.
     """
     study, subjects = case.plan.study, case.of(sessions)
     design = Design(subjects, seeds, study.folds.count * study.folds.blocks_per_fold)
@@ -491,7 +526,7 @@ def _said(
     level: float = ALPHA,
     repeated: float = 1.0,
 ) -> np.ndarray:
-    """Word of every simulated study (study,)."""
+    """Word that each simulated study (study,) of one design arrives at."""
     p_values, stopped = _judged(case, truth, sessions, seeds, repeated)
     found = decide_many(p_values, level)
     found[stopped] = "invalid: noise"
@@ -506,6 +541,7 @@ def _power(
     level: float = ALPHA,
     repeated: float = 1.0,
 ) -> Power:
+    """Compute the power of one design."""
     share = float(
         np.isin(_said(case, truth, sessions, seeds, level, repeated), case.supporting).mean()
     )
@@ -516,6 +552,7 @@ def _power(
 
 
 def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
+    """Yield, for every word, how often the planned study says it if it is true."""
     for word in _words_of(case.hypothesis, case.jitter):
         truth = truth_of(word, case.hypothesis, case.jitter)
         panel, alone = (
@@ -526,11 +563,13 @@ def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
 
 
 def _verdicts(case: _Case, truth: Truth, planned: Power) -> dict[str, float]:
+    """Fraction of simulated studies of the planned design, by verdict."""
     verdicts = _said(case, truth, planned.sessions, planned.seeds)
     return {str(verdict): float((verdicts == verdict).mean()) for verdict in sorted(set(verdicts))}
 
 
 def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation]:
+    """Yield the power of the planned design under changed assumptions."""
     size = (planned.sessions, planned.seeds)
     study = case.plan.study
     family = sum(study.quick or other.role == "confirmatory" for other in study.hypotheses)
@@ -563,9 +602,12 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
 
 
 def _wider(spread: Spread) -> tuple[Spread, float]:
-    """The spread with the pilot's session means as wide as they may be.
+    """Widen the spread of session means to the upper limit that a pilot allows.
 
-    The second value is the factor by which their SD is wider.
+    Returns
+    -------
+    spread, factor
+        The wider spread, and the factor by which the SD of session means has grown.
     """
     assert spread.pilot is not None
     sessions, seeds, blocks = spread.pilot
@@ -578,6 +620,7 @@ def _wider(spread: Spread) -> tuple[Spread, float]:
 
 
 def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -> Iterator[str]:
+    """Yield what to consider before running the study, in sentences."""
     if planned is None:
         yield "no session is planned for this hypothesis"
         return
@@ -617,6 +660,7 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
 
 
 def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
+    """Yield what missing licences or recipes mean for the verdict, in sentences."""
     plan, hypothesis = case.plan, case.hypothesis
     own = plan.settings[0]
     for reason in unlicensed(

@@ -1,10 +1,13 @@
-"""Studies simulated from a spread, and the p values of their claims.
+"""Simulate studies from a spread, and compute the p values of their claims.
 
-In: a spread, true effects and a design. Out: p values of claims and words, with the
-study as first axis. What is assumed to be true is decided in `power`.
+In: a spread (how estimands vary), the true effects, and a design (numbers of sessions,
+seeds and blocks). Out: p values of claims and of words, that is of verdicts or findings
+such as `tolerated` or `few`; the first axis is the simulated study. `power` decides
+what is assumed to be true.
 
-Every random part has a stream of its own with the session as first axis. So designs
-share their random numbers: more sessions or seeds add to a study and do not redraw it.
+Each random part has its own stream of random numbers, with the session as first axis.
+So designs share their random numbers: a design with more sessions or seeds adds to a
+simulated study instead of drawing it anew.
 """
 
 import math
@@ -30,12 +33,12 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.session import scope_of
 
 PARTS = ("subject", "session", "within", "seeds", "blocks")
-"""Random parts of a study, each with its own stream."""
+"""Random parts of a simulated study, each with its own random numbers."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """Size of a study: sessions, subjects, seeds and test blocks.
+    """Size of a study: sessions, subjects, training seeds and test blocks.
 
     Attributes
     ----------
@@ -53,14 +56,23 @@ class Design:
 
 
 def streams(study_seed: int, name: str) -> dict[str, np.random.Generator]:
-    """Generators for `simulate`, each at the start of its stream.
+    """Create the random generators for one call of `simulate`.
+
+    Every call returns generators at the start of their streams, so that designs share
+    random numbers.
 
     Parameters
     ----------
     study_seed
         Seed of the study.
     name
-        Name of what is simulated; different names have different streams.
+        Name of what is simulated, such as a hypothesis. Different names give different
+        numbers.
+
+    Returns
+    -------
+    rngs
+        One generator for each of `PARTS`.
     """
     return {
         part: generator("bootstrap", study_seed, f"power of {name}", i)
@@ -75,26 +87,32 @@ def simulate(
     studies: int,
     rngs: Mapping[str, np.random.Generator],
 ) -> Means:
-    """Draw studies of one design, as means over all, by seed and by block.
+    """Simulate studies of one design: the means of every estimand.
 
-    The last axis of the means is the estimand. For normal cells the mean, the
-    deviations of the seeds' means and those of the blocks' means are independent. So
-    these are drawn, and not the cells.
+    For normally distributed values the mean of a session, the deviations of its seeds
+    and those of its blocks from this mean are independent. So these are drawn instead
+    of a value for every seed and block.
 
     Parameters
     ----------
     spread
-        What varies, and how much.
+        How the estimands vary.
     effects
-        True mean of every estimand, in units of its range. Means of ranges are 1, and
-        that of the noise is 0. An estimand under a recipe that is not named has the
-        mean under the declared recipe.
+        True mean of every estimand, in units of its range. An estimand under another
+        recipe that is not named has the mean of the declared recipe. Ranges have the
+        mean 1, and the A/A contrast has 0.
     design
         Size of the studies.
     studies
-        Number of studies to draw.
+        Number of studies to simulate.
     rngs
-        Generators by part, fresh from `streams`.
+        Generators from `streams`, not used before.
+
+    Returns
+    -------
+    means
+        Means by session, by session and seed, and by session and block. The last axis
+        is the estimand, in the order of `spread.names`.
     """
     of, subjects, seeds, blocks = spread.covariance, design.subjects, design.seeds, design.blocks
     truth = np.array([_truth(name, effects) for name in spread.names])
@@ -113,7 +131,7 @@ def simulate(
         + drawn("session", of["session"], len(subjects))
         + drawn("within", spread.within(seeds, blocks), len(subjects))
     )
-    # over a population the test needs the sessions' means alone
+    # a test over a population uses only the sessions' means
     if scope_of(subjects) != "these recordings":
         return Means(mean, mean[:, :, None], mean[:, :, None])
     by_seed = drawn("seeds", of["seed"] + of["rest"] / blocks, len(subjects), seeds)
@@ -126,6 +144,7 @@ def simulate(
 
 
 def _truth(name: str, effects: Mapping[str, float]) -> float:
+    """True mean of one estimand; 1 for a range, 0 for the A/A contrast."""
     if name in (RANGE, CODE_RANGE):
         return 1.0
     return 0.0 if name == NOISE else effects.get(name, effects.get(name.partition(" [")[0], 0.0))
@@ -134,9 +153,14 @@ def _truth(name: str, effects: Mapping[str, float]) -> float:
 def _tested(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], name: str, at: float
 ) -> PValues:
-    """P values (study,) of an estimand against a fraction of its range.
+    """Test an estimand against a fraction of its range, in every study.
 
-    An estimand without a range is tested against a number.
+    An estimand without a range is tested against `at` itself.
+
+    Returns
+    -------
+    p_values
+        P values (study,) that it is at most this, and that it is more.
     """
     of = CODE_RANGE if name == CODE else RANGE
     i, last = names.index(name), names.index(of) if of in names else None
@@ -150,17 +174,19 @@ def _tested(
 def claims(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], margin: float
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """P values of every claim, and which studies the noise gate stops.
+    """Compute the p values of every claim against the margin.
 
-    As in a real study, an A/A contrast that is not shown equivalent takes away every
-    claim that relies on dose 0.
+    As in a real study, claims about learning that something is at most the margin need
+    the A/A contrast: dose 0 must be shown equivalent to dose 0 with other seeds. So
+    does the claim `delta > m` about a corruption. If the two are shown to differ, the
+    noise gate fails and the study has no verdict.
 
     Parameters
     ----------
     drawn
-        Means whose last axis is `names`.
+        Means from `simulate`.
     names
-        The estimands, as in `Spread.names`.
+        The estimands on their last axis, as in `Spread.names`.
     subjects
         Subject of every session.
     margin
@@ -169,7 +195,8 @@ def claims(
     Returns
     -------
     p_values, stopped
-        (study,) p values by claim, and (study,) bool.
+        P values (study,) by claim, such as `D <= m`; and in which studies (study,) the
+        noise gate fails.
     """
     equivalent, different = np.ones(len(drawn.mean), bool), np.zeros(len(drawn.mean), bool)
     if NOISE in names:
@@ -196,24 +223,24 @@ def claims(
 def words(
     found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0
 ) -> dict[str, np.ndarray]:
-    """P values of every word about a dose, from those of all claims.
+    """Compute the p value of every verdict about a dose.
 
     Parameters
     ----------
     found
-        P values (study,) by claim, as from `claims`.
+        P values (study,) by claim, from `claims`.
     recipes
-        Recipes under which a claim about learning must hold.
+        Training recipes under which claims about learning must hold.
     jitter
-        Whether the hypothesis is about a jitter.
+        Whether the hypothesis is about a time jitter.
     repeated
-        Factor of the p values of learning: alpha over the nominal level of an interim
-        analysis; 1 without one.
+        Factor by which the p values of claims about learning are multiplied: alpha
+        divided by the nominal level of an interim analysis; 1 without one.
 
     Returns
     -------
     p_values
-        (study,) p values by word.
+        P values (study,) by verdict, such as `tolerated`.
     """
     panel = [
         {
@@ -236,23 +263,25 @@ def words(
 def unit_words(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], share: float
 ) -> dict[str, np.ndarray]:
-    """P values of every word about how many units carry the target.
+    """Compute the p values of `few`, `between` and `spread`.
+
+    They are findings on how many units carry the target.
 
     Parameters
     ----------
     drawn
-        Means whose last axis is `names`.
+        Means from `simulate`.
     names
-        The estimands, which are `UNITS`.
+        The estimands on their last axis, which are `UNITS`.
     subjects
         Subject of every session.
     share
-        Fraction of the units below which carriers are `few`.
+        Fraction of the units that separates `few` from `spread`.
 
     Returns
     -------
     p_values
-        (study,) p values by word.
+        P values (study,) by finding.
     """
     carriers, k_n = (
         _tested(drawn, names, subjects, *pair) for pair in zip(UNITS, _bounds(share), strict=True)
@@ -264,10 +293,11 @@ def unit_words(
 
 
 def _bounds(share: float) -> tuple[float, float]:
+    """Log shares of units that `few` and `spread` are tested against."""
     return math.log(share / CLEAR), math.log(share * CLEAR)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Symmetric A with A A = covariance; the covariance may be singular."""
+    """Symmetric square root of a covariance, which may be singular."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

@@ -1,14 +1,16 @@
 """Spreads: how estimands vary over subjects, sessions, seeds and test blocks.
 
-In: stated SDs, or means and covariances from a pilot. Out: a `Spread` per hypothesis.
-`power` simulates from it and `pilot` estimates it; nothing is judged here.
+In: stated standard deviations (SDs), or means and covariances from a pilot. Out: a
+`Spread` per hypothesis. `power` simulates from it and `pilot` estimates it; nothing is
+judged here.
 
     q = mean + subject + session + seed(session) + block(session)
         + rest(session, seed, block)
 
-Each term has its own covariance over the estimands. C_code is in units of the mean
-R_code, what training costs is in units of the mean R, and numbers of units are
-logarithms of their share.
+Each term (level) has its own covariance over the estimands. C_code is in units of the
+mean R_code, what training costs is in units of the mean R, and numbers of units are
+logarithms of their fraction of all units. A recipe is one way to train, and the
+declared recipe is the study's own.
 """
 
 import math
@@ -26,7 +28,10 @@ from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.panel import DECLARED
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
-"""Levels that a spread is over; `rest` is what one seed has in one block."""
+"""Levels over which estimands vary.
+
+`rest` is the variation that is specific to one seed in one block.
+"""
 USUAL: Mapping[str, float] = {
     "subject": 0.0,
     "session": 0.08,
@@ -34,27 +39,32 @@ USUAL: Mapping[str, float] = {
     "block": 0.06,
     "rest": 0.03,
 }
-"""SD of each level in units of the decodable range, where none is stated.
+"""SD of each level in units of the decodable range, used if none is stated.
 
-A pilot of your own is better.
+A pilot of your own gives better values.
 """
 CORRUPTION, JITTER = ("D", "H", "delta"), ("delta", "delta(n/3)")
-"""Estimands of one recipe of the panel."""
-CODE, UNITS = "C_code", ("carriers", "K_n")
-"""What decoders without SSL show.
+"""Estimands of one recipe, for a corruption and for a time jitter.
 
-`C_code` is what is lost with the inputs. The others are logarithms of the share of the
-units that carries the target.
+`delta(n/3)` is delta with a third of the training windows.
+"""
+CODE, UNITS = "C_code", ("carriers", "K_n")
+"""Estimands of decoders without SSL.
+
+`C_code` is what is lost with the inputs. `carriers` and `K_n` are logarithms of the
+fraction of the units that carries the target.
 """
 MANY = 1000
 """Enough sessions to meet the minimum of every licence."""
 NOISE, RANGE, CODE_RANGE = "noise", "range", "R_code"
+"""Names of the A/A contrast (dose 0 with other seeds) and of the two ranges."""
 CORRELATION = 0.5
-"""Correlation of an estimand under two recipes, where no pilot trained both.
+"""Correlation of an estimand under two recipes, if no pilot trained both.
 
-It holds over subjects, sessions and test blocks. The recipes read the same recordings,
-yet weights, steps and objective differ. Independent recipes would hardly ever be shown
-alike, and equal ones cost nothing; this value lies between.
+It holds over subjects, sessions and test blocks. Two recipes read the same recordings,
+but differ in weights, steps or objective. If they were taken to be independent, they
+would hardly ever be shown to agree; if they were taken to be equal, further recipes
+would cost no power. This value lies between.
 """
 
 
@@ -65,23 +75,24 @@ class Spread:
     Attributes
     ----------
     names
-        `C_code`, the estimands of the declared recipe, `noise` (dose 0 with other seeds
-        minus dose 0) where the method has randomness, `range` and `R_code`; then the
-        estimands of the other recipes, such as `D [longer]`. For a prediction about
-        units `carriers` and `K_n`.
+        Names of the estimands. First those of the declared recipe: `C_code`, the
+        estimands of learning, `noise` (dose 0 with other seeds minus dose 0) if the
+        method has randomness, `range` and `R_code`. Then those of the other recipes,
+        such as `D [longer]`. For a prediction about how many units carry the target,
+        `carriers` and `K_n`.
     mean
-        (name,) mean of each; 1 for ranges, and zeros where only spreads were stated.
+        (name,) mean of each; 1 for ranges. Other means are 0 if only SDs were stated.
     covariance
         (name, name) covariance of every level.
     source
-        Where the numbers come from.
+        Where the numbers come from, in words.
     pilot
-        Numbers of sessions, seeds and test blocks of the pilot that they were estimated
-        from; None where they were stated.
+        Numbers of sessions, seeds and test blocks of the pilot; None if SDs were
+        stated.
     notes
-        What a reader should know about them.
+        What a reader should know about the numbers.
     assumed
-        Recipes that no pilot trained; they are assumed to vary as the declared one.
+        Recipes that no pilot trained; they are assumed to vary like the declared one.
     """
 
     names: tuple[str, ...]
@@ -106,24 +117,24 @@ class Spread:
         return math.sqrt(max(0.0, float(self.covariance[level][i, i])))
 
     def within(self, seeds: int, blocks: int) -> np.ndarray:
-        """Covariance (name, name) of a session's mean within the session.
+        """Covariance (name, name) of a session's mean due to its seeds and blocks.
 
         Parameters
         ----------
         seeds, blocks
-            Numbers of seeds and test blocks that the mean is over.
+            Numbers of seeds and test blocks over which the mean is taken.
         """
         of = self.covariance
         return of["seed"] / seeds + of["block"] / blocks + of["rest"] / (seeds * blocks)
 
 
 def estimands(jitter: bool, recipe: str = DECLARED) -> tuple[str, ...]:
-    """Estimands of one recipe, named as in `Spread.names`.
+    """Estimands of learning under one recipe, named as in `Spread.names`.
 
     Parameters
     ----------
     jitter
-        Whether the hypothesis is about a jitter.
+        Whether the hypothesis is about a time jitter.
     recipe
         Name of the recipe.
     """
@@ -164,7 +175,9 @@ def recipes_of(plan: Plan, hypothesis: Hypothesis, sessions: int) -> tuple[str, 
 
 
 def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
-    """Recipes that would be trained at some number of sessions.
+    """Recipes that would be trained with any number of sessions.
+
+    Some recipes are licensed only from a number of sessions on.
 
     Parameters
     ----------
@@ -182,13 +195,14 @@ def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
 
 
 def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread:
-    """Add recipes to a spread that vary as the declared one, correlated with it.
+    """Add recipes to a spread that vary like the declared one.
 
-    With r the correlation at a level, the estimands of a recipe are r times those of
-    the declared one, plus an independent rest that keeps their variance and correlates
-    recipes with each other by r. So what correlates with the declared recipe correlates
-    with the others too, and every covariance remains possible. Over seeds, and over
-    what one seed has in one block, r is 0, because recipes share no weights.
+    Let r be their correlation at a level: `CORRELATION` over subjects, sessions and
+    blocks, and 0 otherwise, because recipes share no weights. The estimands of an added
+    recipe are r times those of the declared one, plus an independent part that keeps
+    their variance and gives any two added recipes the correlation r. So whatever
+    correlates with the declared recipe correlates with the added ones too, and every
+    covariance stays possible.
 
     Parameters
     ----------
@@ -197,7 +211,7 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
     recipes
         Names of the recipes to add.
     jitter
-        Whether the hypothesis is about a jitter.
+        Whether the hypothesis is about a time jitter.
     """
     if not recipes:
         return spread
@@ -251,7 +265,7 @@ def read_numbers(
     Raises
     ------
     InferenceError
-        When a name is unknown or given twice, or a number is not one or is too low.
+        If a name is unknown or given twice, or a value is no number or too low.
 
     Examples
     --------
@@ -271,7 +285,7 @@ def read_numbers(
             hint = f"Did you mean {close[0]!r}?" if close else f"Allowed: {', '.join(allowed)}."
             raise InferenceError(f"{option}: unknown name {name!r}. {hint}")
         if name in found:
-            raise InferenceError(f"{option}: {name!r} stands twice; keep one")
+            raise InferenceError(f"{option}: {name!r} is given twice; keep one of them")
         try:
             number = float(value)
         except ValueError:
@@ -288,9 +302,9 @@ def read_numbers(
 
 
 def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
-    """Spread of every hypothesis's estimands, from stated SDs.
+    """Build the spread of every hypothesis's estimands from stated SDs.
 
-    See `stated_spread`.
+    See `stated_spread` and `stated_unit_spread`.
 
     Parameters
     ----------
@@ -316,22 +330,24 @@ def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
 def stated_spread(
     sd: Mapping[str, float], jitter: bool, random: bool = True, recipes: Sequence[str] = ()
 ) -> Spread:
-    """Spread of estimands that all have the same SDs, with known ranges.
+    """Build the spread of estimands that all have the same stated SDs.
 
     D, H and delta are differences between the losses of three arms. If the arms vary
-    alike and independently, every difference has the stated SD, and delta = D + H holds
-    exactly. So D and H correlate by -.5, and each with delta by .5. C_code is
-    independent of them and has no seeds. For a jitter, delta and delta(n/3) are
-    independent too. Dose 0 with other seeds differs from dose 0 by seed and rest only.
+    equally and independently, every difference has the stated SD, and delta = D + H
+    holds exactly. So D and H correlate by -.5, and each with delta by .5. C_code is
+    independent of them and does not vary over seeds. For a jitter, delta and delta(n/3)
+    are independent too. Dose 0 with other seeds differs from dose 0 only over seeds and
+    in the rest. Ranges do not vary.
 
     Parameters
     ----------
     sd
-        SD by level, in units of the decodable range; `USUAL` where one is missing.
+        SD by level, in units of the decodable range; missing levels have those of
+        `USUAL`.
     jitter
-        Whether the hypothesis is about a jitter.
+        Whether the hypothesis is about a time jitter.
     random
-        Whether the method has seeds at all.
+        Whether the method has training seeds at all.
     recipes
         Names of the recipes besides the declared one.
     """
@@ -365,10 +381,15 @@ def stated_spread(
 
 
 def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
-    """Spread of log((K_s + K_n) / N) and log(K_n / N), from stated SDs.
+    """Build the spread of log((K_s + K_n) / N) and log(K_n / N) from stated SDs.
 
-    Both have the same SDs by level, and no seeds. Most of K_s + K_n is K_n, so both
-    vary together.
+    N is the number of units. Both have the same SDs by level and do not vary over
+    seeds. They are fully correlated, because K_n makes up most of K_s + K_n.
+
+    Parameters
+    ----------
+    sd
+        SD by level; missing levels have those of `USUAL`.
     """
     sds = {**USUAL, **sd}
     alike = np.ones((2, 2))
@@ -383,5 +404,6 @@ def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
 
 
 def _stated(sd: Mapping[str, float]) -> str:
+    """Say that SDs were stated, and for which levels the usual ones are used."""
     usual = [level for level in LEVELS if level not in sd]
     return "stated" + (f" ({', '.join(usual)}: the usual values)" if usual else "")

@@ -1,1 +1,1 @@
-"""Statistical rules and verdict tables, independent of any study."""
+"""Rules for tests, intervals and verdicts, independent of any study."""

@@ -1,10 +1,12 @@
 """Significance levels for interim analyses at a growing number of seeds.
 
-In: the number of seeds at every interim analysis, and a spending function. Out: the
-nominal one-sided level of each analysis, chosen so that all analyses together keep
-alpha, and the repeated p value (Jennison & Turnbull 1989, J R Stat Soc B 51:305), which
-is the smallest alpha at which the claim would be made at this analysis. A claim is
-shown where its repeated p value is at most alpha. That holds under any rule for when to
+A study with interim analyses (also called looks) trains its models with a few random
+seeds first, and adds seeds until its hypotheses are settled. In: the number of seeds at
+every analysis, and a spending function, which says how alpha is distributed over the
+analyses. Out: the nominal one-sided level of each analysis, chosen so that all analyses
+together keep alpha, and the repeated p value (Jennison & Turnbull 1989, J R Stat Soc B
+51:305). The repeated p value is the smallest alpha at which the claim would be made at
+this analysis. A claim is shown if it is at most alpha, whatever the rule for when to
 stop.
 
 The levels assume independent increments, with the number of seeds as the information;
@@ -24,15 +26,17 @@ from invariance_probe.study.training import Spending, Training
 ALPHA = 0.05
 """Level of every one-sided claim."""
 ALPHAS = np.unique(np.append(np.logspace(-8, np.log10(0.5), 90), ALPHA))
-"""Alphas at which boundaries are computed. Repeated p values are interpolated between
-them; above the largest alpha they are 1."""
+"""Grid of alphas at which nominal levels are computed.
+
+Repeated p values are interpolated between them, and are 1 above the largest.
+"""
 FARTHEST = 9.0
-"""Integrals over z stop at this many standard errors."""
+"""Integrals over z scores run from minus this, and at most to plus this."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One interim analysis of a study's claims.
+    """One interim analysis of a study.
 
     Attributes
     ----------
@@ -41,7 +45,7 @@ class Look:
     seeds
         Number of seeds per session that this analysis uses.
     planned
-        Number of seeds per session at every analysis of the study, ascending.
+        Number of seeds per session at every planned analysis, ascending.
     spending
         Spending function: how alpha is distributed over the analyses.
     """
@@ -74,13 +78,14 @@ class Look:
 
     @property
     def _levels(self) -> np.ndarray:
+        """Nominal level of this analysis for each of `ALPHAS` (alpha,)."""
         return _levels_by_alpha(self.planned, self.spending)[:, self.number - 1]
 
 
 def looks_of(training: Training) -> tuple[Look, ...]:
-    """Interim analyses that a study declares, ascending.
+    """Return the interim analyses that a study declares, in ascending order.
 
-    The tuple is empty where the number of seeds is fixed.
+    The tuple is empty if the number of seeds is fixed.
     """
     adaptive = training.adaptive
     if adaptive is None:
@@ -92,7 +97,7 @@ def looks_of(training: Training) -> tuple[Look, ...]:
 
 
 def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
-    """Cumulative alpha spent at a fraction of the information.
+    """Cumulative alpha spent up to each interim analysis.
 
     `obrien_fleming` spends 2 - 2 Phi(z_(alpha / 2) / sqrt(t)), which is almost nothing
     early. `pocock` spends alpha log(1 + (e - 1) t). Both are from Lan & DeMets (1983,
@@ -120,13 +125,13 @@ def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
 def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np.ndarray:
     """Nominal one-sided level of every interim analysis.
 
-    With these levels a true null is rejected at any of the analyses with probability
-    alpha.
+    With these levels, the probability that a true null hypothesis is rejected at any of
+    the analyses is alpha.
 
     Parameters
     ----------
     seeds
-        Seeds per session at every analysis, ascending. They are the information.
+        Seeds per session at every analysis, ascending. They serve as the information.
     spending
         Name of the spending function.
     alpha
@@ -142,7 +147,7 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
     bounds = [float(stats.norm.isf(increments[0]))]
     steps = np.sqrt(1 - fraction[:-1] / fraction[1:])
     z, weights = _nodes(bounds[0], steps[0] if len(steps) else 1.0)
-    # density of z at the nodes, for studies that no earlier analysis has stopped
+    # weighted density of z at the nodes, for studies not stopped at an earlier analysis
     mass = weights * stats.norm.pdf(z)
     for look in range(1, len(fraction)):
         rho, step = float(np.sqrt(fraction[look - 1] / fraction[look])), float(steps[look - 1])
@@ -166,10 +171,17 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
 
 
 def _nodes(bound: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights below a bound, for a normal kernel.
+    """Gauss-Legendre nodes and weights on [-`FARTHEST`, bound].
 
-    The nodes are close enough together for a kernel whose SD is `step`. The recursion
-    over analyses is that of Armitage, McPherson & Rowe (1969, J R Stat Soc A 132:235).
+    They integrate products with a normal density over z scores, in the recursion over
+    analyses by Armitage, McPherson & Rowe (1969, J R Stat Soc A 132:235).
+
+    Parameters
+    ----------
+    bound
+        Upper limit of the integral; cut at `FARTHEST`.
+    step
+        SD of the normal density. The smaller it is, the more nodes there are.
     """
     top = min(bound, FARTHEST)
     x, weights = _gauss(max(96, int(12 * (top + FARTHEST) / (2 * step))))
@@ -179,11 +191,12 @@ def _nodes(bound: float, step: float) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights on [-1, 1]."""
     return np.polynomial.legendre.leggauss(count)
 
 
 @cache
 def _levels_by_alpha(seeds: tuple[int, ...], spending: Spending) -> np.ndarray:
-    """Nominal levels (alpha, analysis) at each of `ALPHAS`; they grow with alpha."""
+    """Nominal level (alpha, analysis) for each of `ALPHAS`, growing with alpha."""
     found = np.array([nominal_levels(seeds, spending, alpha) for alpha in ALPHAS])
     return np.minimum.accumulate(found[::-1])[::-1]

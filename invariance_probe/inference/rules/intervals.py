@@ -1,19 +1,25 @@
-"""Tests and intervals of a ratio effect / range, without ever dividing.
+"""Tests and intervals of a ratio effect / range, without a division by range.
 
-In: the effect and the range of every session (`Effect`). Out: p values of the claims
-`effect <= margin * range` and `effect > margin * range`, and 90 % intervals, either for
-a population of sessions or for these recordings only. No verdict is chosen here.
+In: the effect and the decodable range of every session (`Effect`). Out: p values of the
+claims `effect <= margin * range` and `effect > margin * range`, and 90 % intervals of
+the ratio, either for a population of sessions or for these recordings only. No verdict
+is chosen here.
 
-A noisy range is never a divisor. Every claim about a ratio is a test of q = effect -
-margin * range, and the printed interval is the set of margins that no one-sided test
-rejects (Fieller 1954, J R Stat Soc B 16:175).
+A range that is estimated with noise is never used as a divisor. Every claim about a
+ratio is a test of q = effect - margin * range, and the reported interval is the set of
+margins that no one-sided test rejects (Fieller 1954, J R Stat Soc B 16:175).
 
-Over a population the test is a t test over sessions with a guard against skew, which
-can only raise the bound. Where the sample's skew would make a plain t test claim too
-often, Johnson's first-order term is added to the bound (`skew_guard`). The calibration
-showed that this is needed: plain t tests of D in a one-neuron code made false `<= m`
-claims in .083 of studies, and plain t tests of delta in a redundant code made false `>
-m` claims in .128 (docs/science.md).
+The units of replication are sessions, or subjects if there are several. For a
+population, q is tested by a t test over these units. If the skew of the sample would
+make a plain t test claim too often, Johnson's first-order term is added to the critical
+value (`skew_guard`), which can only make a claim harder. The calibration showed that
+this is needed: plain t tests of D in a one-neuron code made false `<= m` claims in .083
+of studies, and plain t tests of delta in a redundant code made false `> m` claims in
+.128 (docs/science.md).
+
+With fewer than four units of replication, claims are about these recordings only. The
+sessions are then fixed, and the variance is that between seeds and between test blocks
+within sessions (`fixed_sessions`).
 """
 
 import math
@@ -31,7 +37,7 @@ from invariance_probe.study.session import THESE_RECORDINGS, scope_of
 
 
 def p_in_words(p: float) -> str:
-    """Format a p value for a sentence."""
+    """Format a p value for a sentence, such as `p = 0.012`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
@@ -42,13 +48,13 @@ class Sample:
     Attributes
     ----------
     effects
-        One effect per session.
+        Effect and range of each session.
     subjects
-        Subject of every session. For claims about a population of several subjects,
-        sessions are first averaged within each subject.
+        Subject of each session. If there are several and claims are about the
+        population, sessions are first averaged within each subject.
     look
-        The interim analysis at which the sample is judged; None where there is only one
-        analysis. With an interim analysis every p value is the repeated one, and every
+        The interim analysis at which the sample is judged; None if there is only one
+        analysis. With an interim analysis, every p value is the repeated one, and every
         interval has the level of that analysis.
     """
 
@@ -60,7 +66,8 @@ class Sample:
     def single(self) -> "Sample":
         """The same sample, judged as if this were the only analysis.
 
-        It serves checks that can only take a verdict away.
+        Checks use it whose failure can only take a verdict away. They need no
+        correction for repeated analyses.
         """
         return replace(self, look=None)
 
@@ -73,7 +80,7 @@ class Sample:
     def scope(self) -> str:
         """What the claims are about.
 
-        `population of subjects`, `population of sessions` or `these recordings`.
+        It is `population of subjects`, `population of sessions` or `these recordings`.
         """
         return scope_of(self.subjects)
 
@@ -83,38 +90,55 @@ class Sample:
         return float(self._units(math.inf).mean() / self._ranges().mean())
 
     def p_at_most(self, margin: float) -> float:
-        """P value of the claim `effect <= margin * range`: small where it is shown."""
+        """P value of the test for `effect <= margin * range`; small if it is shown.
+
+        The null hypothesis is that the effect is larger.
+        """
         return self._tail(margin, upper=False)
 
     def p_more_than(self, margin: float) -> float:
-        """P value of the claim `effect > margin * range`: small where it is shown."""
+        """P value of the test for `effect > margin * range`; small if it is shown.
+
+        The null hypothesis is that the effect is at most this large.
+        """
         return self._tail(margin, upper=True)
 
     def interval(self) -> tuple[float, float]:
-        """90 % interval (low, high) of the ratio, over all interim analyses together.
+        """90 % interval (low, high) of the ratio; infinite where it is unbounded.
 
-        An end is infinite where the data do not bound it.
+        At an interim analysis it is wider, so that it holds over all analyses together.
         """
         return self._end(-1.0), self._end(1.0)
 
     def skew(self) -> float:
-        """Skewness of effects over sessions or subjects; 0 with fewer than three."""
+        """Skewness of the effects over sessions or subjects; 0 if fewer than three."""
         units = self._units(math.inf)
         return float(stats.skew(units)) if len(units) >= 3 and np.ptp(units) > 0 else 0.0
 
     def sign_flip(self, margin: float) -> float:
         """Exact sign-flip p value of the claim `effect <= margin * range`.
 
-        It is at least 2^-S for S units of replication, and NaN above 16 units.
+        With S sessions (or subjects) it is at least 2^-S. It is NaN with more than 16,
+        for which it is not computed.
         """
         units = self._units(margin)
         if len(units) > 16:
             return math.nan
         flipped = np.array(list(product((1, -1), repeat=len(units)))) @ np.abs(units)
-        # the tolerance counts the observed signs themselves despite rounding
+        # with the tolerance, the observed signs themselves are counted despite rounding
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
+        """P value of the test for a ratio above or below a margin.
+
+        Parameters
+        ----------
+        margin
+            The margin.
+        upper
+            True for the claim that the ratio is above the margin, False for the claim
+            that it is at most the margin.
+        """
         if self.scope != THESE_RECORDINGS:
             p = float(tail_over_units(self._units(margin), upper))
         else:
@@ -124,16 +148,24 @@ class Sample:
         return p if self.look is None else self.look.repeated(p)
 
     def _units(self, margin: float) -> np.ndarray:
-        """Value of q per unit of replication; the effect itself for margin infinity."""
+        """Return q = effect - margin * range for each session or subject.
+
+        For an infinite margin it returns the effects themselves.
+        """
         values = [
             e.values.mean() if math.isinf(margin) else e.minus(margin).mean() for e in self.effects
         ]
         return self._averaged(values)
 
     def _ranges(self) -> np.ndarray:
+        """Return the mean range of each session or subject."""
         return self._averaged([effect.range.mean() for effect in self.effects])
 
     def _averaged(self, values: Sequence[float]) -> np.ndarray:
+        """Average sessions within subjects, if claims are about several subjects.
+
+        Otherwise the values stay as they are, one per session.
+        """
         if len(set(self.subjects)) == 1 or self.scope == THESE_RECORDINGS:
             return np.array(values)
         named = sorted(set(self.subjects))
@@ -145,17 +177,22 @@ class Sample:
         )
 
     def _end(self, side: float) -> float:
-        """Find where the claim on one side turns from shown to not shown.
+        """Find one end of the interval: the margin from which a claim is shown.
 
-        The search walks away from the estimate in doubling steps, then solves for the
-        root.
+        The search moves away from the estimate in doubling steps until the claim is
+        shown, and then solves for the margin at which p is `ALPHA`.
+
+        Parameters
+        ----------
+        side
+            1 for the upper end, -1 for the lower end.
         """
 
         def excess(margin: float) -> float:
             return (self.p_at_most(margin) if side > 0 else self.p_more_than(margin)) - ALPHA
 
         start, step = self.estimate, 1e-3
-        if excess(start) < 0:  # no spread at all: the end is the estimate itself
+        if excess(start) < 0:  # the values do not vary, so the end is the estimate itself
             return start
         while step < 1e3:
             if excess(start + side * step) < 0:
@@ -185,18 +222,19 @@ def tail(
         True for the claim that the mean is above 0, False for the claim that it is
         below 0.
     guard
-        Makes the claim harder: t is moved away from the claimed side by this much.
+        Added to the critical value of t, so that the claim becomes harder.
 
     Returns
     -------
     p values
-        Where there is no spread, p is 0 for a mean on the claimed side and 1 otherwise.
+        Where the standard error is 0 or not finite, p is 0 if the mean is on the
+        claimed side of 0, and otherwise 1.
     """
     mean, error = np.asarray(mean), np.asarray(error)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = mean / error
     certain = np.where(mean > 0 if upper else mean < 0, 0.0, 1.0)
-    # Student's distribution function itself: `stats.t` would check its arguments at every call.
+    # faster than `stats.t`, which checks its arguments at every call
     p = special.stdtr(df, guard - t if upper else t + guard)
     return np.where((error == 0) | ~np.isfinite(error), certain, p)
 
@@ -207,8 +245,8 @@ def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
     Parameters
     ----------
     q
-        (..., unit) effect - margin * range of every unit of replication (sessions or
-        subjects), at least 3.
+        (..., unit) effect - margin * range of at least three units of replication,
+        which are sessions or subjects.
     upper
         True for the claim that the mean is above 0, False for the claim that it is
         below 0.
@@ -223,17 +261,17 @@ def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
 
 
 def tails_over_units(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P values of the claims that the mean of q is below 0, and that it is above 0.
+    """P values of both claims about the mean of q: below 0, and above 0.
 
     Parameters
     ----------
     q
-        As in `tail_over_units`.
+        (..., unit) effect - margin * range of at least three sessions or subjects.
 
     Returns
     -------
     below, above
-        (...) one-sided p values, those of `tail_over_units`.
+        (...) one-sided p values, equal to those of `tail_over_units`.
     """
     mean, error, df, guard = _guarded(q)
     return tail(mean, error, df, False, guard[False]), tail(mean, error, df, True, guard[True])
@@ -242,30 +280,30 @@ def tails_over_units(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _guarded(
     q: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, int, tuple[np.ndarray, np.ndarray]]:
-    """Mean of q, its standard error, degrees of freedom, and the guard against skew."""
+    """Return mean of q, standard error, degrees of freedom, and skew guards."""
     count = q.shape[-1]
     mean, error = q.mean(axis=-1), q.std(axis=-1, ddof=1) / math.sqrt(count)
     return mean, error, count - 1, skew_guard(q)
 
 
 def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much a sample's skew raises the t bound of each claim; at least 0.
+    """How much the skew of a sample raises the critical value of t; at least 0.
 
-    With skewness g of n values, t is distributed about as a t plus g (2 t^2 + 1) / (6
-    sqrt n) (Johnson 1978, J Am Stat Assoc 73:536). The term is taken at the bound of
-    `ALPHA`, so that the test stays monotone. It is used only where it makes a claim
-    harder: a skew that is estimated from a few sessions is too uncertain to make a
-    claim easier.
+    With skewness g of n values, t is distributed approximately as a t variable plus g
+    (2 t^2 + 1) / (6 sqrt n) (Johnson 1978, J Am Stat Assoc 73:536). The term is
+    computed at the critical value for `ALPHA`, so that p stays monotone in the margin.
+    It is used only where it makes a claim harder: a skew that is estimated from a few
+    sessions is too uncertain to make a claim easier.
 
     Parameters
     ----------
     units
-        (..., unit) q of the units of replication, at least 3.
+        (..., unit) q = effect - margin * range of at least three sessions or subjects.
 
     Returns
     -------
     at_most, more_than
-        (...) rise of the bound for the claims `<= m` and `> m`.
+        (...) increase of the critical value for the claims `<= m` and `> m`.
     """
     n = units.shape[-1]
     centred = units - units.mean(axis=-1, keepdims=True)
@@ -280,17 +318,19 @@ def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Mean, standard error and degrees of freedom over fixed sessions.
+    """Mean of q, its standard error and degrees of freedom over fixed sessions.
 
-    The sessions stand for themselves, not for a population. Seeds and test blocks are
-    crossed and both random: V_s = s2_seed / K + s2_block / B, and V = sum V_s / S^2.
-    The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2:110).
+    The sessions are not a sample of a population, so only seeds and test blocks are
+    random. They are crossed: the variance of a session's mean is V_s = s2_seed / K +
+    s2_block / B, for K seeds and B blocks, and that of the mean over S sessions is V =
+    sum V_s / S^2. The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin
+    2:110).
 
     Parameters
     ----------
     cells
-        q of every session, each (seed, block). One seed means no variance between
-        seeds.
+        q = effect - margin * range of each session, (seed, block). With one seed, no
+        variance between seeds is counted.
 
     Returns
     -------
@@ -303,7 +343,7 @@ def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
 
 
 def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance V_s of a session's mean, and the term for its degrees of freedom.
+    """Variance of a session's mean over seeds and test blocks.
 
     Parameters
     ----------
@@ -314,8 +354,11 @@ def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray
 
     Returns
     -------
-    variance, spread
-        (...) V_s, and the sum of its squared parts, each over its degrees of freedom.
+    variance
+        (...) V_s = s2_seed / K + s2_block / B, for K seeds and B blocks.
+    spread
+        (...) sum of the two squared terms of V_s, each divided by its degrees of
+        freedom; `satterthwaite` needs it.
     """
     variance = spread = np.zeros(seed_means.shape[:-1])
     for means in (seed_means, block_means):
@@ -338,7 +381,7 @@ def satterthwaite(variance: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray,
     Returns
     -------
     error, df
-        (...) standard error and Satterthwaite degrees of freedom.
+        (...) standard error, and Satterthwaite's degrees of freedom.
     """
     total, below = variance.sum(axis=-1), spread.sum(axis=-1)
     df = np.divide(total**2, below, out=np.ones_like(total), where=below > 0)

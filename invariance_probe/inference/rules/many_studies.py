@@ -1,9 +1,9 @@
-"""The rules of `intervals`, applied to thousands of studies at once.
+"""The tests of `intervals` for thousands of simulated studies at once.
 
-In: the numbers that the claims of one design rest on, with the study as the first axis.
-Out: p values, from which `verdicts.decide_many` reads words. The computation is shared
-with the rules for one study, and a test holds that both give the same answer for the
-same numbers. Nothing is simulated here.
+In: the means of q = effect - margin * range in studies of the same design, with the
+study as the first axis. Out: p values, from which `verdicts.decide_many` reads
+verdicts. The tests themselves are those of `intervals`, so both give the same p value
+for the same numbers. Nothing is simulated here.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,7 @@ from invariance_probe.inference.rules.intervals import (
 from invariance_probe.study.session import scope_of
 
 PValues = tuple[np.ndarray, np.ndarray]
-"""For every study, the p values of `effect <= margin * range` and of
-`effect > margin * range`."""
+"""P values of `effect <= margin * range` and of `effect > margin * range`, (study,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +30,9 @@ class Means:
     Attributes
     ----------
     mean
-        (study, session) mean over seeds and blocks.
+        (study, session) mean over seeds and test blocks.
     by_seed
-        (study, session, seed) mean over blocks.
+        (study, session, seed) mean over test blocks.
     by_block
         (study, session, block) mean over seeds.
     """
@@ -70,7 +69,7 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
 
 
 def p_over_units(q: np.ndarray) -> PValues:
-    """P values of both claims by the t test over units of replication.
+    """P values of both claims in every study: t tests over sessions or subjects.
 
     Parameters
     ----------

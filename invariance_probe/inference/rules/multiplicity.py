@@ -1,4 +1,4 @@
-"""Several claims at once: Holm's procedure, and Benjamini and Hochberg's.
+"""Corrections for several claims: Holm's, and Benjamini and Hochberg's.
 
 In: one p value per claim, in any order. Out: levels or adjusted p values in the same
 order.
@@ -20,7 +20,8 @@ def holm_levels(p_values: Sequence[float]) -> list[float]:
     """Level that Holm's step-down procedure leaves to every hypothesis.
 
     The smallest p value is compared with alpha / n, the next with alpha / (n - 1), and
-    so on. After the first that is not shown, the level stays the same.
+    so on, with alpha = `ALPHA`. From the first p value that exceeds its level, the
+    level stays the same.
 
     Parameters
     ----------

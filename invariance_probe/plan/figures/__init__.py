@@ -1,7 +1,8 @@
-"""What measurements measure: one frozen type per kind of measurement.
+"""Figures: the numbers that a measurement returns, with one type per kind.
 
-Each type has a `kind`, and a plain JSON form that is read back by it. Results that were
-stored by earlier versions, as numbers under names, are read by `earlier`.
+Each type is a frozen dataclass with a `kind`, by which it is read back from its plain
+JSON form. Results of earlier versions, which are numbers under names, are read by
+`earlier`.
 """
 
 from dataclasses import asdict
@@ -31,22 +32,22 @@ Figures = (
     | SimilarityFigures
     | ClassFigures
 )
-"""The figures of any kind of measurement."""
+"""Figures of any kind of measurement."""
 
 _READER: TypeAdapter[Figures] = TypeAdapter(Annotated[Figures, Field(discriminator="kind")])
 
 
 def written(figures: Figures) -> dict[str, Any]:
-    """The figures as plain JSON data."""
+    """Return figures as plain JSON data."""
     return asdict(figures)
 
 
 def read(data: dict[str, Any]) -> Figures:
-    """Read what `written` wrote.
+    """Return the figures that `written` turned into plain JSON data.
 
     Raises
     ------
     pydantic.ValidationError
-        When the data are of no kind of figures.
+        When the data do not fit any kind of figures.
     """
     return _READER.validate_python(data)

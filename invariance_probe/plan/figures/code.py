@@ -1,10 +1,19 @@
-"""Figures of the code: held-out sums of errors, and what follows from them.
+"""Figures of the measurement `code`: held-out errors and their summaries.
 
-They are what refitted decoders say about a code without SSL. A `CodeFigures` holds sums
-over the windows of every held-out fold, so each figure of a session (K_s, K_n,
-redundancy, C_code, C_blind and their range; science.md 2.1) can be computed again from
-an exported table. It also holds the sums with each block of the session left out in
-turn, for the delete-a-block jackknife. Nothing here fits a decoder.
+They say what decoders without SSL show about the code of a session (docs/code.md). All
+quantities follow from sums of errors over the windows of each held-out fold, which are
+stored. They are also stored with each block of the session left out in turn, for the
+jackknife. Nothing here fits a decoder. The quantities are
+
+* K_s, the fewest units that suffice for half of the R2 of all units, and K_n, the fewest
+  units whose loss leaves less than half of it. Both are the fewest that a greedy search
+  found, read off dropping curves (error against the number of units gained or lost);
+* J = R2 / (1 - R2), the linear information, which adds up over independent units;
+* redundancy, the summed J of two halves of the units over that of all units;
+* R_code, the range: the loss of the best constant less that of the decoder of all units;
+* C_code, the loss of decoders that are refitted on what survives a corruption, less that
+  of all units; and C_blind, the loss of one decoder that is not told what was corrupted,
+  less that on clean inputs. Both are in units of R_code.
 
 References
 ----------
@@ -22,28 +31,31 @@ import numpy as np
 LARGEST_R2 = 0.999
 """R2 is clipped to [0, this] before it becomes information."""
 BEATS_FLOOR = 4.0
-"""By how many standard errors a decoder must beat its floor.
+"""Number of standard errors by which a decoder must beat the best constant.
 
-A session whose decoder does not has no K_s and no K_n.
+A session whose decoder does not has no K_s, K_n and redundancy.
 """
 
 CurveName = Literal[
     "gained", "lost", "lost: most harm now", "lost: by own R2", "lost: in order of gain", "random"
 ]
-"""The dropping curves of a session.
+"""Names of the dropping curves of a session.
 
-`gained`: units are added, most useful first. `lost`: units are removed in the order
-that is scored in each fold, one of the three that follow (named after `lost:`).
-`random`: units are removed at random.
+`gained`: units are added, the most useful first. `lost`: units are removed, in each fold
+in that one of the three orders which loses half of the information first in its training
+part. The orders have curves of their own: `most harm now`, `by own R2` (of each unit
+alone), and `in order of gain`. `random`: units are removed in random order.
 """
 Scale = Literal["r2", "information"]
-"""What is halved at a crossing: R2, or the linear information J."""
+"""What is halved to define K_s and K_n: R2, or linear information J."""
 Fold = tuple[float, ...]
-"""One sum over held-out windows per fold: (fold,)."""
+"""Sums over the held-out windows of each fold: (fold,)."""
 
 
 def information(r2: float) -> float:
-    """Linear information J = R2 / (1 - R2), of R2 clipped to [0, `LARGEST_R2`].
+    """Return the linear information J = R2 / (1 - R2).
+
+    R2 is first clipped to [0, `LARGEST_R2`].
 
     Examples
     --------
@@ -55,7 +67,7 @@ def information(r2: float) -> float:
 
 
 def r2_of(information: float) -> float:
-    """R2 = J / (1 + J), of linear information J.
+    """Return R2 = J / (1 + J), given linear information J.
 
     Examples
     --------
@@ -72,13 +84,13 @@ class DroppingCurve:
     Attributes
     ----------
     name
-        Which units come first.
+        The curve: how units are gained or lost.
     errors
-        Sums of squared errors over the target's variance (step, fold). They run from no
-        unit gained or lost to one step beyond the crossings of the pooled curve at half
-        of R2 and at half of J.
+        Sums of squared errors over the target's variance (step, fold), after 0, 1, 2 ...
+        units. They end one step after the pooled curve has crossed half of R2 and half
+        of J.
     orders
-        The order that was scored in each fold (fold,); for the curve `lost` only.
+        The order in which units are lost in each fold (fold,); only for the curve `lost`.
     """
 
     name: CurveName
@@ -96,10 +108,10 @@ class CorruptionErrors:
         The swept path and its dose.
     masked
         Sums of losses of decoders refitted on what survives, mean over masks (fold,).
-        It is empty where the corruption leaves no inputs intact.
+        Empty if the corruption leaves no inputs intact.
     blind
-        Sums of losses of one decoder for unknown corruptions, on corrupted inputs, mean
-        over draws (fold,).
+        Sums of losses, on corrupted inputs, of the one decoder that is not told what was
+        corrupted, mean over draws of the corruption (fold,).
     input_change
         Mean squared change of the standardised inputs, over their variance.
     """
@@ -120,14 +132,14 @@ class CorruptionErrors:
 class HeldOutErrors:
     """Held-out sums of errors of a session, or of all but one of its blocks.
 
-    Losses are squared errors summed over columns, over the sum of the columns'
-    variances; for classes they are nats. Linear errors are always squared errors; for
-    classes they are those of one-hot regression.
+    For classes, losses are in nats. For other targets they are squared errors over the
+    variance, each summed over the target's columns. The linear errors are always squared
+    errors; for classes they are those of a regression on one-hot columns.
 
     Attributes
     ----------
     folds
-        Which folds were held out (fold,).
+        Numbers of the folds that were held out (fold,).
     windows
         Number of held-out windows in each (fold,).
     floor, everything
@@ -139,8 +151,8 @@ class HeldOutErrors:
     curves
         Dropping curves.
     halves
-        Sums of squared errors of each half of random splits of the units (split, half,
-        fold).
+        Sums of squared errors of decoders of each half of the units, in random splits
+        (split, half, fold).
     corruptions
         Errors under each swept corruption.
     """
@@ -156,12 +168,12 @@ class HeldOutErrors:
     corruptions: tuple[CorruptionErrors, ...]
 
     def curve(self, name: CurveName) -> DroppingCurve:
-        """The dropping curve of that name.
+        """Return the dropping curve with a given name.
 
         Raises
         ------
         KeyError
-            Where it was not measured.
+            When it was not measured.
         """
         for curve in self.curves:
             if curve.name == name:
@@ -171,21 +183,18 @@ class HeldOutErrors:
 
     @property
     def range(self) -> float:
-        """R_code: mean loss per window of the best constant, less the decoder's.
-
-        The decoder reads all units.
-        """
+        """R_code: loss of the best constant less that of all units, per window."""
         return (sum(self.floor) - sum(self.everything)) / sum(self.windows)
 
     @property
     def range_se(self) -> float:
-        """Standard error of the range over folds; each fold is one block."""
+        """Standard error of R_code, from its variation over the held-out blocks."""
         gains = np.subtract(self.floor, self.everything) / np.array(self.windows)
         return float(gains.std(ddof=1) / np.sqrt(len(gains)))
 
     @property
     def decodable(self) -> bool:
-        """Whether the decoder of all units beats its floor.
+        """Whether the decoder of all units clearly beats the best constant.
 
         It must do so by more than `BEATS_FLOOR` standard errors.
         """
@@ -198,18 +207,18 @@ class HeldOutErrors:
 
     @property
     def information(self) -> float:
-        """Linear information J of all units."""
+        """Linear information J of all units, from their pooled R2."""
         return information(self.r2)
 
     def along(self, name: CurveName) -> tuple[float, ...]:
-        """Linear information J along a dropping curve (step,)."""
+        """Return the linear information J at every step of a dropping curve (step,)."""
         return tuple(information(self._r2(errors)) for errors in self.curve(name).errors)
 
     @property
     def k_s(self) -> float | None:
         """K_s: fewest units found that reach half of the R2 of all units.
 
-        It is interpolated between steps; None where nothing is decoded.
+        It is interpolated between whole numbers; None if nothing is decoded.
         """
         return self.crossing("gained")
 
@@ -217,29 +226,29 @@ class HeldOutErrors:
     def k_n(self) -> float | None:
         """K_n: fewest units found whose loss leaves less than half of R2.
 
-        It is interpolated between steps; None where nothing is decoded.
+        It is interpolated between whole numbers; None if nothing is decoded.
         """
         return self.crossing("lost")
 
     @property
     def k_s_of_information(self) -> float | None:
-        """K_s at half of J instead of half of R2.
+        """K_s defined by half of J instead of half of R2.
 
-        Unlike the other, it does not follow R2 where units are unequal.
+        With units of unequal information K_s depends on the level of R2; this does not.
         """
         return self.crossing("gained", "information")
 
     @property
     def k_n_of_information(self) -> float | None:
-        """K_n at half of J instead of half of R2.
+        """K_n defined by half of J instead of half of R2.
 
-        Unlike the other, it does not follow R2 where units are unequal.
+        With units of unequal information K_n depends on the level of R2; this does not.
         """
         return self.crossing("lost", "information")
 
     @property
     def carriers(self) -> float | None:
-        """K_s + K_n: the number of equal independent carriers with these curves."""
+        """K_s + K_n: number of equal, independent units that would give these curves."""
         k_s, k_n = self.k_s, self.k_n
         return None if k_s is None or k_n is None else k_s + k_n
 
@@ -247,8 +256,8 @@ class HeldOutErrors:
     def redundancy(self) -> float | None:
         """Summed information of two halves of the units, over that of all units.
 
-        It is the mean over random splits of [J(one half) + J(the other half)] / J(all);
-        None without splits, or where nothing is decoded.
+        It is the mean over random splits of [J(one half) + J(the other half)] / J(all).
+        None without splits, or if nothing is decoded.
         """
         whole = self.information
         if not whole or not self.halves:
@@ -257,12 +266,12 @@ class HeldOutErrors:
         return sum(sums) / len(sums) / whole
 
     def corruption(self, axis: str, dose: float) -> CorruptionErrors:
-        """The errors under one corruption.
+        """Return the errors under one corruption.
 
         Parameters
         ----------
         axis
-            The swept path.
+            The swept path, such as `unit_dropout.rate`.
         dose
             Its dose.
 
@@ -274,7 +283,7 @@ class HeldOutErrors:
         Raises
         ------
         KeyError
-            Where it was not measured.
+            When it was not measured.
         """
         for found in self.corruptions:
             if (found.axis, found.dose) == (axis, dose):
@@ -283,11 +292,11 @@ class HeldOutErrors:
         raise KeyError(f"no corruption {axis} at {dose:g} was measured; there are: {known}")
 
     def c_code(self, axis: str, dose: float) -> float | None:
-        """C_code: what decoding loses with the corrupted inputs, in units of R_code.
+        """Return C_code: what decoding loses under a corruption, in units of R_code.
 
-        It is the loss of decoders refitted on what survives a corruption, less that on
-        all inputs, over the range. It equals `c_blind` where the corruption leaves no
-        inputs intact.
+        It is the loss of decoders refitted on what survives the corruption, less that on
+        all inputs, over R_code. It equals `c_blind` if the corruption leaves no inputs
+        intact.
 
         Parameters
         ----------
@@ -299,16 +308,16 @@ class HeldOutErrors:
         Returns
         -------
         c_code
-            None where the range is not above 0.
+            None if R_code is not above 0.
         """
         found = self.corruption(axis, dose)
         return self._part_of_range(found.masked if found.known_masks else found.blind)
 
     def c_blind(self, axis: str, dose: float) -> float | None:
-        """C_blind: what a decoder that cannot see the corruption loses by it.
+        """Return C_blind: what a decoder loses that is not told what was corrupted.
 
-        It is the loss of one decoder for unknown corruptions, less that on clean
-        inputs, over the range R_code.
+        It is the loss of this one decoder under the corruption, less that on clean
+        inputs, over R_code.
 
         Parameters
         ----------
@@ -320,14 +329,14 @@ class HeldOutErrors:
         Returns
         -------
         c_blind
-            None where the range is not above 0.
+            None if R_code is not above 0.
         """
         return self._part_of_range(self.corruption(axis, dose).blind)
 
     def independent(self, rate: float) -> float:
-        """C_code of an independent code with as much information as this one.
+        """Return the C_code of a code of independent units with as much information.
 
-        Its units are equal, many and independent. Losing a part p of information J
+        This reference code has many equal and independent units. Losing a part p of them
         leaves (1 - p) J, so R2 falls by p / (1 + (1 - p) J) of itself.
 
         Parameters
@@ -343,22 +352,22 @@ class HeldOutErrors:
         return rate / (1 + (1 - rate) * self.information)
 
     def crossing(self, name: CurveName, scale: Scale = "r2") -> float | None:
-        """First step at which a pooled curve crosses half of what all units have.
+        """Return the number of units at which a curve first crosses one half.
 
-        The step is interpolated on the J scale.
+        The curve is pooled over folds; between steps J is interpolated.
 
         Parameters
         ----------
         name
-            Which curve.
+            The curve.
         scale
-            Half of R2, or half of J.
+            Whether half of the R2 or half of the J of all units is crossed.
 
         Returns
         -------
         step
-            Number of units, not rounded; None where nothing is decoded, or where the
-            curve ends before it crosses.
+            Number of units, not rounded; None if nothing is decoded, or if the curve ends
+            before it crosses.
         """
         half = self.information / 2 if scale == "information" else information(self.r2 / 2)
         values = self.along(name)
@@ -381,37 +390,36 @@ class HeldOutErrors:
 
 @dataclass(frozen=True)
 class CodeFigures:
-    """What is measured about a session's code without SSL.
+    """All figures of the measurement `code` of one session.
 
     Attributes
     ----------
     units
-        Names of the units that vary in every training part.
+        Names of the units that vary in every training part; others are left out.
     window_count, length_bins, bin_s
-        Windows of the session, bins per window, and the length of a bin in seconds.
+        Number of windows of the session, of bins per window, and bin length in seconds.
     loss
         Unit of the losses.
     whole
         Held-out errors of the whole session.
     deleted
-        The same with each block left out in turn, with choosing and fitting repeated;
-        empty without a jackknife.
+        Held-out errors of the session without one of its blocks, for each block; units
+        are chosen and decoders fitted anew. Empty without a jackknife.
     gained_by, lost_by
-        In how many folds each unit was among the first K_s gained, and among the first
-        K_n lost, both rounded up (unit,).
+        Number of folds in which each unit is among the first K_s gained, and among the
+        first K_n lost, where both are rounded up (unit,).
     autocorrelation_s
-        First lag, in seconds, at which the autocorrelation is below 1/e: the longer one
-        of the target's and of the decoder's errors'.
+        First lag, in seconds, at which the autocorrelation is below 1/e; the longer of
+        the two for the target and for the decoder's errors.
     copies
         Pairs of units that are copies of each other.
     sums
         Units that are the sum of others: each entry names such a unit and those others.
     distinct
-        The same figures without the units that repeat others; None where there are
-        none.
+        The same figures without the units that repeat others; None if no unit does.
     n_eff, red_idx
-        Exploratory: the effective number of carriers, at most the number of units, and
-        redundancy, both from masks of single units.
+        Exploratory measures: the effective number of units that carry the target, at
+        most the number of units, and redundancy, both from the masks of unit dropout.
     """
 
     units: tuple[str, ...]
@@ -433,43 +441,40 @@ class CodeFigures:
 
     @cached_property
     def k_s(self) -> float | None:
-        """K_s, the fewest units found that suffice.
+        """K_s of the whole session: the fewest units found that suffice.
 
-        None where the decoder does not beat its floor by 4 standard errors.
+        None if the decoder does not beat the best constant by 4 standard errors.
         """
         return self.whole.k_s if self.whole.decodable else None
 
     @cached_property
     def k_n(self) -> float | None:
-        """K_n, the fewest units found that are needed.
+        """K_n of the whole session: the fewest units found that are needed.
 
-        None where the decoder does not beat its floor by 4 standard errors.
+        None if the decoder does not beat the best constant by 4 standard errors.
         """
         return self.whole.k_n if self.whole.decodable else None
 
     @property
     def carriers(self) -> float | None:
-        """K_s + K_n; None where either is None."""
+        """K_s + K_n of the whole session; None if either is None."""
         return None if self.k_s is None or self.k_n is None else self.k_s + self.k_n
 
     @property
     def redundancy(self) -> float | None:
         """Redundancy of the whole session.
 
-        None where the decoder does not beat its floor by 4 standard errors.
+        None if the decoder does not beat the best constant by 4 standard errors.
         """
         return self.whole.redundancy if self.whole.decodable else None
 
     @property
     def range(self) -> float:
-        """R_code: mean loss per window of the best constant, less the decoder's.
-
-        The decoder reads all units.
-        """
+        """R_code of the whole session; see `HeldOutErrors.range`."""
         return self.whole.range
 
     def c_code(self, axis: str, dose: float) -> float | None:
-        """C_code of the whole session; see `HeldOutErrors.c_code`.
+        """Return C_code of the whole session; see `HeldOutErrors.c_code`.
 
         Parameters
         ----------
@@ -481,12 +486,12 @@ class CodeFigures:
         Returns
         -------
         c_code
-            None where the range is not above 0.
+            None if R_code is not above 0.
         """
         return self.whole.c_code(axis, dose)
 
     def c_blind(self, axis: str, dose: float) -> float | None:
-        """C_blind of the whole session; see `HeldOutErrors.c_blind`.
+        """Return C_blind of the whole session; see `HeldOutErrors.c_blind`.
 
         Parameters
         ----------
@@ -498,22 +503,23 @@ class CodeFigures:
         Returns
         -------
         c_blind
-            None where the range is not above 0.
+            None if R_code is not above 0.
         """
         return self.whole.c_blind(axis, dose)
 
     def independent(self, rate: float) -> float:
-        """C_code of an independent code; see `HeldOutErrors.independent`."""
+        """Return the C_code of independent units; see `HeldOutErrors.independent`."""
         return self.whole.independent(rate)
 
     def table(self) -> Iterator[dict[str, Any]]:
-        """Every stored sum as one flat row.
+        """Yield every stored sum as one row of a table.
 
         Yields
         ------
         row
-            Deleted block (empty for the whole session), what, name, step, fold and
-            value.
+            A dictionary with the deleted block (empty for the whole session), what was
+            summed, the name of a curve or corruption, the step or split, the fold, and
+            the value of the sum.
         """
         parts = [("", self.whole)]
         everywhere = set(self.whole.folds)
@@ -532,7 +538,7 @@ class CodeFigures:
 
 
 def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
-    """Yield every stored sum: what, name, step, and values by fold."""
+    """Yield the stored sums: what was summed, name, step, and values by fold."""
     yield "windows", "", "", part.windows
     for name in ("floor", "everything", "linear_floor", "linear"):
         yield name, "", "", getattr(part, name)

@@ -1,8 +1,8 @@
 """Figures of runs whose representation is decoded: SSL models and their baselines.
 
-The decoding loss itself stands in `RunResult`. Here is what describes it: the scores
-that the field quotes, the representation, the training, and the pairs of windows that
-the training drew from.
+The decoding loss itself is in `RunResult`. The figures here describe the rest: the usual
+scores of decoders, the representation, the training, and the pairs of windows that were
+used in training.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ class Scores:
     Attributes
     ----------
     r2
-        R2 about the test windows' own mean, of a continuous target.
+        R2 of a continuous target, relative to the mean of the test windows.
     accuracy
-        Proportion of windows that are decoded right: of the class, or with an angular
+        Proportion of windows decoded correctly: with the right class, or with an angular
         error below pi / 8.
     accuracy_wide
-        The same with an angular error below 3 pi / 16.
+        Proportion of windows with an angular error below 3 pi / 16.
     balanced_accuracy
-        Mean over classes of the proportion that is decoded right.
+        Mean over classes of the proportion of windows decoded correctly.
     f1_macro, f1_weighted
-        F1, averaged over classes evenly, and weighted by their frequency.
+        F1 score as a plain mean over classes, and weighted by their frequency.
     """
 
     r2: float | None = None
@@ -38,16 +38,18 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class RepresentationFigures:
-    """A frozen representation of clean windows.
+    """Properties of the representation of a frozen encoder.
 
     Attributes
     ----------
     rank_me
-        RankMe, the effective number of dimensions.
+        RankMe, the effective number of dimensions of clean windows' representations.
     alignment, uniformity
-        Of the embeddings of pairs of views.
+        Alignment and uniformity of pairs of views (Wang & Isola 2020,
+        arXiv:2005.10242).
     invariance
-        S(d): how little the representation moves under the training dose d.
+        S(d): how little the representation moves when inputs are corrupted at the
+        training dose d; 1 means not at all.
     input_change
         Mean squared change of the standardised inputs at that dose, over their variance.
     """
@@ -61,7 +63,7 @@ class RepresentationFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFigures:
-    """How the training of a model went, whatever the target.
+    """How the training of a model went.
 
     Attributes
     ----------
@@ -70,7 +72,8 @@ class TrainingFigures:
     gradient_norm
         Mean norm of the gradient over the same steps.
     pretext_accuracy
-        Accuracy on a pretext task's questions on test windows; None without such a task.
+        Accuracy in the method's pretext task on test windows; None if the method has no
+        task with right and wrong answers.
     """
 
     ssl_loss: float | None = None
@@ -80,25 +83,28 @@ class TrainingFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class PairFigures:
-    """Pairs of windows that a pairing or a method drew, against target and nuisance.
+    """How far the windows of a pair agree in target and nuisance.
 
-    Each figure is None where it is not defined. Each `expected` value is that of
-    independent draws from the marginals of both sides.
+    The pairs were drawn by a pairing or mined by a method. Each figure is None where it
+    is not defined. Each `expected` value is what the same windows would give if partners
+    were exchanged at random.
 
     Attributes
     ----------
     share
-        Proportion of all pairs that is distant.
+        Proportion of all pairs that are distant.
     partners
-        Effective number of windows asleep that serve as partners.
+        Effective number of windows of sleep that serve as partners.
     distance_s
-        Mean distance in time of pairs in one session, in seconds.
+        Mean distance in time between the windows of a pair, over pairs within a session
+        (seconds).
     elsewhere
-        Proportion of pairs in two sessions.
+        Proportion of pairs whose windows are of two sessions.
     agreement, agreement_expected
-        Proportion of pairs of one class, or 1 - E|y - y'|^2 / (2 Var y).
+        Proportion of pairs of the same class or, for other targets y, 1 - E|y - y'|^2 /
+        (2 Var y).
     nuisance_distance, nuisance_distance_expected
-        E|n - n'|^2 / (2 Var n) of the nuisance.
+        Distance E|n - n'|^2 / (2 Var n) of the nuisance n within pairs.
     """
 
     share: float | None = None
@@ -113,16 +119,19 @@ class PairFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class SleepDistances:
-    """How far a model represents sleep from waking, relative to held-out waking.
+    """How far a model represents sleep from waking training windows.
+
+    It is the mean distance to the nearest training window, relative to the same distance
+    of held-out waking windows.
 
     Attributes
     ----------
     partners
-        Of the state that partners come from.
+        Distance of sleep in the states that partners come from.
     others
-        Of the other state.
+        Distance of sleep in the control states.
     permuted
-        Of the partners' state with its units permuted.
+        Distance of sleep in the partners' states with its units permuted.
     """
 
     partners: float
@@ -132,22 +141,22 @@ class SleepDistances:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedFigures:
-    """What describes one decoded representation.
+    """All figures of one decoded representation.
 
     Attributes
     ----------
     scores
         Scores of the decoder.
     representation
-        None where the features are the activity itself.
+        Properties of the representation; None if activity itself is decoded.
     training
-        None where nothing was trained.
+        How training went; None if nothing was trained.
     distant
-        Distant pairs of the run's pairing; None where all its pairs are local.
+        Distant pairs of the run's pairing; None if all pairs are local.
     mined
-        Pairs that the method itself mined; None where it mines none.
+        Pairs that the SSL method itself mined; None if it mines none.
     sleep
-        Distances of sleep; None unless pairs cross states.
+        Distances of sleep from waking; None unless pairs go across states.
     """
 
     kind: Literal["decoded"] = "decoded"

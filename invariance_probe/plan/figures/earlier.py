@@ -1,7 +1,8 @@
-"""Figures of results that were stored before figures had types.
+"""Read the figures of results that were stored before figures had types.
 
-Such results hold numbers under names that say what they are, some with a place after an
-`@`. This is the only module that reads such names.
+Such results are numbers under names. A name says what its number is, and can have a
+suffix after an `@`, such as a lag or the index of a unit. This is the only module that
+reads such names.
 """
 
 import re
@@ -60,19 +61,19 @@ Found = Mapping[str, float]
 
 
 def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
-    """Read the figures of a result of an earlier version.
+    """Return the figures of a result of an earlier version.
 
     Parameters
     ----------
     numbers
         Its numbers by name.
     code
-        Its figures of the code, where it has them.
+        Its figures of the measurement `code`, if it has them.
 
     Returns
     -------
     figures
-        None where nothing was measured, as in a failed run.
+        None if nothing was measured, as in a failed run.
     """
     if code is not None:
         return read({**code, "kind": "code"})
@@ -86,7 +87,7 @@ def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
 
 
 def _decoded(found: Found) -> DecodedFigures:
-    """Scores, representation, training and pairs; parts without a number are None."""
+    """Return figures of a decoded representation; missing parts are None."""
     pairs = {name.removeprefix("pair_"): value for name, value in found.items()}
     mined = {
         name.removeprefix("mined_"): value
@@ -113,7 +114,7 @@ def _decoded(found: Found) -> DecodedFigures:
 
 
 def _part(of: Callable[..., T], found: Found) -> T | None:
-    """A part from the numbers that have the names of its fields; None without one."""
+    """Build a dataclass from the numbers named like its fields, if any."""
     names = {field.name for field in fields(of)}  # type: ignore[arg-type]
     own = {name: value for name, value in found.items() if name in names}
     return of(**own) if own else None
@@ -312,17 +313,17 @@ def _named(found: Found, *names: str) -> dict[str, Any]:
 
 
 def _under(found: Found, place: str, of: type[SetDamage]) -> dict[str, float]:
-    """The numbers of a type's fields under a place."""
+    """Return the numbers of a type's fields, whose names begin with `place`."""
     return {field.name: found[f"{place}_{field.name}"] for field in fields(of)}
 
 
 def _places(found: Found, name: str) -> Sequence[str]:
-    """What follows `name@`, in the order of storing."""
+    """Return the suffixes after `name@`, in the order in which they were stored."""
     return [key.split("@", 1)[1] for key in found if key.startswith(f"{name}@")]
 
 
 def _listed(found: Found, name: str) -> tuple[float, ...]:
-    """The numbers under `name@`, in the order of storing."""
+    """Return the numbers under `name@`, in the order in which they were stored."""
     return tuple(found[f"{name}@{place}"] for place in _places(found, name))
 
 
@@ -331,7 +332,7 @@ def _units(found: Found, name: str) -> tuple[int, ...]:
 
 
 def _budgets(found: Found) -> list[int]:
-    """Budgets in the order of storing."""
+    """Return the budgets with which names begin, in the order of storing."""
     matches = (re.match(r"b(\d+)_", name) for name in found)
     return list(dict.fromkeys(int(match[1]) for match in matches if match))
 
@@ -350,4 +351,7 @@ READERS: dict[str, Callable[[Found], Figures]] = {
     "detection": lambda found: DetectionFigures(detection=found["detection"]),
     "cka": lambda found: SimilarityFigures(**dict[str, Any](found)),
 }
-"""Readers by a name that only this kind of result has; others are decoded."""
+"""Reader of each kind of result, by a name that only this kind has.
+
+Results with none of these names are of decoded representations.
+"""

@@ -6,18 +6,19 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class CorruptionFigures:
-    """How little a representation moves when its inputs are corrupted, S(e).
+    """S(e): how little a representation moves if inputs are corrupted at dose e.
 
-    Each is 1 where it does not move at all, and NaN where it does not vary.
+    S is 1 if the representation does not move at all, and 0 if it moves as far as to that
+    of another window. It is NaN if the representation does not vary over windows.
 
     Attributes
     ----------
     invariance
-        In all dimensions.
+        S in all dimensions.
     invariance_row_space
-        In the dimensions that the probe reads.
+        S in the subspace that the probe reads.
     invariance_within_class
-        Relative to windows of the same class; None for a target without classes.
+        S relative to other windows of the same class; None for a target without classes.
     """
 
     kind: Literal["corruption"] = "corruption"
@@ -28,12 +29,13 @@ class CorruptionFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionFigures:
-    """How well a classifier tells corrupted from clean inputs by the representation.
+    """How well a classifier recognises corrupted inputs by their representation.
 
     Attributes
     ----------
     detection
-        Proportion of pairs in which it picks the corrupted one; .5 by chance.
+        Proportion of pairs (clean, corrupted) in which it picks the corrupted one; .5 is
+        chance.
     """
 
     kind: Literal["detection"] = "detection"
@@ -49,7 +51,7 @@ class SimilarityFigures:
     cka
         Debiased linear CKA.
     shape_distance
-        Angle (rad) between the two after the best rotation.
+        Procrustes angle between the two, after the best rotation (radians).
     """
 
     kind: Literal["comparison"] = "comparison"
@@ -68,9 +70,9 @@ class ClassLoss:
     block
         Number of the block.
     windows
-        Number of its windows of the class.
+        Number of windows of this class in the block.
     loss
-        Their mean loss; None without windows.
+        Their mean loss; None if there are none.
     """
 
     label: str

@@ -1,8 +1,8 @@
-"""Figures of measurements of a whole session without SSL, but for its code.
+"""Figures of the measurements of a whole session without SSL, except `code`.
 
-They are what is known before any model is trained: the null, whether the target moves,
-the time constant of the code, whether folds leak, and what activity shares with a
-second modality.
+They are known before any model is trained: the decodability test, how much the target
+changes over a jitter, the time constant of the code, whether folds leak, what activity
+shares with a second modality, and whether mined pairs help.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Literal
 
 
 def six_digits(values: Iterable[float]) -> tuple[float, ...]:
-    """Values rounded to six significant digits, as lags are stored.
+    """Round values to six significant digits, as lags are stored.
 
     Examples
     --------
@@ -23,30 +23,32 @@ def six_digits(values: Iterable[float]) -> tuple[float, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class NullFigures:
-    """A decoder's loss among its losses on targets that activity cannot know.
+    """Decodability test: the raw decoder's loss on the true and on null targets.
 
-    Losses are fractions of the best constant's loss on the same course of the target.
+    A null target is one that activity carries no information about. Each loss is given
+    as a fraction of the loss of the best constant on the same target.
 
     Attributes
     ----------
     p_value
-        Rank of the observed loss among those of the draws.
+        P value of the observed loss, from its rank among the losses on null targets.
     observed
         Loss on the session's own target; None in results of early versions.
     draws
-        Losses on the other courses (draw,).
+        Losses on the null targets (draw,).
     trials
-        Number of trials of the session; 0 without trials.
+        Number of trials of the session; 0 if it has none.
     shift_s
-        Distance in s of neighbouring shifts; None for a null without shifts.
+        Distance of successive shifts in seconds; None for a null without shifts.
     target_time_s
-        First time (s) at which the target's autocorrelation is below 1/e.
+        First lag in seconds at which the target's autocorrelation is below 1/e.
     stationarity_p
-        P value of the KPSS test, for circular shifts.
+        P value of the KPSS test of stationarity; only for circular shifts.
     others, cuts
-        Number of other sessions, and of cuts of each.
+        Number of other sessions, and of stretches taken from each; only for the null
+        `other_sessions`.
     windows
-        Length in windows to which all targets were cut.
+        Number of windows to which all targets were cut; only for `other_sessions`.
     """
 
     kind: Literal["null"] = "null"
@@ -64,12 +66,12 @@ class NullFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class PersistenceFigures:
-    """Whether the target moves over the lags of a jitter.
+    """How similar the target stays over the lags of a time jitter.
 
     Attributes
     ----------
     rho
-        Correlation of the target with itself over these lags; for classes, agreement
+        Correlation of the target with itself over these lags; for classes, the agreement
         beyond chance.
     """
 
@@ -79,16 +81,16 @@ class PersistenceFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Jumps:
-    """Whether the decoded target moves by jumps.
+    """Test of whether the decoded target moves in jumps rather than smoothly.
 
     Attributes
     ----------
     increment_s
-        Span of an increment (s): half of the time constant.
+        Time over which an increment is taken, half of the time constant (seconds).
     kurtosis
-        Kurtosis of the increments, less that of surrogates that flow.
+        Kurtosis of the increments, minus that of surrogates that move smoothly.
     p_value
-        Small where the code jumps.
+        P value of a larger kurtosis than that of smooth movement.
     """
 
     increment_s: float
@@ -103,17 +105,17 @@ class LagFigures:
     Attributes
     ----------
     tau_s, tau_low_s, tau_high_s
-        Time constant (s) with its 90 % interval; infinite where the curve does not
-        cross 1/e.
+        Time constant of the decoded target with its 90 % interval (seconds); infinite
+        if the curve does not fall below 1/e.
     tau_target_s
-        Time constant of the target alone (s).
+        Time constant of the true target (seconds).
     lags_s
-        Lags (lag,) in s, to six digits.
+        Lags (lag,) in seconds, to six digits.
     r, rho
-        Lagged agreement of decoded and true target, and the target's own
-        autocorrelation (lag,).
+        Correlation of decoded and earlier true target, relative to that at lag 0, and
+        autocorrelation of the true target (lag,).
     jumps
-        None where the kurtosis of increments is not defined.
+        Test for jumps; None if the kurtosis of increments is not defined.
     """
 
     kind: Literal["test_lag"] = "test_lag"
@@ -129,14 +131,14 @@ class LagFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class LeakFigures:
-    """How well random walks are decoded across folds: they should not be.
+    """How well random walks are decoded; a success shows that the folds leak.
 
     Attributes
     ----------
     r2
-        R2 of every walk about its own mean (walk,).
+        Held-out R2 of every walk, relative to its mean over the session (walk,).
     beyond
-        R2 of every walk about the training parts' means (walk,).
+        Held-out R2 of every walk, relative to the means of the training parts (walk,).
     """
 
     kind: Literal["leak"] = "leak"
@@ -151,13 +153,13 @@ class SharedFigures:
     Attributes
     ----------
     dimensions
-        Number of dimensions that no circular shift reaches.
+        Number of dimensions whose correlation is significant (p values below).
     lag_bins, lag_s
-        Lag at which the two agree best, in bins and in s.
+        Lag at which the two modalities agree best, in bins and in seconds.
     correlations, p_values
         Held-out canonical correlations and their p values (dimension,).
     lags_s, agreement
-        Lags in s, to six digits, and the agreement at each (lag,).
+        Lags in seconds, to six digits, and the agreement at each lag (lag,).
     """
 
     kind: Literal["shared_dimensions"] = "shared_dimensions"
@@ -177,16 +179,16 @@ PAIRS: tuple[PairsKind, ...] = ("random", "mined", "oracle")
 
 @dataclass(frozen=True, kw_only=True)
 class PairsTested:
-    """Decoding with a share of distant pairs of one kind.
+    """Decoding after linear SSL with a share of distant pairs of one kind.
 
     Attributes
     ----------
     pairs
         Kind of the distant pairs.
     share
-        Proportion of pairs that is distant, in (0, 1].
+        Proportion of pairs that are distant, in (0, 1].
     loss, accuracy
-        Test loss in nats and balanced accuracy of the probe.
+        Test loss (nats) and balanced accuracy of the probe.
     """
 
     pairs: PairsKind
@@ -197,16 +199,17 @@ class PairsTested:
 
 @dataclass(frozen=True, kw_only=True)
 class PairsFound:
-    """One kind of distant pairs.
+    """How well distant pairs of one kind agree.
 
     Attributes
     ----------
     pairs
         Kind of the pairs.
     purity
-        Proportion of pairs of one class.
+        Proportion of pairs whose windows are of the same class.
     nuisance_distance
-        E|n - n'|^2 / (2 Var n); None where no nuisance is named.
+        Distance E|n - n'|^2 / (2 Var n) of the nuisance n within pairs; None if the study
+        names no nuisance.
     """
 
     pairs: PairsKind
@@ -216,18 +219,18 @@ class PairsFound:
 
 @dataclass(frozen=True, kw_only=True)
 class MinedPairsFigures:
-    """Whether pairs that were mined across time help a decoder under a later drift.
+    """Whether pairs mined across time help a decoder when activity drifts later.
 
     Attributes
     ----------
     floor
-        Test loss of the best constant, in nats.
+        Test loss of the best constant (nats).
     local_loss, local_accuracy
-        Test loss and balanced accuracy with local pairs alone.
+        Test loss (nats) and balanced accuracy with local pairs only.
     found
-        Every kind of distant pairs.
+        Agreement of distant pairs, one entry per kind.
     tested
-        Every kind of distant pairs at every share.
+        Decoding with distant pairs, one entry per kind and share.
     """
 
     kind: Literal["mined_pairs"] = "mined_pairs"
@@ -238,19 +241,19 @@ class MinedPairsFigures:
     tested: tuple[PairsTested, ...]
 
     def of(self, pairs: PairsKind, share: float) -> PairsTested:
-        """The test of one kind of distant pairs at one share.
+        """Return the decoding with one kind of distant pairs at one share.
 
         Parameters
         ----------
         pairs
             Kind of the distant pairs.
         share
-            Proportion of pairs that is distant.
+            Proportion of pairs that are distant.
 
         Raises
         ------
         KeyError
-            Where it was not measured.
+            When it was not measured.
         """
         for test in self.tested:
             if (test.pairs, test.share) == (pairs, share):
@@ -258,11 +261,11 @@ class MinedPairsFigures:
         raise KeyError(f"no test of {pairs} pairs at a share of {share:g}")
 
     def m_rand(self, share: float) -> float:
-        """M_rand(q): loss with random pairs, less that with mined pairs (nats)."""
+        """Return M_rand: loss with random minus loss with mined pairs (nats)."""
         return self.of("random", share).loss - self.of("mined", share).loss
 
     def m_loc(self, share: float) -> float:
-        """M_loc(q): loss with local pairs alone, less that with mined pairs (nats)."""
+        """Return M_loc: loss with only local minus loss with mined pairs (nats)."""
         return self.local_loss - self.of("mined", share).loss
 
 

@@ -1,8 +1,11 @@
-"""Figures about units whose removal harms decoding, or an SSL objective, most.
+"""Figures about the units whose removal harms a decoder or an SSL model most.
 
-A set is scored by two decoders: `refit` is fitted again without the units, which
-measures information; `fixed` keeps its weights, which measures the reliance of this
-decoder.
+They belong to the measurements `messengers` and `reliance`. A set of units is chosen on
+one half of the data, and its removal is scored on the other half, by two decoders:
+`refit` is fitted again without the units, which measures information; `fixed` keeps its
+weights, which measures how much this decoder relies on them. The damage by a set is the
+rise of a loss when it is removed. It is compared with the band of damages by random sets
+of units with similar firing rates.
 """
 
 from collections.abc import Mapping
@@ -10,23 +13,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 Mode = Literal["refit", "fixed"]
-"""Ways to score without units: the decoder is fitted again, or held fixed."""
+"""The decoder that scores a removal: fitted again, or with fixed weights."""
 MODES: tuple[Mode, ...] = ("refit", "fixed")
 RelianceTarget = Literal["objective", "refit", "fixed"]
-"""What a set is chosen for, and scored by: the SSL objective, or a decoder."""
+"""What a removal is meant to harm: the loss of the SSL model, or a decoder."""
 RELIANCE_TARGETS: tuple[RelianceTarget, ...] = ("objective", *MODES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetDamage:
-    """What the removal of a set of units costs, with the band of random sets.
+    """Rise of a loss when a set of units is removed, beside that for random sets.
 
     Attributes
     ----------
     chosen
-        Rise of the loss without the set.
+        Rise without the chosen set.
     random, low, high
-        Mean and 95 % band of the same over random sets.
+        Mean and 95 % band of the rise over random sets.
     """
 
     chosen: float
@@ -36,25 +39,25 @@ class SetDamage:
 
     @property
     def exceeds(self) -> bool:
-        """Whether the set harms more than the band of random ones."""
+        """Whether the set harms more than the upper end of the band of random sets."""
         return self.chosen > self.high
 
 
 @dataclass(frozen=True, kw_only=True)
 class Damage(SetDamage):
-    """Cost to one decoder of removing a set, in units of the decodable range.
+    """Damage to one decoder by removing a set, in units of the decodable range.
 
     Attributes
     ----------
     chosen
-        L(without the set) - L(all units).
+        Loss without the chosen set, less that with all units.
     random, low, high
         Mean and 95 % band of the same over random sets.
     gain, gain_low, gain_high
-        G(b) = L(without the set) - mean L(without random sets), with its 95 % interval
-        over blocks (t; the range held fixed).
+        G: loss without the chosen set, less the mean loss without random sets, with its
+        95 % t interval over blocks (the range is taken as known).
     p_value
-        Rank of the chosen set among the random ones.
+        P value from the rank of the chosen set among the random ones.
     """
 
     gain: float
@@ -74,25 +77,27 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """The sets of two epochs A and B, each scored in both epochs.
+    """Whether the sets chosen in two epochs A and B also matter in the other.
+
+    G is the gain of `Damage`: the damage by a set beyond that by random sets.
 
     Attributes
     ----------
     mode
-        How the sets were chosen and are scored.
+        The decoder that the sets were chosen for and are scored by.
     budget
         Number of units in a set.
     set_a, set_b
-        The units that each epoch chose.
+        The units chosen in epoch A, and in epoch B.
     jaccard
-        Overlap of the two sets.
+        Jaccard overlap of the two sets.
     gain_a, gain_b, gain_a_in_b
-        G of the set of A in A, of that of B in B, and of that of A in B.
+        G of A's set in A, of B's set in B, and of A's set in B.
     gain_a_p, gain_b_p
-        P value of the claim that the epoch's own set carries more than the margin.
+        P value of the claim that G of the epoch's own set exceeds the margin.
     transfer, transfer_back
-        G(set of A in B) / G(set of B in B), and the same with A and B exchanged; None
-        where the own set is not shown to carry more than the margin.
+        Transfer ratio G(A's set in B) / G(B's set in B), and the same with A and B
+        exchanged; None if G in the denominator is not shown to exceed the margin.
     """
 
     mode: Mode
@@ -111,29 +116,34 @@ class Transfer:
 
 @dataclass(frozen=True, kw_only=True)
 class WorstSet:
-    """The set of one budget that one decoder chose on half of a whole session.
+    """The set of units whose removal harms a decoder most, in a whole session.
+
+    The search is repeated with the blocks that it uses reweighted at random (Bayesian
+    bootstrap), to see how stable its choice is.
 
     Attributes
     ----------
     mode
-        The decoder that chose it.
+        The decoder that the set was chosen for.
     budget
-        Number of units.
+        Number of units in the set.
     units, frequencies
-        The units, and how often each is chosen when the choosing blocks are reweighted
-        (unit of the set,).
+        The units, and the proportion of repetitions in which each is chosen (unit of the
+        set,).
     accepted
-        Whether both damages lie above their bands, of a range that is there.
+        Whether the damage to both decoders exceeds its band, and the target can be
+        decoded.
     refit, fixed
-        What both decoders lose without the set, on the other half.
+        Damage to both decoders, on the other half of the blocks.
     stability
-        Stability of the choice over reweighted blocks.
+        Nogueira's stability of the choice over repetitions: 1 if always the same units
+        are chosen, 0 if they are chosen by chance.
     jaccard
-        Mean overlap of the choices over reweighted blocks.
+        Mean Jaccard overlap of the choices.
     seed_stability
         Stability over seeds of the search; None for a search without randomness.
     selected
-        How often each unit of the session is chosen over reweighted blocks (unit,).
+        Proportion of repetitions in which each unit of the session is chosen (unit,).
     """
 
     mode: Mode
@@ -149,22 +159,22 @@ class WorstSet:
     selected: tuple[float, ...]
 
     def scored_by(self, mode: Mode) -> Damage:
-        """The damage to one of the decoders."""
+        """Return the damage to one of the decoders."""
         return self.refit if mode == "refit" else self.fixed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Localisation:
-    """Units that must go until half of the range is lost, and their ratio.
+    """Number of units whose removal costs a decoder half of its decodable range.
 
     Attributes
     ----------
     mode
-        How the loss is scored.
+        The decoder.
     chosen
-        Number of units, chosen to harm most.
+        Number of units, if they are chosen to harm most.
     random
-        Number of random units.
+        Number of units, if they are chosen at random.
     """
 
     mode: Mode
@@ -173,22 +183,23 @@ class Localisation:
 
     @property
     def index(self) -> float:
-        """How many times as many random units it takes."""
+        """Number of random units per chosen unit: high if few units matter."""
         return self.random / self.chosen
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitFigures:
-    """One unit by itself, on the scoring half.
+    """Figures of a single unit, on the half of the blocks used for scoring.
 
     Attributes
     ----------
     alone_refit, alone_fixed
-        Loss without the unit, less that with all, in units of the decodable range.
+        Damage to each decoder when only this unit is removed, in units of the decodable
+        range.
     weight
         Norm of its decoder weights on standardised features.
     variance
-        Variance of its feature.
+        Variance of its feature (the square root of counts, or the signal).
     """
 
     alone_refit: float
@@ -206,11 +217,11 @@ class SwitchingTest:
     mode
         The decoder.
     overlap
-        Overlap of the epochs' reliance, in [0, 1].
+        Overlap of the units that the decoder relies on in the epochs, in [0, 1].
     expected
-        Mean overlap under permutation.
+        Mean overlap when blocks are assigned to epochs at random.
     p_value
-        Small where units switch.
+        P value of a smaller overlap than that, which shows that units switch.
     """
 
     mode: Mode
@@ -221,16 +232,16 @@ class SwitchingTest:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchingFigures:
-    """Epochs between which switching was tested, and the tests.
+    """Tests of whether units switch between epochs of a session.
 
     Attributes
     ----------
     epochs, blocks
-        Number of epochs, and of blocks in each; 0 blocks where they would be too short.
+        Number of epochs, and of blocks in each; 0 blocks if they would be too short.
     memory_s
-        How long activity remembers, in s.
+        Time over which the autocorrelation of activity decays (seconds).
     tests
-        One per decoder; empty without blocks.
+        One test per decoder; empty without blocks.
     """
 
     epochs: int
@@ -246,16 +257,16 @@ class MessengerFigures:
     Attributes
     ----------
     transfers
-        Sets of two epochs, by decoder and budget.
+        Sets of two epochs, one entry per decoder and budget.
     worst
-        Sets of the whole session, by decoder and budget; empty where the study names a
-        single budget.
+        Sets of the whole session, one per decoder and budget; empty unless the
+        measurement has `budgets`.
     localisations
-        By decoder; empty where the study names a single budget.
+        How few units matter, one entry per decoder; empty unless it has `budgets`.
     units
-        Every unit by itself (unit,); empty where the study names a single budget.
+        Figures of every single unit (unit,); empty unless it has `budgets`.
     switching
-        None where the study does not ask for it.
+        Tests between epochs; None if the study does not declare them.
     """
 
     kind: Literal["messengers"] = "messengers"
@@ -266,30 +277,30 @@ class MessengerFigures:
     switching: SwitchingFigures | None = None
 
     def transfer(self, mode: Mode, budget: int) -> Transfer:
-        """The transfer of one decoder's sets at one budget."""
+        """Return the transfer of the sets of one decoder and budget between epochs."""
         return next(one for one in self.transfers if (one.mode, one.budget) == (mode, budget))
 
     def localisation(self, mode: Mode) -> Localisation:
-        """The localisation by one decoder."""
+        """Return the localisation of one decoder."""
         return next(one for one in self.localisations if one.mode == mode)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelianceSet:
-    """A set of units that was chosen for one target, and what it costs all three.
+    """A set of units chosen to harm one target, and its damage to all three.
 
     Attributes
     ----------
     budget
-        Number of units.
+        Number of units in the set.
     target
-        What the set was chosen for.
+        What the set was chosen to harm: the SSL model or one of the decoders.
     units
         The units.
     random_sets
-        Number of different random sets that the bands rest on.
+        Number of different random sets on which the bands are based.
     damages
-        By target: rise of the loss, in its own units.
+        Damage to each of the three, in the unit of its own loss.
     """
 
     budget: int
@@ -301,21 +312,21 @@ class RelianceSet:
 
 @dataclass(frozen=True, kw_only=True)
 class RelianceFigures:
-    """What one trained model and two decoders of its fold rely on.
+    """Which units one trained SSL model and two decoders of its fold rely on.
 
     Attributes
     ----------
     units
         Number of units of the session.
     batch_windows
-        Windows that the objective's loss is taken of at once.
+        Number of windows per batch when the SSL loss is measured.
     range_objective, nothing_objective
-        Rise of the objective's loss when views are of different windows, and when no
-        unit is left.
+        Rise of the SSL loss when the two views are of different windows, and when all
+        units are removed.
     range_decoder
-        Decodable range on the scoring windows.
+        Decodable range on the windows used for scoring.
     sets
-        Sets by budget and target.
+        The chosen sets, one per budget and target.
     """
 
     kind: Literal["reliance"] = "reliance"
@@ -327,9 +338,12 @@ class RelianceFigures:
     sets: tuple[RelianceSet, ...]
 
     def range_of(self, target: RelianceTarget) -> float:
-        """The range of one target's loss."""
+        """Return the scale with which damages to a target are compared.
+
+        It is `range_objective` for the SSL model and `range_decoder` for the decoders.
+        """
         return self.range_objective if target == "objective" else self.range_decoder
 
     def chosen(self, budget: int, target: RelianceTarget) -> RelianceSet:
-        """The set of one budget that was chosen for one target."""
+        """Return the set of a given size that was chosen to harm a given target."""
         return next(one for one in self.sets if (one.budget, one.target) == (budget, target))

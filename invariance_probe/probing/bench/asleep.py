@@ -1,10 +1,17 @@
 """Windows outside the labelled states of one session, such as sleep.
 
-In: the labelled windows of a session, and the windows outside the declared states
-(`data.states.Offline`), which are called asleep here, whatever their state. Out: which
-windows asleep may be partners of a run, and the activity that shows both kinds. Windows
-asleep are numbered after all labelled windows, one version after the other. So they can
-be shown as the second window of a pair, and are in no fold, no target and no probe.
+A study may restrict its windows to some states of the recording, for example waking
+(`window.within`). The windows in these states are called labelled or waking here. All
+other windows are called sleep windows, whatever their state. Their activity comes in
+three versions: as recorded, with bins shuffled in time, and with units permuted.
+
+In: the labelled windows of a session, and its sleep windows (`data.states.Offline`).
+Out: the sleep windows with which a run may pair its waking windows, and one array of
+activity from which both kinds are read.
+
+Sleep windows are numbered after all labelled windows, one version after the other. They
+can therefore be the second window of a pair, but they are in no fold, have no target
+and reach no probe.
 """
 
 from dataclasses import dataclass, field
@@ -31,14 +38,14 @@ from invariance_probe.study.state_pairing import StatePairing, StateSource, stat
 
 @dataclass(frozen=True, eq=False)
 class Asleep:
-    """Windows asleep, and the partners mined among them.
+    """The sleep windows of a session, and the partners mined among them.
 
     Attributes
     ----------
     labelled, windows, folds
-        The labelled part of the recording, cut into windows and folds.
+        The labelled part of the recording, with its windows and folds.
     offline
-        The windows of the rest of the recording.
+        The sleep windows, which lie in the rest of the recording.
     """
 
     labelled: Recording
@@ -48,22 +55,28 @@ class Asleep:
     _mined: dict[str, np.ndarray] = field(default_factory=dict)
     """Cached tables of partners, by training windows, source and settings.
 
-    Shares and seeds have them in common.
+    Runs that differ only in their seed, or in the share of pairs with sleep, use the
+    same table.
     """
 
     def distant(self, pairing: StatePairing, run: Run, train: np.ndarray) -> Distant:
-        """Partners of a run's training windows, according to its arm.
+        """Find the sleep windows that training windows may be paired with.
 
-        They depend neither on the seed nor on the share.
+        They depend neither on the seed nor on the share of pairs with sleep.
 
         Parameters
         ----------
         pairing
-            The pairing across states.
+            The declared pairing of waking with sleep.
         run
-            The run, whose axis and arm say which sleep its partners come from.
+            The run. Its axis and arm say which sleep its partners come from: the
+            declared states, or a control.
         train
-            Its training windows (window,), ascending.
+            The run's training windows (window,), ascending.
+
+        Returns
+        -------
+        The partners of each training window, numbered as in `starts`.
         """
         source = state_source_of(run.axis, run.arm)
         sleep = self.sleep(pairing, run)
@@ -82,15 +95,15 @@ class Asleep:
         )
 
     def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
-        """Windows of sleep in which a run may find partners.
+        """Select the sleep windows among which a run may find partners.
 
-        They are far enough from labelled windows (`pairing.gap_s`), and do not lie
-        between the windows of the run's test part or within the embargo of it.
+        They lie at least `pairing.gap_s` from labelled windows. They lie neither
+        between the test windows of the run's fold nor within the embargo around them.
 
         Parameters
         ----------
         pairing
-            The pairing across states.
+            The declared pairing of waking with sleep.
         run
             A run with a fold.
         """
@@ -112,17 +125,18 @@ class Asleep:
         Parameters
         ----------
         pairing
-            The pairing across states.
+            The declared pairing of waking with sleep.
         source
-            Which sleep the partners come from.
+            Which sleep the partners come from: the declared states, or a control.
         sleep
-            The windows of sleep that are allowed.
+            The sleep windows that may be partners, for each of the two sets of states.
         train
             Training windows (window,), ascending.
 
         Returns
         -------
-        Places among the windows of `sleep` (window, partner), -1 where there is none.
+        Partners of each training window (window, partner), as positions in the list of
+        sleep windows that `source` selects from `sleep`; -1 where there is no partner.
         """
         which, offline, reach = (
             source == "other_state",
@@ -140,9 +154,12 @@ class Asleep:
         return alike_asleep(pairing, awake, asleep, sleep.pools[which], counts, self.labelled.bin_s)
 
     def numbered(self, version: int) -> np.ndarray:
-        """Number of each window asleep in one version (window,).
+        """Position in `starts` of each sleep window of one version (window,).
 
-        Labelled windows have the numbers before.
+        Parameters
+        ----------
+        version
+            Index of the version, as in `data.states`: recorded, shuffled or permuted.
         """
         count = len(self.offline.starts)
         return len(self.windows.starts) + version * count + np.arange(count)
@@ -151,22 +168,24 @@ class Asleep:
     def activity(self) -> np.ndarray:
         """Activity that all windows are read from (time, unit).
 
-        The labelled bins come first, then the other bins, version after version.
+        The labelled bins come first, then the bins of sleep, one version after the
+        other.
         """
         return np.concatenate([self.labelled.activity, *self.offline.activity])
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """First bin in `activity` of every window, labelled or asleep (window,)."""
+        """First bin in `activity` of every window, waking or sleep (window,)."""
         versions, bins, _ = self.offline.activity.shape
         first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
         return np.concatenate([self.windows.starts, (first + self.offline.starts).ravel()])
 
     @cached_property
     def stretch(self) -> np.ndarray:
-        """Stretch of every window, labelled or asleep (window,).
+        """Number of the gap-free stretch that every window lies in (window,).
 
-        Windows of different versions lie in different stretches.
+        The order is that of `starts`. Windows of different versions lie in different
+        stretches.
         """
         first = self.windows.stretch.max() + 1
         apart = self.offline.stretch.max(initial=0) + 1

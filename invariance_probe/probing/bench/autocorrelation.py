@@ -1,8 +1,9 @@
-"""Autocorrelation time of a series: the lag at which its memory fades.
+"""Autocorrelation time: the lag at which autocorrelation falls below 1/e.
 
-In: a series of values or class labels, one row per window, and the stretch that each
-window lies in. Out: the first lag, in windows, at which the autocorrelation is below
-1/e. Pairs of windows from different stretches are never compared.
+In: a series of values or class labels, one row per window, and the stretch (a trial or
+gap-free piece of the recording) that each window lies in. Out: the first lag, in
+windows, at which the autocorrelation is below 1/e. Windows from different stretches are
+never compared.
 """
 
 import math
@@ -36,11 +37,11 @@ def first_lag(values: np.ndarray, stretch: np.ndarray) -> int:
 
 
 def first_lag_of_classes(labels: np.ndarray, stretch: np.ndarray) -> int:
-    """First lag (in windows) at which the agreement of class labels fades.
+    """First lag (in windows) at which chance-corrected agreement is below 1/e.
 
-    Agreement is corrected for chance, (agreement - chance) / (1 - chance), where chance
-    is the agreement of two windows drawn at random. The lag is the first at which this
-    is below 1/e.
+    Agreement is the proportion of pairs of windows with the same class. It is corrected
+    as (agreement - chance) / (1 - chance), where chance is the agreement of two windows
+    drawn at random.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def first_lag_of_classes(labels: np.ndarray, stretch: np.ndarray) -> int:
 
     Returns
     -------
-    Lag in windows, at least 1; as for `first_lag` where the agreement never fades.
+    Lag in windows, at least 1. If the agreement never falls below 1/e, the longest lag
+    at which a stretch still holds a pair of windows.
     """
     chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
     return _first(
@@ -61,7 +63,22 @@ def first_lag_of_classes(labels: np.ndarray, stretch: np.ndarray) -> int:
 
 
 def _first(products: Callable[[int], np.ndarray], stretch: np.ndarray, limit: float) -> int:
-    """First lag at which the mean product within stretches is below the limit."""
+    """First lag at which the mean product within stretches is below the limit.
+
+    Parameters
+    ----------
+    products
+        From a lag to one value per pair of windows with that lag (pair,).
+    stretch
+        Stretch of every window (window,).
+    limit
+        Value that the mean must fall below.
+
+    Returns
+    -------
+    Lag in windows, at least 1. If the mean never falls below the limit, the longest lag
+    at which a stretch still holds a pair of windows.
+    """
     lag = 1
     for lag in range(1, len(stretch)):
         same = stretch[lag:] == stretch[:-lag]

@@ -1,9 +1,12 @@
 """Batches of views on which a method computes its loss.
 
-They are used in training, and afterwards to measure the loss on chosen windows. In:
-stacked runs, their view maker, and examples of windows. Out: batches. The examples of
-each run are drawn separately and then stacked, so that a run's examples do not depend
-on its partners in the stack.
+They are used in training, and afterwards to measure the loss on chosen windows. An
+example is the set of windows that a step takes together, such as the two windows of a
+positive pair.
+
+In: runs that train together as a stack, the object that draws their augmented views,
+and examples. Out: batches. The examples of each run are drawn separately and then
+stacked, so that a run's examples do not depend on the other runs in the stack.
 """
 
 from collections.abc import Sequence
@@ -24,20 +27,21 @@ from invariance_probe.training.examples import EXAMPLES, Example, Examples, Mate
 def batch_of(
     declared: MethodDeclaration, views: ViewMaker, timeline: Timeline, example: Example, step: int
 ) -> Batch:
-    """Make the batch of one step for a method without labels.
+    """Make the batch of one training step, without decoding targets.
 
     Parameters
     ----------
     declared
-        The method; it decides whether the batch holds counts.
+        The declared method. If it reads counts, the batch also holds the counts of both
+        views before any augmentation.
     views
-        View maker of the stacked runs.
+        Draws the augmented views of the stacked runs.
     timeline
         Where the windows lie in time.
     example
-        Windows of the first and second views, and labels of a pretext task.
+        Windows of the first and second views, and the right answers of a pretext task.
     step
-        Update step, which addresses the random numbers.
+        Number of the training step. The random draws of the views depend on it.
     """
     halves = views.halves(step, example.first, example.second) if declared.reads_counts else None
     return Batch(
@@ -54,27 +58,31 @@ def batch_of(
 def examples_of(
     bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool
 ) -> Examples:
-    """Draw examples from some of one run's windows.
+    """Make a source of examples that are drawn from given windows of one run.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run.
     kind
-        A name in `training.examples.EXAMPLES`.
+        Kind of example, such as `pairs`: a key of `training.examples.EXAMPLES`.
     part
         Windows to draw from (window,), ascending.
     size
-        Windows per batch, in one view.
+        Number of windows per batch in each view.
     repeats
         Whether an example may occur twice in a batch.
+
+    Returns
+    -------
+    The source; `at(step)` draws the windows of one step.
 
     Raises
     ------
     TrainingError
-        When the part holds too few windows.
+        When there are too few windows.
     """
     jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)
@@ -87,7 +95,7 @@ def examples_of(
 
 
 def stacked(examples: Sequence[Example]) -> Example:
-    """Stack the examples of single runs."""
+    """Concatenate the examples of single runs along the run axis."""
     labels = [example.labels for example in examples if example.labels is not None]
     return Example(
         torch.cat([example.first for example in examples]),

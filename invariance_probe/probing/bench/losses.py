@@ -1,10 +1,12 @@
-"""Decoding loss: the cost of a probe's predictions, window by window.
+"""Decoding loss: the cost of a decoder's predictions, window by window.
 
-In: a session's target and predictions of it. Out: one loss per window. Continuous and
-circular targets: squared error summed over the columns, divided by the sum of the
-columns' variances over the session. So columns weigh by their variance, and the best
-constant costs about 1. A circular target is its cosine and sine. Categorical targets:
-log-loss in nats. Probes are fitted elsewhere (`probing.decoders`).
+In: a session's target and predictions of it. Out: one loss per window.
+
+For continuous and circular targets the loss is the squared error summed over the
+target's columns, divided by the sum of the columns' variances over the session. Columns
+are therefore weighted by their variance, and the best constant prediction has a loss of
+about 1. A circular target is decoded as its cosine and sine. For categorical targets
+the loss is the log-loss in nats. Decoders are fitted elsewhere (`probing.decoders`).
 """
 
 from dataclasses import dataclass
@@ -19,12 +21,13 @@ from invariance_probe.study.probes import Target
 
 @dataclass(frozen=True, eq=False)
 class DecodedTarget:
-    """A session's target as the probes see it.
+    """A session's target in the form that decoders are fitted to.
 
     Attributes
     ----------
     values
-        (window, column) float64 without a far offset, or classes (window,) int64.
+        Columns (window, column) float64, centred if they lie far from zero, or classes
+        (window,) int64.
     scale
         Sum of the columns' variances; 1 for classes.
     classes
@@ -44,9 +47,10 @@ class DecodedTarget:
         declared
             The declared target.
         values
-            Its values: (window, column), radians (window,), or classes (window,).
+            Its values: columns (window, column), radians (window,), or classes counted
+            from 0 (window,).
         device
-            Device on which the values are kept.
+            Device on which the values are stored.
         """
         if declared.kind == "categorical":
             return cls(torch.from_numpy(values).to(device, torch.int64), 1.0, int(values.max()) + 1)
@@ -70,16 +74,16 @@ class DecodedTarget:
         return self.values
 
     def losses(self, predictions: Tensor, windows: Tensor | None = None) -> Tensor:
-        """Loss of every window, given predictions.
+        """Compute the decoding loss of every predicted window.
 
         Parameters
         ----------
         predictions
-            Predicted columns, or log-probabilities of the classes (run, window,
-            column).
+            Predicted columns (run, window, column), or log-probabilities of the classes
+            (run, window, class).
         windows
-            Index of each predicted window (run, window). If omitted, predictions are
-            of all windows in order.
+            Index of each predicted window (run, window). If omitted, the predictions
+            are of all windows in order.
 
         Returns
         -------
@@ -92,7 +96,10 @@ class DecodedTarget:
         return (predictions - values).square().sum(2) / self.scale
 
     def floor(self, train: Tensor) -> Tensor:
-        """Loss of every window under the best constant of the training windows.
+        """Compute every window's loss under the best constant prediction.
+
+        The constant is the mean of the training windows or, for classes, the frequency
+        of each class in them.
 
         Parameters
         ----------

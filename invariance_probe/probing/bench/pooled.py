@@ -1,9 +1,13 @@
-"""Sessions that one SSL model trains on: the run's own and its companions.
+"""Several sessions on which one SSL model is trained.
 
-The windows of the run's own session come first. Only training sees companions.
-Decoders, folds, baselines and examinations use the run's own session alone. It reads
-the trained encoder through its own input layer: the rows of the first weight that
-belong to its units.
+They are the run's own session and its companions: other sessions that the study wants
+the model to learn from as well. In: an opened session and a run. Out: a bench that
+joins all of these sessions, in which the windows of the run's own session come first.
+
+Only training uses the companions. Decoders, folds, baselines and examinations use the
+run's own session alone. Each session has its own units, and so its own rows in the
+first weight matrix of the encoder. Only the rows of the run's own session are used to
+decode.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,19 +29,19 @@ from invariance_probe.study.session import Companions
 
 
 def training_bench(bench: Workbench, run: Run) -> Workbench:
-    """Open what a run's SSL model is trained on.
+    """Return the bench on which a run's SSL model is trained.
 
     Parameters
     ----------
     bench
-        The run's own session.
+        The run's own opened session.
     run
         The run.
 
     Returns
     -------
     The same bench for a run without companions; otherwise a bench that joins the
-    session and its companions, whose first windows are the session's.
+    session and its companions. The session's own windows come first.
     """
     if run.companions is None:
         return bench
@@ -45,7 +49,7 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
-    """Join a session with its companions and open the result."""
+    """Join a session with its companions, and open the joined recording."""
     read = run.arrays_read()
     joined = join(
         [
@@ -79,14 +83,14 @@ class PooledBench(Workbench):
     Attributes
     ----------
     joined
-        The joined recording, with the session of its bins and units.
+        The joined recording, with the session that each bin and each unit belongs to.
     """
 
     joined: Joined = field(kw_only=True)
 
     @cached_property
     def session_of(self) -> np.ndarray:
-        """Number of every window's session (window,)."""
+        """Index of the session that each window belongs to (window,)."""
         return self.joined.session[self.windows.starts]
 
     @cached_property
@@ -97,7 +101,10 @@ class PooledBench(Workbench):
         return replace(super().timeline, sessions=sessions, subjects=subjects)
 
     def train_windows(self, run: Run) -> np.ndarray:
-        """Training windows of a run's fold, cut to its fraction in every session.
+        """Return the training windows of a run's fold.
+
+        If the run trains on a fraction of the windows, that fraction is taken of every
+        session.
 
         Parameters
         ----------
@@ -106,7 +113,7 @@ class PooledBench(Workbench):
 
         Returns
         -------
-        (window,), ascending.
+        Indices of windows (window,), ascending.
         """
         assert run.fold is not None
         train = self.folds[run.fold].train
@@ -116,15 +123,15 @@ class PooledBench(Workbench):
         )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
-        """Measure each run's standardisation, session by session.
+        """Compute each run's standardisation, session by session.
 
-        The units of a session are standardised over the bins of the session's own
-        windows.
+        The mean and standard deviation of a unit are taken over the bins of its own
+        session's windows.
 
         Parameters
         ----------
         parts
-            Windows of each run, each (window,).
+            Windows of each run over which to standardise, each (window,).
         dtype
             Floating type of standardised activity.
         """
@@ -141,7 +148,7 @@ class PooledBench(Workbench):
         return Scaling(mean, inverse)
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
-        """Make the view maker of stacked runs on several sessions.
+        """Make the object that draws the views of stacked runs on several sessions.
 
         Units that a window's session lacks stay at zero.
 
@@ -150,7 +157,8 @@ class PooledBench(Workbench):
         runs
             The stacked runs.
         parts
-            Training windows of each run, by which it is standardised, each (window,).
+            Training windows of each run, over which its activity is standardised, each
+            (window,).
         dtype
             Floating type of standardised activity.
         """

@@ -1,8 +1,8 @@
-"""Trained encoders taken from the store and stacked again.
+"""Trained encoders, loaded from the store to be measured again.
 
-In: stored weights, and the runs that trained them. Out: frozen encoders with their
-representations of clean windows and their probes. Nothing is trained here except the
-probes.
+In: stored weights, and the runs that trained them. Out: the frozen encoders as one
+stack, with their representations of clean (uncorrupted) windows and the decoders
+(probes) fitted on these. Nothing is trained here except the probes.
 """
 
 from collections.abc import Mapping
@@ -23,19 +23,23 @@ from invariance_probe.probing.decoders.ridge import RidgeFit
 from invariance_probe.study.encoders import MLPEncoder
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
-"""Stored weights by train key; encoders that the store lacks are missing."""
+"""Weights of stored encoders: for each train key, arrays by name.
+
+A train key (`Run.train_key()`) names one trained encoder. Encoders that are not in the
+store are missing.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """The stored encoders that some runs examine or need.
+    """The stored encoders that some runs read.
 
     Attributes
     ----------
     weights
-        Weights by train key.
+        Weights of the encoders, by train key.
     trainings
-        How their trainings went, by train key.
+        Figures of their trainings, such as the final loss, by train key.
     """
 
     weights: Weights
@@ -47,35 +51,36 @@ class Stored:
 
 
 NOTHING_STORED = Stored({}, {})
+"""An empty store."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoders:
-    """Stored encoders of one session and architecture, each once.
+    """Stored encoders of one session and architecture, as one stack.
 
     Attributes
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        The runs that trained the encoders.
+        The runs that trained the encoders, one per encoder.
     """
 
     bench: Workbench
     runs: list[Run]
     weights: Weights
-    """Weights of these encoders, and of those that they may be compared with."""
+    """Weights of these encoders, and perhaps of others, by train key."""
 
     @classmethod
     def of(cls, bench: Workbench, runs: list[Run], weights: Weights) -> "Encoders":
-        """Take the encoders of some runs; an encoder named twice is taken once.
+        """Stack the encoders of some runs; runs may share an encoder.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         runs
-            Runs that examine or trained the encoders.
+            Runs that trained the encoders, or that measure something on them.
         weights
             Weights of the encoders, by train key.
         """
@@ -83,7 +88,7 @@ class Encoders:
 
     @cached_property
     def frozen(self) -> Frozen:
-        """The stacked networks, weights (encoder, ...)."""
+        """The encoders as one stacked network, with weights (encoder, ...)."""
         declared = getattr(self.runs[0].method, "encoder", MLPEncoder())
         return Frozen.of(
             declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device
@@ -91,11 +96,11 @@ class Encoders:
 
     @cached_property
     def slots(self) -> dict[str, int]:
-        """Index of each encoder in the stack, by its train key."""
+        """Position of each encoder in the stack, by its train key."""
         return {run.train_key(): i for i, run in enumerate(self.runs)}
 
     def slots_of(self, runs: list[Run]) -> list[int]:
-        """Index of each run's encoder in the stack."""
+        """Return the position of each run's encoder in the stack."""
         return [self.slots[run.train_key()] for run in runs]
 
     @property
@@ -118,7 +123,7 @@ class Encoders:
     def probe(self) -> RidgeFit | LogisticFit:
         """Probe of each encoder, fitted on clean representations.
 
-        It is fitted on the training windows of the encoder, as when the encoder was
-        trained.
+        It is fitted on the training windows of the encoder, as it was when the encoder
+        had been trained.
         """
         return fit_probe(self.bench, self.runs, self.representation.unsqueeze(1), self.parts)

@@ -1,8 +1,12 @@
 """One session opened for measuring, shared by all runs on it.
 
 In: a recording and a run that declares windows, folds and target. Out: a `Workbench`
-with these, and with what runs need for views and pairs: standardisation, partners and
-random sequences. Nothing is trained or decoded here.
+with these, and with what runs need to make augmented views and pairs of windows:
+standardisation, partners of windows and random sequences. Nothing is trained or decoded
+here.
+
+Runs that train together as one batched model are called stacked; a stack has one model
+per run.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -73,20 +77,21 @@ class Elsewhere:
 
 @dataclass(frozen=True, eq=False)
 class Workbench:
-    """What the runs of one session have in common.
+    """An opened session: what all runs on it have in common.
 
     Attributes
     ----------
     recording, windows, folds
-        The recording inside the states that windows lie in, cut into windows and folds.
+        The recording, restricted to the states that windows may lie in if the study
+        names any, with its windows and folds.
     target
         The target at the windows' centres.
     device
-        Device on which stacked models and tensors live.
+        Device that holds the models and tensors.
     elsewhere
         Where the recordings of other sessions come from.
     checkpoints
-        Where trainings are saved while they run.
+        Where unfinished trainings are saved.
     """
 
     recording: Recording
@@ -97,16 +102,23 @@ class Workbench:
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     whole: Recording | None = None
-    """The whole recording where windows lie in some states only; otherwise None."""
+    """The unrestricted recording; None if windows may lie in all states."""
     _nearest: dict[str, np.ndarray] = field(default_factory=dict)
-    """Cached nearest neighbours, by training windows and settings.
+    """Cached tables of nearest neighbours, by training windows and settings.
 
-    Arms, shares and seeds have them in common.
+    Runs that differ only in their arm, their seed or their share of distant pairs use
+    the same table.
     """
     _asleep: list[Asleep] = field(default_factory=list)
-    """Cached windows outside the labelled states (for example sleep), once cut."""
+    """Cached windows outside the labelled states (for example sleep).
+
+    Empty until they are first needed.
+    """
     _others: "dict[str, Workbench]" = field(default_factory=dict)
-    """Cached benches of several sessions to train on, by companions."""
+    """Cached benches that join this session with others for training.
+
+    The key is the declaration of these others.
+    """
 
     @classmethod
     def of(
@@ -117,7 +129,7 @@ class Workbench:
         elsewhere: Elsewhere | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> "Workbench":
-        """Cut a recording as a run declares it.
+        """Open a recording with the windows, folds and target that a run declares.
 
         Parameters
         ----------
@@ -126,12 +138,12 @@ class Workbench:
         run
             The run whose window, folds and target are used.
         device
-            Device on which stacked models and tensors live.
+            Device that holds the models and tensors.
         elsewhere
             Where the recordings of other sessions come from; needed by runs that read
             any.
         checkpoints
-            Where trainings are saved while they run; nowhere if omitted.
+            Where unfinished trainings are saved; nowhere if omitted.
 
         Raises
         ------
@@ -178,7 +190,9 @@ class Workbench:
         return torch.arange(len(self.windows.starts), device=self.device)
 
     def train_windows(self, run: Run) -> np.ndarray:
-        """Training windows of a run's fold, cut to the run's fraction.
+        """Return the training windows of a run's fold.
+
+        If the run trains on a fraction of the windows, only that fraction is returned.
 
         Parameters
         ----------
@@ -187,35 +201,37 @@ class Workbench:
 
         Returns
         -------
-        (window,), ascending.
+        Indices of windows (window,), ascending.
         """
         assert run.fold is not None
         return part_of(self.folds[run.fold].train, run.fraction)
 
     def validation(self, train: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        """Split training windows in time; the last fifth is held out to validate.
+        """Split training windows in time; the last fifth is for validation.
 
-        The first half of that fifth may choose (when to stop a network). The second
-        half scores (`score_part`). So no decoder is scored on windows by which it was
-        chosen.
+        The first half of that fifth may be used to make choices, such as when to stop
+        training a network. The second half (`score_part`) is used to score. No decoder
+        is therefore scored on windows by which it was chosen.
 
         Parameters
         ----------
         train
             Training windows (window,), ascending.
         run
-            The run, whose embargo is kept between both parts.
+            The run, whose embargo is read.
 
         Returns
         -------
-        Windows to fit on and windows to validate on, as for `validation_split`.
+        Windows to fit on and windows to validate on, each (window,), ascending. Windows
+        within the embargo of the validation windows are left out of the first part,
+        unless that would remove more than half of it.
         """
         return validation_split(
             self.windows, train, round(run.folds.embargo_s / self.recording.bin_s)
         )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
-        """Measure each run's standardisation over the bins of its windows.
+        """Compute the mean and SD of every unit over each run's windows.
 
         Parameters
         ----------
@@ -229,7 +245,7 @@ class Workbench:
         )
 
     def bins_of(self, part: np.ndarray) -> np.ndarray:
-        """Bins that the given windows cover, each once and ascending.
+        """Return the bins that given windows cover, each bin once.
 
         Parameters
         ----------
@@ -238,19 +254,20 @@ class Workbench:
 
         Returns
         -------
-        (bin,).
+        Indices of bins (bin,), ascending.
         """
         return np.unique(self.windows.starts[part][:, None] + np.arange(self.windows.length))
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
-        """Make the view maker of stacked runs.
+        """Make the object that draws the augmented views of stacked runs.
 
         Parameters
         ----------
         runs
             The stacked runs.
         parts
-            Training windows of each run, by which it is standardised, each (window,).
+            Training windows of each run, over which its activity is standardised, each
+            (window,).
         dtype
             Floating type of standardised activity.
         """
@@ -263,22 +280,23 @@ class Workbench:
         dtype: torch.dtype,
         presence: Presence | None,
     ) -> ViewMaker:
-        """Make the view maker of stacked runs whose windows may lack some units.
+        """Make the object that draws views, also where sessions lack some units.
 
-        Where some run pairs with windows outside the labelled states (`bench.asleep`),
-        these windows come after all labelled ones. They can be shown, but they are in
-        no training part.
+        If a run pairs with windows outside the labelled states (`bench.asleep`), these
+        windows come after all labelled ones. They can be shown to a model, but they are
+        not training windows, and activity is not standardised over them.
 
         Parameters
         ----------
         runs
             The stacked runs.
         parts
-            Training windows of each run, by which it is standardised, each (window,).
+            Training windows of each run, over which its activity is standardised, each
+            (window,).
         dtype
             Floating type of standardised activity.
         presence
-            Which units each window's session has; None where all have all units.
+            Which units each window's session has; None if all sessions have all units.
         """
         keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
         activity, timeline = self.shown(runs)
@@ -301,26 +319,26 @@ class Workbench:
         )
 
     def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
-        """Look up a bench by name, and make it the first time.
+        """Return a cached bench; make and cache it the first time.
 
         Parameters
         ----------
         name
             Key in the cache.
         make
-            Called when there is no bench of that name yet.
+            Makes the bench; called only if the cache has none of that name.
         """
         if name not in self._others:
             self._others[name] = make()
         return self._others[name]
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
-        """Local pairs that a run's pairing allows.
+        """Find the nearby windows that each training window may be paired with.
 
         Parameters
         ----------
         run
-            The run.
+            The run, whose pairing says how far apart the two windows may lie.
         train
             Its training windows (window,), ascending.
         """
@@ -328,18 +346,20 @@ class Workbench:
         return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
 
     def distant(self, run: Run, train: np.ndarray) -> Distant | None:
-        """Distant partners of a run's training windows, according to its arm.
+        """Find the distant windows that training windows may be paired with.
 
         Parameters
         ----------
         run
-            The run.
+            The run. Its pairing says what makes a distant window a partner, and its arm
+            whether partners are mined or come from a control.
         train
             Its training windows (window,), ascending.
 
         Returns
         -------
-        The partners; None where all pairs of the run are local.
+        The partners of each training window; None if the run only makes pairs of nearby
+        windows.
         """
         pairing = run.views.pairing if run.views else None
         if isinstance(pairing, StatePairing):
@@ -357,7 +377,10 @@ class Workbench:
         )
 
     def asleep(self, run: Run) -> Asleep:
-        """Windows outside the states of a run's labelled windows, cut once."""
+        """Return the windows outside the labelled states, such as sleep.
+
+        They are cut on the first call. The states are those of the run's `window`.
+        """
         if not self._asleep:
             assert self.whole is not None
             offline = Offline.of(
@@ -367,21 +390,21 @@ class Workbench:
         return self._asleep[0]
 
     def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
-        """Activity that stacked runs may be shown, and where its windows lie.
+        """Return the activity that stacked runs may read, and its windows.
 
-        Labelled windows come first, then windows asleep. The latter are included where
-        some run pairs with them.
+        Labelled windows come first. Sleep windows (those outside the labelled states)
+        follow if some run pairs with them.
 
         Parameters
         ----------
         runs
             The stacked runs.
         asleep
-            Whether to include windows asleep even if no run pairs with them.
+            Whether to include sleep windows even if no run pairs with them.
 
         Returns
         -------
-        Activity (time, unit), and the timeline of all windows in it.
+        Activity (time, unit), and where its windows lie in time.
         """
         pairings = [run.views.pairing for run in runs if run.views]
         if not asleep and not any(
@@ -398,18 +421,22 @@ class Workbench:
 
     @property
     def session_of(self) -> np.ndarray:
-        """Number of every window's session (window,); 0 for a model of one session."""
+        """Index of the session that each window belongs to (window,): all 0 here.
+
+        A bench that joins several sessions (`bench.pooled`) has other values.
+        """
         return np.zeros(len(self.windows.starts), dtype=np.int64)
 
     def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
-        """Training windows with all that distant partners are searched by.
+        """Collect what the search for distant partners reads of training windows.
 
         Parameters
         ----------
         train
             Training windows (window,), ascending.
         pairing
-            The mined pairing, which declares guide and gap.
+            The declared pairing. It gives the smallest distance between partners, and
+            the guide: an array that says which windows are alike, if not activity.
         """
         starts = self.windows.starts[train]
         activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(
@@ -436,7 +463,9 @@ class Workbench:
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:
-        """Key of a random sequence for every run, the same at all doses and arms.
+        """Return each run's key of a random sequence.
+
+        The key is the same at all doses and arms.
 
         Parameters
         ----------
@@ -449,7 +478,7 @@ class Workbench:
 
     @staticmethod
     def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
-        """Fresh generator of a random sequence for every run.
+        """Make each run's generator, at the start of a random sequence.
 
         Parameters
         ----------
@@ -462,12 +491,12 @@ class Workbench:
 
 
 def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
-    """Values of a guide by whose distance windows count as near.
+    """Prepare the values of a guide for the search of similar windows.
 
     Parameters
     ----------
     guide
-        The declared guide.
+        The declared guide, an array of the recording that says which windows are alike.
     values
         Its values at the windows' centres, (window,) or (window, column).
 
@@ -486,7 +515,9 @@ def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
 
 
 def score_part(held: np.ndarray) -> np.ndarray:
-    """Second half of a validation part, on which candidate ceilings are compared.
+    """Return the second half of validation windows.
+
+    On it the candidates for the ceiling (the best decoder without SSL) are compared.
 
     Parameters
     ----------
@@ -503,12 +534,14 @@ def score_part(held: np.ndarray) -> np.ndarray:
 def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.device) -> Tensor:
     """Cut each run's windows into contiguous inner folds.
 
+    A probe chooses its penalty by cross-validation over them.
+
     Parameters
     ----------
     parts
-        Windows of each run (window,), ascending.
+        Windows of each run, each (window,), ascending.
     count
-        Number of all windows of the session.
+        Number of windows in the session.
     folds
         Number of inner folds.
     device
@@ -516,8 +549,8 @@ def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.d
 
     Returns
     -------
-    (run, window) int64, the inner fold of every window; -1 for windows that are not in
-    the run's part.
+    The inner fold of every window (run, window) int64; -1 for windows that are not
+    among the run's own.
     """
     inner = np.full((len(parts), count), -1, dtype=np.int64)
     for i, part in enumerate(parts):

@@ -1,1 +1,1 @@
-"""The finding of the code: what refitted decoders say of it, without SSL."""
+"""Refitted linear decoders that show what a code holds, without SSL."""

@@ -1,15 +1,20 @@
-"""Decoders that cannot see a corruption, fitted on corrupted inputs.
+"""Losses of decoders that read corrupted inputs and are not told where.
 
-In: a session (`Ground`) and a declared corruption. Out: the sums of losses from which
-C_blind is computed (science.md 2.1). For each training part one decoder is fitted on
-several corrupted versions of every window, and tested on corrupted inputs. No decoder
-is told which inputs were corrupted, and no SSL is involved.
+In: a session prepared for decoding (`Ground`) and a declared corruption. Out: the sums
+of losses from which C_blind is computed, the loss on corrupted inputs less that on
+clean ones, over the decodable range (science.md 2.1).
 
-The corruption acts on the activity itself; square roots of counts are taken afterwards.
-A corruption of standardised activity acts after standardisation by the statistics of
-the whole session's inputs, so that the corrupted moments of a block serve every fold.
-Only `cutmix`, which shows other windows, is made again for each fold, from the fold's
-own training windows.
+The session is cut into contiguous blocks that are held out in turn. The windows that
+remain when some blocks and their embargo are taken out are called a training part. For
+each training part one decoder is fitted on several corrupted versions of every window,
+and tested on corrupted versions of the blocks that were taken out. No decoder is told
+which inputs were corrupted, and no SSL is involved.
+
+Counts and signals are corrupted first; square roots of counts and standardisation come
+afterwards. A corruption that is declared for standardised activity acts after
+standardisation. The mean and SD are those of the whole session, so that the corrupted
+inputs of a block can be used in every fold. Only `cutmix`, which pastes in other
+windows, is made again for each fold, from that fold's training windows.
 """
 
 from collections.abc import Iterator
@@ -39,7 +44,7 @@ class Corrupted:
     Attributes
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     maker
         Makes corrupted views of windows.
     draws
@@ -65,16 +70,16 @@ class Corrupted:
         Parameters
         ----------
         bench
-            The opened session.
+            The session with its windows and folds.
         run
-            The run that measures the code; its seeds address the random draws.
+            The run that measures the code; its seeds determine the random draws.
         corruption
             The corruption, with its axis and dose.
         ground
-            The same session, prepared for refitting.
+            The same session, prepared for decoding.
         fold
-            A corruption that shows other windows takes them from this fold's training
-            part.
+            Number of the fold whose training windows `cutmix` pastes in; other
+            corruptions do not depend on it.
         draws
             Number of corrupted versions of each window.
         """
@@ -98,24 +103,27 @@ class Corrupted:
         )
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Corrupted inputs of windows, in parts that fit in memory.
+        """Make corrupted inputs of windows, in chunks that fit in memory.
 
         Parameters
         ----------
         windows
-            Chosen windows (window,).
+            Numbers of the windows (window,).
 
         Yields
         ------
         Corrupted inputs (row, feature), and the window of each row (row,). Every window
-        comes once per draw.
+        appears once per corrupted version.
         """
         for part in chunks(windows, self.ground.inputs.features):
             for draw in range(self.draws):
                 yield self._view(part, draw), part
 
     def change(self) -> float:
-        """Mean squared change of the inputs over their variance, in draw 0."""
+        """Mean squared change of the inputs, relative to their variance.
+
+        It is measured on the first corrupted version of each window.
+        """
         inputs, changed = self.ground.inputs, 0.0
         for fold in self.ground.folds:
             for part in chunks(fold.test, inputs.features):
@@ -128,11 +136,11 @@ class Corrupted:
         return changed / float(spread)
 
     def _view(self, part: np.ndarray, draw: int) -> np.ndarray:
-        """One corrupted version of windows (row, feature).
+        """Make one corrupted version of each window (window, feature).
 
-        A view's random numbers are addressed by its place in the batch. So every batch
-        has a step of its own: otherwise windows at the same place of two batches would
-        share their random numbers.
+        The random numbers of a view depend on the step and on the window's position in
+        the batch. Every batch therefore has its own step. Otherwise windows at the same
+        position of two batches would share their random numbers.
         """
         step = EVALUATION_STEP + draw + self.draws * int(part[0])
         view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[
@@ -148,10 +156,10 @@ class BlindLosses:
     Attributes
     ----------
     losses
-        Sum of losses, mean over draws, for each training part and each block that it
-        leaves out.
+        Sum of the losses over a held-out block, averaged over corrupted versions. The
+        key is the training part that the decoder was fitted on, and the block.
     input_change
-        Mean squared change of the inputs over their variance.
+        Mean squared change of the inputs, relative to their variance.
     """
 
     losses: dict[tuple[Part, int], float]
@@ -163,24 +171,23 @@ def blind_losses(
 ) -> BlindLosses:
     """Fit and score decoders on corrupted inputs, leaving out each block in turn.
 
-    Where the measurement asks for a jackknife, every pair of blocks is left out as
-    well.
+    If the measurement includes a jackknife, every pair of blocks is left out as well.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
         The run that measures the code; its method is a `Code`.
     corruption
         The corruption, with its axis and dose.
     ground
-        The same session, prepared for refitting.
+        The same session, prepared for decoding.
 
     Returns
     -------
-    Sums of losses and the change of the inputs. Losses are nats for classes, and
-    squared errors over the target's scale otherwise.
+    Sums of losses, and how much the inputs change. Losses are in nats for classes;
+    otherwise they are squared errors divided by the target's variance.
     """
     asked = run.method
     assert isinstance(asked, Code)
@@ -203,10 +210,15 @@ def blind_losses(
 def _squares(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
-    """Squared errors over the target's scale, by training part and block.
+    """Sum squared errors on each held-out block, in units of target variance.
 
-    A decoder's vector v over the table's columns (inputs, 1, target) gives minus its
-    errors, so v' M v is the sum of squared errors on a block with moments M.
+    M, the moments of a block, are those of a table with the columns (inputs, 1,
+    target). A decoder is written as a vector v over these columns whose product with a
+    row is minus the error. So v' M v is the sum of squared errors on the block.
+
+    Returns
+    -------
+    Sums by training part and block.
     """
     found = {}
     for part, penalty in penalties.items():
@@ -222,7 +234,12 @@ def _squares(
 def _log_losses(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
-    """Log-losses of linear discriminants of every training part."""
+    """Sum log-losses of linear discriminants on each held-out block.
+
+    Returns
+    -------
+    Sums (nats) by training part and block.
+    """
     ground, none = corrupted.ground, np.zeros((0, moments.features), dtype=bool)
     losses = log_losses(
         corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none
@@ -231,8 +248,8 @@ def _log_losses(
 
 
 def shows_other_windows(corruption: CodeCorruption) -> bool:
-    """Whether a corruption pastes in parts of other windows.
+    """Whether a corruption pastes parts of other windows into a window.
 
-    These come from the training part, so it is drawn anew for each fold.
+    These come from the training windows, so the corruption is drawn anew for each fold.
     """
     return any(isinstance(transform, CutMix) for transform in corruption.views.transforms)

@@ -1,15 +1,19 @@
-"""Linear discriminants of classes, refitted on sets of inputs.
+"""Linear discriminants of classes, refitted on subsets of the inputs.
 
-In: the second moments of a session (`Moments`), its class labels and masks of inputs.
-Out: sums of log-losses on held-out blocks. The discriminants follow from the same
-moments as the ridge regressions; no other classifier is fitted here.
+In: the second moments of a session's inputs and one-hot classes (`Moments`), the class
+labels, and masks that say which inputs a decoder may read. Out: sums of log-losses on
+held-out blocks. They are computed for every training part: the windows that remain when
+one or two blocks and their embargo are taken out of the session. The discriminants
+follow from the same moments as the ridge regressions; no other classifier is fitted
+here.
 
 With m_k the mean of class k and S the within-class covariance of standardised inputs,
 plus `UNIT` times the fold's ridge penalty on its diagonal (the shrinkage), class k has
 the evidence x' S^-1 m_k - m_k' S^-1 m_k / 2, and the probability softmax(log pi_k + b x
-evidence_k). The inverse temperature b is fitted once per training part, with all units,
-on blocks inside it that the discriminant was not fitted on. It is kept for refits. At b
-= 0 the loss is that of the class frequencies.
+evidence_k), where pi_k is its frequency. The inverse temperature b is fitted once per
+training part, with all units, on blocks inside the part that the discriminant was not
+fitted on. All refits on fewer units use the same b. With b = 0 the loss is that of the
+class frequencies.
 
 References
 ----------
@@ -31,21 +35,21 @@ from invariance_probe.probing.code.refitting import Refittable
 LARGEST_SCALE = 20.0
 """Largest inverse temperature."""
 ITERATIONS = 100
-"""Most Newton steps of the search for the inverse temperature."""
+"""Largest number of Newton steps in the search for the inverse temperature."""
 RAREST = 0.5
-"""Number of windows that a class counts as where a training part lacks it."""
+"""Number of windows assumed for a class that is absent from a training part."""
 
 
 @dataclass(frozen=True, eq=False)
 class Discriminants:
-    """Discriminants of one training part on several sets of inputs.
+    """Discriminants of one training part, each on its own subset of the inputs.
 
     Attributes
     ----------
     weights
-        Weights of inputs that are not standardised (feature, decoder, class).
+        Weights on the inputs before standardisation (feature, decoder, class).
     offsets
-        Constant part of the evidence (decoder, class).
+        Constant term of the evidence (decoder, class).
     prior
         Log frequencies of the classes (class,).
     """
@@ -58,13 +62,13 @@ class Discriminants:
     def of(
         cls, moments: np.ndarray, features: int, penalty: float, masks: np.ndarray
     ) -> "Discriminants":
-        """Fit a discriminant on all inputs, and one on what each mask keeps.
+        """Fit a discriminant on all inputs, and one on the inputs each mask keeps.
 
         Parameters
         ----------
         moments
-            Second moments of the training part (side, side), as `Moments.training`
-            gives them, with one-hot classes as target.
+            Second moments of the training windows, as `Moments.training` returns them:
+            a square matrix over the columns (inputs, 1, one-hot classes).
         features
             Number of input columns.
         penalty
@@ -91,7 +95,17 @@ class Discriminants:
         return cls(unscaled, offsets - np.tensordot(system.mean, unscaled, 1), np.log(frequencies))
 
     def evidence(self, x: np.ndarray) -> np.ndarray:
-        """Evidence for each class (row, decoder, class) from inputs (row, feature)."""
+        """Compute the evidence for each class, before the inverse temperature.
+
+        Parameters
+        ----------
+        x
+            Inputs (row, feature).
+
+        Returns
+        -------
+        (row, decoder, class).
+        """
         return (x @ self.weights.reshape(len(self.weights), -1)).reshape(
             len(x), *self.offsets.shape
         ) + self.offsets
@@ -104,11 +118,12 @@ class Losses:
     Attributes
     ----------
     floor
-        Of the best constant.
+        Loss of the best constant: the class frequencies or the mean of the training
+        windows.
     everything
-        Of the decoder that reads all inputs.
+        Loss of the decoder that reads all inputs.
     masked
-        Of the decoder that reads what each mask keeps (mask,).
+        Loss of the decoder that reads only the inputs each mask keeps (mask,).
     """
 
     floor: float
@@ -129,8 +144,8 @@ def log_losses(
     Parameters
     ----------
     rows
-        Gives the inputs of windows. Several versions of a window count as that many
-        rows.
+        Returns the inputs of given windows. It may return several versions of a window,
+        each as a row of its own.
     moments
         Second moments of the same inputs, with one-hot classes as target.
     labels
@@ -178,7 +193,8 @@ def _inverse_temperatures(
     """Fit the inverse temperature of every training part.
 
     Each of the part's blocks is held out in turn and scored by a discriminant fitted on
-    the others. Rows that the embargo of a left-out block forbids are not scored.
+    the others. Windows within the embargo of a block that the part leaves out are not
+    scored.
     """
     forbidden = forbidden_by(folds, len(labels))
     none = np.zeros((0, moments.features), dtype=bool)
@@ -203,10 +219,10 @@ def _inverse_temperatures(
 
 
 def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
-    """Scale of the evidence that has the smallest log-loss.
+    """Find the inverse temperature with the smallest log-loss.
 
-    The log-loss is convex in the scale, so a Newton search with bisection as its
-    fallback finds the one minimum in [0, `LARGEST_SCALE`].
+    The log-loss is convex in the inverse temperature, so a Newton search with bisection
+    as its fallback finds the one minimum in [0, `LARGEST_SCALE`].
 
     Parameters
     ----------
@@ -238,7 +254,12 @@ def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _slope(prior: np.ndarray, evidence: np.ndarray, scale: float) -> tuple[float, float]:
-    """Expected evidence summed over rows, and its derivative by the scale."""
+    """Expected evidence summed over rows, and its derivative in the scale.
+
+    The expectation is over the classes with the probabilities softmax(prior + scale x
+    evidence). The log-loss is smallest where it equals the summed evidence of the true
+    classes.
+    """
     weights = prior + scale * evidence
     weights = np.exp(weights - weights.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
@@ -247,7 +268,7 @@ def _slope(prior: np.ndarray, evidence: np.ndarray, scale: float) -> tuple[float
 
 
 def _losses(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Log-loss (row, decoder) of true classes (row,).
+    """Log-loss of each decoder on each row, in nats (row, decoder).
 
     Parameters
     ----------

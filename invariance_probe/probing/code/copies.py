@@ -1,22 +1,23 @@
-"""Units that repeat others: copies of one neuron, and units that sum others.
+"""Units that repeat others: copies of one neuron, and sums of other units.
 
-In: the activity of a session. Out: the pairs of copies, the sums, and the units to
-leave out so that no unit repeats another (`Repeated`; gate "distinct", science.md 3.4).
-Nothing is decoded here.
+In: the activity of a session. Out: pairs of units that are copies, units that are sums
+of others, and the units to leave out so that no unit repeats another (`Repeated`).
+Verdicts are checked against them (gate "distinct", science.md 3.4). Nothing is decoded
+here.
 
-Take counts x and y of two units with means m and n. If they share nothing but
+Take counts x and y of two units with means m and n. If the units share nothing but
 modulations of their rates, however strong, then Var(x / m - y / n) is at least the sum
-of their own spiking noise, v_x / m^2 + v_y / n^2. If both are binomial parts of one
-train the difference is smaller, and
+of their own spiking noise, v_x / m^2 + v_y / n^2. If both are random subsets of the
+spikes of one neuron, the variance is smaller, and
 
     1 - Var(x / m - y / n) / (v_x / m^2 + v_y / n^2) = 2 c / (m + n),
     agreement = c / max(m, n),
 
-with c the mean count of the spikes that both have. So synchrony through rates has
-agreement 0 or less. Two units have agreement above .5 where more than half of the
-spikes of either are also the other's, within a bin. Spiking noise v is the mean count
-(Poisson), or half of the variance of differences between successive bins where that is
-smaller (firing more regular than Poisson).
+with c the mean count of the spikes that the two share. So units that are synchronous
+only through their rates have an agreement of 0 or less. An agreement above .5 means
+that more than half of the spikes of each unit are also spikes of the other, in the same
+bin. Spiking noise v is the mean count (Poisson), or half of the variance of differences
+between successive bins where that is smaller (firing more regular than Poisson).
 """
 
 from dataclasses import dataclass
@@ -26,34 +27,34 @@ import numpy as np
 from invariance_probe.probing.code.inputs import mean_square
 
 AGREE = 0.5
-"""Copies agree more than this, and so do a unit and the other units' sum."""
+"""Agreement above which a unit is a copy of another, or a sum of several."""
 FIRING = 20
-"""Fewest bins with spikes of a unit that is compared.
+"""Number of bins with spikes that a unit needs to be compared with others.
 
-Of units that fire less often, a few coincidences would make copies.
+In a unit that fires less often, a few coincidences would look like a copy.
 """
 EQUAL = 0.999
-"""Signals that correlate above this are equal."""
+"""Correlation above which two signals are taken as equal."""
 MEMBER = 0.5
-"""A unit belongs to a sum if the sum's regression weighs it more than this.
+"""Weight above which a unit is taken to be part of a sum.
 
-The regression is that of the sum on all other units.
+The weights are those of the regression of the possible sum on all other units.
 """
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Units that repeat others, by their columns in the activity.
+    """Units that repeat others, each given by its column in the activity.
 
     Attributes
     ----------
     copies
         Pairs of units that are copies.
     sums
-        Each unit that is a sum, followed by the units that it sums.
+        Tuples of units: one that is a sum, followed by the units whose sum it is.
     removed
         Units to leave out so that none repeats others: all but the most active unit of
-        a set of copies, and every sum.
+        a group of copies, and every sum.
     """
 
     copies: tuple[tuple[int, int], ...]
@@ -69,8 +70,8 @@ def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
     activity
         Counts or signals (time, unit).
     counts
-        Whether the activity is counts. Signals are only searched for copies, by their
-        correlation.
+        Whether the activity is counts. In signals only copies are searched for, by
+        their correlation.
     """
     if not counts:
         return _repeated(np.atleast_2d(np.corrcoef(activity.T)) > EQUAL, activity.var(axis=0), [])
@@ -93,16 +94,16 @@ def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
 
 
 def _repeated(alike: np.ndarray, activity: np.ndarray, sums: list[tuple[int, ...]]) -> Repeated:
-    """Choose which units to leave out.
+    """Decide which units to leave out.
 
     Parameters
     ----------
     alike
         Whether two units are copies (unit, unit).
     activity
-        How active each unit is (unit,); the most active of a set of copies stays.
+        How active each unit is (unit,); the most active of a group of copies stays.
     sums
-        Each unit that is a sum, followed by the units that it sums.
+        Tuples of units: one that is a sum, followed by the units whose sum it is.
     """
     removed: set[int] = set()
     # From the most active unit down, so that it stays and its copies go.
@@ -114,7 +115,7 @@ def _repeated(alike: np.ndarray, activity: np.ndarray, sums: list[tuple[int, ...
 
 
 def agreement(counts: np.ndarray) -> np.ndarray:
-    """Share of the more active unit's spikes that both units have (unit, unit).
+    """Share of the more active unit's spikes that two units have in common.
 
     Parameters
     ----------
@@ -124,13 +125,13 @@ def agreement(counts: np.ndarray) -> np.ndarray:
     Returns
     -------
     Agreement of every pair of units (unit, unit), by the equation at the top of this
-    module; 0 or less where only rates are shared.
+    module; 0 or less where the units share only their rates.
     """
     return _agreement(*_statistics(counts))
 
 
 def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means, spiking noise and covariances of counts (time, unit).
+    """Compute means, spiking noise and covariances of counts (time, unit).
 
     Returns
     -------
@@ -150,7 +151,7 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Agreement of every pair of units, from what `_statistics` returns."""
+    """Agreement of every pair (unit, unit), from the values of `_statistics`."""
     noise, covariance = noise / mean**2, covariance / np.outer(mean, mean)
     variance = np.diagonal(covariance)
     in_common = 1 - (variance[:, None] + variance - 2 * covariance) / (noise[:, None] + noise)
@@ -158,11 +159,18 @@ def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> n
 
 
 def _candidates(units: np.ndarray, covariance: np.ndarray) -> list[tuple[int, ...]]:
-    """Units that may be sums of others, each with the units that it may sum.
+    """Find units that may be sums, each followed by the units it may sum.
 
-    A unit is a candidate if its regression on all others weighs two or more of them
-    above `MEMBER`. The regression weights of all units follow from one inverse of the
-    covariance, with a small ridge.
+    A unit is a candidate if two or more of the weights in its regression on all other
+    units are above `MEMBER`. The regressions of all units follow from one inverse of
+    the covariance, with a small ridge.
+
+    Parameters
+    ----------
+    units
+        Columns of the units in the activity (unit,).
+    covariance
+        Their covariance (unit, unit).
     """
     if len(units) < 3:
         return []

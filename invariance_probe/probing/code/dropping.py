@@ -1,14 +1,16 @@
-"""Neuron-dropping curves: chosen on one training part, scored outside it.
+"""Neuron-dropping curves: chosen on training data, scored on held-out data.
 
-In: a ridge regression of the training part and the moments of held-out blocks. Out: for
-each curve, held-out squared errors after every unit (science.md 2.1). Errors of
-different folds are pooled elsewhere.
+In: a ridge regression of a training part (the windows that remain when some blocks are
+held out) and the moments of the held-out blocks. Out: for each curve, held-out squared
+errors after every unit that is gained or lost (science.md 2.1). Errors of different
+folds are pooled elsewhere.
 
-Units are gained greedily. They are lost in three orders: most harm now, by each unit's
-own R2, and in the order in which they were gained. The order that crosses half of the
-information first in the training part is scored. Three are tried because greedy harm
-alone never sees copies: losing one of them costs nothing. Information in the training
-part is that of the explained part of the ridge objective.
+Units are gained greedily, the most useful first. They are lost in three orders: the
+unit whose loss harms most at that moment; the unit with the largest R2 of its own; and
+the order in which units were gained. Three are tried because greedy harm alone never
+sees copies: losing one of them costs nothing. Scored is the order whose R2 in the
+training part falls below half first. That R2 is the part of the target's variance that
+the ridge objective counts as explained.
 """
 
 from collections.abc import Sequence
@@ -30,11 +32,12 @@ from invariance_probe.probing.code.sweeping import (
 )
 
 LOST: tuple[CurveName, ...] = ("lost: most harm now", "lost: by own R2", "lost: in order of gain")
-"""The three orders in which units are lost."""
+"""The three orders in which units are lost, in the order of the text above."""
 WHOLE = 200
 """Up to this many units, random orders run until the last unit is lost.
 
-With more units, a tenth of them is left at first.
+With more units they stop when a tenth of the units is left, and run further only if the
+curve has not crossed half by then.
 """
 
 
@@ -47,7 +50,8 @@ class Dropped:
     errors
         Held-out squared errors by curve: one array (step + 1,) for each tested block.
     scored
-        The order of loss that crossed half first in the training part.
+        The order of loss that is scored: the one whose R2 in the training part falls
+        below half first.
     gained, lost
         Units (step,) in the order in which they were gained, and lost in the scored
         order.
@@ -61,18 +65,18 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How far curves have to run, and which are measured.
+    """Which dropping curves to measure, and how far to run each.
 
     Attributes
     ----------
     steps
-        Fewest steps by curve.
+        Smallest number of steps, by curve.
     at_random
-        Random orders of the units (order, unit); empty where that curve is not
-        measured.
+        Random orders of the units (order, unit); empty if the curve of units lost at
+        random is not measured.
     every_order
-        Whether each of the three orders of loss is scored, not only the one that
-        crosses first.
+        Whether each of the three orders of loss is scored, or only the one that falls
+        below half first.
     """
 
     steps: dict[CurveName, int] = field(default_factory=dict)
@@ -94,9 +98,9 @@ def drop(
     bins
         Input columns per unit.
     tested
-        Held-out blocks.
+        Moments of the held-out blocks.
     wanted
-        How far curves have to run, and which are measured.
+        Which curves to measure, and how far to run each.
     """
     explained = float((decoder.right * decoder.weights).sum())
     harm = greedy(
@@ -138,7 +142,7 @@ def drop(
 
 
 def crossing(left: np.ndarray, explained: float, power: float) -> float:
-    """Step at which explained variance falls below half of the information.
+    """Find the step at which explained variance falls below half of its start.
 
     The step is interpolated on the scale of J = R2 / (1 - R2).
 
@@ -147,13 +151,13 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
     left
         Explained variance after every step (step,).
     explained
-        Explained variance of all units.
+        Explained variance with all units.
     power
         Variance of the target.
 
     Returns
     -------
-    Step, counted from 0 with all units; infinite where the curve does not cross.
+    Number of lost units, not rounded; infinite if the curve does not fall that far.
     """
     values = (
         np.array([information(value / power) for value in (explained, explained / 2, *left)])
@@ -169,23 +173,30 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
 
 
 def _at_half(explained: float, power: float) -> float:
-    """Explained variance at half of the information.
+    """Variance explained at half of the information J = R2 / (1 - R2).
 
-    It is at least half of the explained variance.
+    It is at least half of the variance that all units explain.
+
+    Parameters
+    ----------
+    explained
+        Explained variance with all units.
+    power
+        Variance of the target.
     """
     half = information(explained / power) / 2 if power else 0.0
     return power * half / (1 + half)
 
 
 def _losses(decoder: Refittable, sweep: Sweep, tested: Sequence[Tested]) -> list[np.ndarray]:
-    """Held-out squared errors of a sweep of losses, for each tested block."""
+    """Held-out squared errors as units are lost (step + 1,), by tested block."""
     return [errors_lost(sweep, decoder.weights, block) for block in tested]
 
 
 def _lost_at_random(
     decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted
 ) -> list[np.ndarray]:
-    """Mean error over random orders, for each tested block (step + 1,)."""
+    """Mean error over random orders of loss (step + 1,), by tested block."""
     units = wanted.at_random.shape[1]
     steps = (
         units

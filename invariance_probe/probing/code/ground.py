@@ -1,7 +1,8 @@
-"""What a session's code decoders share: inputs, target, blocks and moments.
+"""A session prepared for decoding: inputs, target, blocks and second moments.
 
-In: an opened session and the run that measures its code. Out: a `Ground`. It holds the
-data and their second moments; it fits nothing.
+In: a session with its windows and folds, and the run that measures its code. Out: a
+`Ground`, from which every decoder of the code is fitted. It holds the data and their
+second moments; it fits nothing itself.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from invariance_probe.probing.code.moments import Moments
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A session prepared for refitting decoders.
+    """A session prepared for decoders that are refitted on subsets of its units.
 
     Attributes
     ----------
@@ -29,17 +30,18 @@ class Ground:
     classes
         Number of classes; 0 for continuous and circular targets.
     scale
-        Divisor of squared errors.
+        Variance of the target, summed over columns, by which squared errors are
+        divided; 1 for classes.
     folds
         Contiguous blocks with their training windows: each block is held out once.
     stretch
-        Stretch of every window (window,).
+        Number of the gap-free stretch that each window lies in (window,).
     moments
-        Second moments by block.
+        Second moments of inputs and target, by block.
     units
         Names of the units that vary in every training part.
     varying
-        Places of these units in the recording (unit,).
+        Positions of these units in the recording (unit,).
     """
 
     inputs: Inputs
@@ -54,18 +56,19 @@ class Ground:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run, blocks: int) -> "Ground":
-        """Cut a session into blocks and take the second moments of each.
+        """Cut a session into blocks and compute the second moments of each.
 
         Units that are constant in any training part are left out.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The session with its windows and folds.
         run
             The run that measures the code; its fold scheme and embargo are used.
         blocks
-            Fewest blocks. The study's number of folds is used where it is larger.
+            Smallest number of blocks. The study's number of folds is used if it is
+            larger.
         """
         recording, windows = bench.recording, bench.windows
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
@@ -91,7 +94,13 @@ class Ground:
         )  # fmt: skip
 
     def without(self, units: Iterable[int]) -> "Ground":
-        """The same session without some units, given by their places in `units`."""
+        """Leave out some units.
+
+        Parameters
+        ----------
+        units
+            Positions in `self.units` of the units to leave out.
+        """
         out, bins = set(units), self.inputs.length
         kept = np.array([unit not in out for unit in range(len(self.units))])
         return replace(

@@ -1,7 +1,7 @@
-"""What the decoders of the code read: the activity of all bins of a window.
+"""Inputs of the decoders of the code: the activity in all bins of a window.
 
 In: activity (time, unit) and the windows' first bins. Out: tables of inputs with one
-row per window and one column per unit and bin, gathered in parts that fit in memory.
+row per window and one column per unit and bin, gathered in chunks that fit in memory.
 Counts x enter as sqrt(x + 1/4), whose variance hardly depends on the rate of a Poisson
 count; signals enter as they are.
 
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK_VALUES = 4_000_000
-"""Most input values that are gathered at once."""
+"""Largest number of input values that are gathered at once."""
 
 
 def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
-    """Activity as decoders read it: sqrt(x + 1/4) of counts, signals unchanged.
+    """Take sqrt(x + 1/4) of counts, and return signals unchanged.
 
     Parameters
     ----------
@@ -37,9 +37,14 @@ def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
 
 
 def mean_square(values: np.ndarray) -> np.ndarray:
-    """Mean over time (unit,) of the squares of values (time, unit).
+    """Mean over time of the squared values of each unit (unit,).
 
-    The squares are summed without a second table as large as the values.
+    The squares are summed without a second array of the size of the values.
+
+    Parameters
+    ----------
+    values
+        (time, unit).
     """
     return np.asarray(np.einsum("tu,tu->u", values, values) / len(values))
 
@@ -64,7 +69,7 @@ class Inputs:
 
     @property
     def features(self) -> int:
-        """Number of columns of a window: units times bins."""
+        """Number of input columns: units times bins of a window."""
         return self.activity.shape[1] * self.length
 
     def rows(self, windows: np.ndarray) -> np.ndarray:
@@ -73,7 +78,7 @@ class Inputs:
         Parameters
         ----------
         windows
-            Chosen windows (window,).
+            Numbers of the windows (window,).
 
         Returns
         -------
@@ -85,12 +90,12 @@ class Inputs:
         return bins.transpose(0, 2, 1).reshape(len(windows), -1)
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Gather the inputs of chosen windows, in parts that fit in memory.
+        """Gather the inputs of chosen windows, in chunks that fit in memory.
 
         Parameters
         ----------
         windows
-            Chosen windows (window,).
+            Numbers of the windows (window,).
 
         Yields
         ------
@@ -101,14 +106,14 @@ class Inputs:
 
 
 def chunks(windows: np.ndarray, features: int) -> Iterator[np.ndarray]:
-    """Cut windows into parts whose inputs are gathered together.
+    """Cut windows into chunks whose inputs fit in memory together.
 
     Parameters
     ----------
     windows
-        Chosen windows (window,).
+        Numbers of the windows (window,).
     features
-        Columns per window. A part holds at most `CHUNK_VALUES` values, or one window.
+        Columns per window. A chunk holds at most `CHUNK_VALUES` values, or one window.
     """
     at_once = max(1, CHUNK_VALUES // features)
     for first in range(0, len(windows), at_once):

@@ -1,7 +1,8 @@
-"""Which units or inputs a mask keeps.
+"""Masks that say which units or inputs a refitted decoder may read.
 
-Out: balanced masks of single units, masks as a declared transform draws them, and
-random halves of the units. True means kept. Decoders are refitted on these masks
+In: the number of units, or a declared transform. Out: boolean masks, true where an
+input is kept: masks in which every unit is absent equally often, masks of what a
+transform removes, and random halves of the units. Decoders are refitted on these masks
 elsewhere.
 """
 
@@ -25,14 +26,15 @@ from invariance_probe.study.transforms import (
 from invariance_probe.study.views import Views
 
 MASKING = (UnitDropout, StratifiedDropout, ProgressiveUnitLoss, UnitCutout, TimeCutout)
-"""Transforms that take some inputs away and leave the others intact."""
+"""Transforms that remove some inputs and leave the others intact."""
 
 
 def masking(views: Views) -> Transform | None:
-    """The transform of views that leaves some inputs intact, or None.
+    """Return the transform of the views if it leaves some inputs intact.
 
-    None means that no decoder can be refitted on what survives: the views have an
-    adversary, not exactly one transform, or a transform that is not in `MASKING`.
+    Decoders can be refitted on the inputs that such a transform leaves. None is
+    returned if the views have an adversary, not exactly one transform, or a transform
+    that is not in `MASKING`.
     """
     if views.adversary is not None or len(views.transforms) != 1:
         return None
@@ -78,18 +80,18 @@ def declared_masks(
     count: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw masks as a declared transform of `MASKING` would lose inputs.
+    """Draw masks of the inputs that a declared transform leaves.
 
     For unit dropout the masks are balanced over units. The other transforms draw as
-    they do in training. Each mask is then drawn as a run of its own, so that what a run
-    keeps for itself (an order in which units die) differs between masks.
+    they do in training, with each mask drawn as if for a run of its own. So what is
+    drawn once per run, such as the order in which units die, differs between masks.
 
     Parameters
     ----------
     transform
         A transform whose class is in `MASKING`.
     run
-        The run that measures the code; its study seed and session address the draws.
+        The run that measures the code; its study seed and session determine the draws.
     rates
         Mean activity (unit,), from which strata of firing rate are made.
     bins
@@ -97,7 +99,7 @@ def declared_masks(
     count
         Number of masks.
     rng
-        Random generator for the draws for unit dropout.
+        Random generator, used for unit dropout only.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def declared_masks(
 
 
 def halves(rng: np.random.Generator, splits: int, units: int) -> np.ndarray:
-    """Split the units at random into halves, several times.
+    """Split the units into random halves, several times.
 
     Parameters
     ----------
@@ -135,11 +137,11 @@ def halves(rng: np.random.Generator, splits: int, units: int) -> np.ndarray:
     splits
         Number of splits.
     units
-        Number of units; of an odd number, the first half has one more.
+        Number of units; if it is odd, the first half has one more.
 
     Returns
     -------
-    Masks (split, half, unit), true where kept.
+    Masks (split, half, unit), true for the units of a half.
     """
     places = rng.random((splits, units)).argsort(axis=1).argsort(axis=1)
     first = places < (units + 1) // 2

@@ -1,9 +1,10 @@
-"""The finding of a session's code, measured with refitted linear decoders.
+"""Measure what a session's code holds, with refitted linear decoders.
 
-In: an opened session and the declared measurement. Out: held-out sums of errors
-(`CodeFigures`): dropping curves, redundancy, and what is lost with corrupted inputs
-(science.md 2.1). Every decoder is linear and refitted; nothing here is trained by SSL.
-Every choice (units, penalties, temperatures) is made inside the training part.
+In: a session with its windows and folds, and the declared measurement (`Code`). Out:
+held-out sums of errors (`CodeFigures`), from which follow the dropping curves, the
+redundancy, and what is lost with corrupted inputs (science.md 2.1). Every decoder is
+linear and refitted; nothing here is trained by SSL. Every choice (units, penalties,
+temperatures) is made on training windows only.
 """
 
 from collections.abc import Sequence
@@ -28,11 +29,15 @@ from invariance_probe.study.baselines import Code
 from invariance_probe.study.transforms import UnitDropout
 
 USUAL_RATE = 0.4
-"""N_eff and RedIdx are read at the swept unit-dropout rate nearest to this."""
+"""Rate of unit dropout at which N_eff and RedIdx are computed.
+
+The nearest swept rate is used.
+"""
 RANDOM_ORDERS = 3
 """Number of random orders of loss that a curve is averaged over.
 
-With more than `WHOLE` units one order is used, because its curve hardly varies.
+With more than `WHOLE` units one order is used, because the curve then hardly depends on
+the order.
 """
 
 
@@ -42,7 +47,7 @@ def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     runs
         Runs whose method is `Code`.
     on_progress
@@ -63,14 +68,26 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 def _beside_distinct(
     bench: Workbench, run: Run, ground: Ground, figures: CodeFigures
 ) -> CodeFigures:
-    """Name the units that repeat others, and add the figures without them."""
+    """Name the units that repeat others, and add the figures without them.
+
+    Parameters
+    ----------
+    bench
+        The session with its windows and folds.
+    run
+        The run; its method is a `Code` that says what is measured.
+    ground
+        The session, prepared for decoding.
+    figures
+        The figures with all units, to which names and figures are added.
+    """
     seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
     activity = bench.recording.activity[np.ix_(seen, ground.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:
         return figures
     units = np.array(ground.units)
-    # Without the repeats only the word about carriers is checked: corruptions are left out.
+    # Only the finding `few` or `spread` is checked without repeats, which needs no corruptions.
     alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
     return replace(
         figures,
@@ -88,11 +105,11 @@ def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
         The run; its method is a `Code` that says what is measured.
     ground
-        The session, prepared for refitting, with all units or without some.
+        The session, prepared for decoding, with all units or without some.
     """
     asked = run.method
     assert isinstance(asked, Code)
@@ -130,7 +147,17 @@ def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
 
 
 def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) -> tuple[int, ...]:
-    """In how many orders each unit (unit,) comes before a crossing."""
+    """Count the orders in which each unit comes before the crossing (unit,).
+
+    Parameters
+    ----------
+    orders
+        Units (step,) in the order of each training part.
+    crossing
+        Number of units at which the pooled curve crosses half; None without a crossing.
+    units
+        Number of units.
+    """
     first = 0 if crossing is None else int(np.ceil(crossing))
     counts = np.bincount(np.concatenate([order[:first] for order in orders]), minlength=units)
     return tuple(int(count) for count in counts)
@@ -139,9 +166,12 @@ def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) ->
 def _masks(
     bench: Workbench, asked: Code, run: Run, ground: Ground, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Masks (mask, feature): halves of the units, then those of every corruption.
+    """Draw the masks (mask, feature) on which decoders are refitted.
 
-    A corruption that leaves no inputs intact has an empty set of masks.
+    Returns
+    -------
+    One group of masks of the halves of the units, then one group per corruption. The
+    group of a corruption that leaves no inputs intact is empty.
     """
     units, bins = len(ground.units), ground.inputs.length
     split = halves(rng, asked.splits, units).reshape(-1, units)
@@ -158,17 +188,18 @@ def _masks(
 
 
 def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | None, float | None]:
-    """N_eff and RedIdx of a session, from the masks of unit dropout.
+    """Compute N_eff and RedIdx of a session from the masks of unit dropout.
 
-    The swept dose of unit dropout with the rate nearest to `USUAL_RATE` is read. With
-    additive information J, the variance of J over masks says how many units carry it,
-    N_eff = p / (1 - p) / CV^2, and its mean says how redundantly, RedIdx = 1 - (1 -
-    J(p) / J(0)) / p. N_eff is at most the number of units.
+    Of the swept rates of unit dropout, the one nearest to `USUAL_RATE` is used. If
+    linear information J adds up over units, its variance over masks says how many units
+    carry it, N_eff = p / (1 - p) / CV^2, and its mean says how redundantly, RedIdx = 1
+    - (1 - J(p) / J(0)) / p. Here p is the rate and CV the coefficient of variation of
+    J. N_eff is at most the number of units.
 
     Parameters
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     found
         Errors of every training part that leaves out one block.
     asked
@@ -217,7 +248,7 @@ def autocorrelation_s(ground: Ground, found: Scored, bin_s: float) -> float:
     Parameters
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     found
         Errors of every training part that leaves out one block.
     bin_s

@@ -1,11 +1,13 @@
 """Second moments of inputs and target per block, and ridge systems from them.
 
 In: inputs and target of every window, and the folds. Out: the moments of any training
-part or held-out block, standardised for ridge regression. The data are read once;
-solving happens elsewhere.
+part or held-out block, standardised for ridge regression. The data are read once; the
+systems are solved elsewhere.
 
-A training part is the session without some blocks and without the windows that the
-embargo of these blocks forbids. So its moments are a sum of blocks' moments less the
+Moments are sums of products of the columns of a table that holds the inputs, a 1, and
+the target. Their matrices have the axes (side, side), one side for each of these
+columns. A training part is the session without some blocks and without the windows
+within the embargo of these blocks. So its moments are a sum of blocks' moments less the
 moments of a few embargoed windows.
 """
 
@@ -19,14 +21,14 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.probing.decoders.ridge import UNIT
 
 SMALLEST_VARIANCE = 1e-12
-"""Smallest variance of a used column, relative to a training part's largest.
+"""Smallest variance of a column that is used, relative to the largest one.
 
-Columns that vary less get no weight.
+Both are variances in one training part. Columns that vary less get no weight.
 """
 Rows = Callable[[np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
-"""From windows to their inputs (row, feature), in parts.
+"""A function from windows to their inputs (row, feature), in chunks.
 
-Each part comes with the window of each row (row,).
+Each chunk comes with the window of each row (row,).
 """
 
 
@@ -39,11 +41,11 @@ class Moments:
     blocks
         Moments of every block (block, side, side), where side = features + 1 + columns.
     edges
-        Rows that the embargo of some block forbids (row, side).
+        Rows of the table that lie within the embargo of some block (row, side).
     edge_block
         Block that each of these rows is in (row,).
     edge_folds
-        Which blocks' embargo forbids each of these rows (row, block).
+        Whether each of these rows lies within the embargo of each block (row, block).
     features
         Number of input columns.
     """
@@ -58,13 +60,13 @@ class Moments:
     def of(
         cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]
     ) -> "Moments":
-        """Take the moments over the test blocks of all folds.
+        """Compute the moments of the test block of every fold.
 
         Parameters
         ----------
         rows
-            Gives the inputs of windows. Several versions of a window count as that many
-            rows.
+            Returns the inputs of given windows. It may return several versions of a
+            window, each as a row of its own.
         features
             Number of input columns.
         target
@@ -98,7 +100,7 @@ class Moments:
         return np.asarray(self.blocks.sum(axis=0))
 
     def training(self, left_out: Iterable[int]) -> np.ndarray:
-        """Second moments of features and target over the training windows, (side, side).
+        """Second moments of the session without some blocks (side, side).
 
         Parameters
         ----------
@@ -111,21 +113,27 @@ class Moments:
         return self.total - self.blocks[out].sum(axis=0) - rows.T @ rows
 
     def block(self, block: int, clear_of: Iterable[int] = ()) -> np.ndarray:
-        """Moments (side, side) of one block.
+        """Moments of one block (side, side).
 
         Parameters
         ----------
         block
-            The block.
+            Number of the block.
         clear_of
-            Other blocks. Rows that their embargo forbids are left out.
+            Other blocks. Rows within their embargo are left out.
         """
         removed = self.edge_folds[:, list(clear_of)].any(axis=1) & (self.edge_block == block)
         rows = self.edges[removed]
         return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
 
     def without(self, kept: np.ndarray) -> "Moments":
-        """The moments of those input columns (feature,) that are true in `kept`."""
+        """Keep some of the input columns only.
+
+        Parameters
+        ----------
+        kept
+            Whether each input column is kept (feature,), bool.
+        """
         side = np.flatnonzero(
             np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)])
         )
@@ -136,7 +144,7 @@ class Moments:
 
 
 def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
-    """Which windows the embargo of each held-out block forbids.
+    """Which windows lie within the embargo of each held-out block.
 
     Parameters
     ----------
@@ -161,6 +169,9 @@ def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
 class Tested:
     """Moments of held-out rows, standardised as the training part is.
 
+    Here x are the standardised inputs of a row and y is its target, less the training
+    mean.
+
     Attributes
     ----------
     gram
@@ -168,7 +179,7 @@ class Tested:
     right
         Sum of x y' (feature, column).
     power
-        Sum of y y, which is the squared error of the training mean.
+        Sum of y' y, which is the squared error of the training mean.
     rows
         Number of rows.
     """
@@ -179,7 +190,13 @@ class Tested:
     rows: int
 
     def errors(self, weights: np.ndarray) -> np.ndarray:
-        """Sum of squared errors (decoder,) of weights (feature, decoder, column)."""
+        """Sum the squared errors of several decoders (decoder,).
+
+        Parameters
+        ----------
+        weights
+            Weights on standardised inputs (feature, decoder, column).
+        """
         flat = weights.reshape(len(weights), -1)
         curved = (flat * (self.gram @ flat)).sum(axis=0).reshape(weights.shape[1:])
         return self.power + (curved - 2 * (weights * self.right[:, None, :]).sum(axis=0)).sum(
@@ -189,7 +206,7 @@ class Tested:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A training part's moments per row, standardised for ridge regression.
+    """The system of a ridge regression: a training part's moments per row.
 
     Inputs are standardised and the target is centred.
 
@@ -203,7 +220,7 @@ class System:
     correlation
         Correlation of the inputs (feature, feature).
     right
-        Covariances of inputs with the target (feature, column).
+        Covariances of standardised inputs with the target (feature, column).
     power
         Variance of the target, summed over columns.
     """
@@ -222,7 +239,8 @@ class System:
         Parameters
         ----------
         moments
-            (side, side), as `Moments.training` gives them.
+            Moments of the training part (side, side), as `Moments.training` returns
+            them.
         features
             Number of input columns.
         """
@@ -244,13 +262,29 @@ class System:
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
     def ridge(self, penalty: float) -> np.ndarray:
-        """Correlation (feature, feature) with `UNIT` x penalty on its diagonal."""
+        """Return the correlation of the inputs with a ridge on its diagonal.
+
+        Parameters
+        ----------
+        penalty
+            Ridge penalty; `UNIT` times this is added to the diagonal.
+
+        Returns
+        -------
+        (feature, feature).
+        """
         matrix = self.correlation.copy()
         matrix.flat[:: len(matrix) + 1] += UNIT * penalty
         return matrix
 
     def tested(self, moments: np.ndarray) -> Tested:
-        """Standardise held-out moments (side, side) as the training part is."""
+        """Standardise held-out moments by the training part's means and SDs.
+
+        Parameters
+        ----------
+        moments
+            Moments of held-out rows (side, side).
+        """
         features = len(self.mean)
         rows, inputs, targets = (
             moments[features, features],
@@ -275,16 +309,17 @@ class System:
         return Tested(gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows))
 
     def raw(self, weights: np.ndarray) -> np.ndarray:
-        """Weights as vectors over the table's columns, for sums of squared errors.
+        """Write decoders as vectors over the table's columns (inputs, 1, target).
 
-        A vector holds the weights of inputs that are not standardised, the intercept,
-        and -1 for its target column. Its product with a row of the table (inputs, 1,
-        target) is the prediction minus the target: minus the error.
+        A vector holds the weights on inputs before standardisation, the intercept, and
+        -1 for its target column. Its product with a row of the table is the prediction
+        minus the target, which is minus the error. Sums of squared errors then follow
+        from moments.
 
         Parameters
         ----------
         weights
-            Weights of standardised inputs (feature, decoder, column).
+            Weights on standardised inputs (feature, decoder, column).
 
         Returns
         -------

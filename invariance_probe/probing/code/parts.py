@@ -1,7 +1,8 @@
-"""All decoders of one training part, with their errors on left-out blocks.
+"""Fit all decoders of one training part and score them on held-out blocks.
 
-In: the session's moments, a training part with its ridge penalty, and masks. Out:
-held-out squared errors (`PartErrors`). Pooling over training parts happens elsewhere.
+In: the session's moments, a training part (the windows that remain when some blocks are
+held out) with its ridge penalty, and masks of the inputs. Out: held-out squared errors
+(`PartErrors`). Errors are pooled over training parts elsewhere.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ class Fitted:
     Attributes
     ----------
     system
-        The training part, standardised.
+        Moments of the training part, standardised.
     decoder
         Ridge regression on all units, which can be refitted on some.
     """
@@ -39,7 +40,7 @@ class Fitted:
         moments
             Moments of the session.
         part
-            The blocks that the training part leaves out.
+            Numbers of the blocks that the training part leaves out.
         penalty
             Ridge penalty.
         """
@@ -49,9 +50,10 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class PartErrors:
-    """Held-out squared errors of one training part.
+    """Held-out squared errors of the decoders of one training part.
 
-    They are sums over each block (block,) that the part leaves out, in ascending order.
+    They are sums over each block that the part leaves out (block,), in ascending order
+    of the blocks' numbers.
 
     Attributes
     ----------
@@ -64,7 +66,8 @@ class PartErrors:
     dropped
         Dropping curves.
     weights
-        Weights of all units, as vectors over a table's columns (side, column).
+        Weights of all units, as vectors over the columns (inputs, 1, target) of a
+        table, as `System.raw` returns them (side, column).
     """
 
     floors: tuple[float, ...]
@@ -77,14 +80,14 @@ class PartErrors:
 def part_errors(
     moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
 ) -> PartErrors:
-    """Fit a training part and score it on the blocks that it leaves out.
+    """Fit a training part's decoders and score them on the blocks it leaves out.
 
     Parameters
     ----------
     moments
         Moments of the session.
     part
-        The blocks that the training part leaves out.
+        Numbers of the blocks that the training part leaves out.
     penalty
         Ridge penalty, used for all units and for every refit.
     bins
@@ -92,7 +95,7 @@ def part_errors(
     masks
         Inputs that are kept (mask, feature).
     wanted
-        How far dropping curves have to run, and which are measured.
+        Which dropping curves to measure, and how far to run each.
     """
     fitted = Fitted.of(moments, part, penalty)
     system, decoder = fitted.system, fitted.decoder
@@ -109,6 +112,14 @@ def part_errors(
 
 
 def pooled(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Errors of several folds side by side (step, fold), cut to the shortest."""
+    """Put the errors of several folds side by side (step, fold).
+
+    Curves are cut to the length of the shortest.
+
+    Parameters
+    ----------
+    curves
+        Errors (step,) of each fold.
+    """
     shortest = min(len(curve) for curve in curves)
     return np.stack([curve[:shortest] for curve in curves], axis=1)

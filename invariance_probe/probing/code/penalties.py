@@ -1,11 +1,12 @@
 """The ridge penalty of each training part, chosen with all units inside it.
 
-In: the session's moments and candidate penalties. Out: one penalty per training part,
-the one with the smallest squared error on the part's own blocks, each held out in turn.
-The file also holds the Cholesky solvers that the code's decoders share.
+In: the session's moments and candidate penalties. A training part is what remains of
+the session when some blocks are left out. Out: one penalty per training part, the one
+with the smallest squared error when each of the part's own blocks is held out in turn.
+The file also holds the Cholesky solvers that the decoders of the code share.
 
-Leaving out fold f and holding block b for choosing uses the same rows as leaving out b
-and holding f. So one factorisation serves both.
+Leaving out block f for the test and block b for the choice uses the same training rows
+as leaving out b for the test and f for the choice. So one factorisation serves both.
 """
 
 from itertools import combinations
@@ -17,7 +18,7 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.probing.code.moments import Moments, System
 
 Part = frozenset[int]
-"""The blocks that a training part leaves out."""
+"""A training part, given by the numbers of the blocks that it leaves out."""
 
 
 def choose_penalties(
@@ -25,8 +26,8 @@ def choose_penalties(
 ) -> dict[Part, float]:
     """Choose a ridge penalty for every training part of a session.
 
-    Inside a part, each of its blocks is held out in turn. Held-out rows that the
-    embargo of a left-out block forbids do not count.
+    Inside a part, each of its blocks is held out in turn. Held-out rows within the
+    embargo of a block that the part leaves out are not scored.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def choose_penalties(
 
 
 def factor(matrix: np.ndarray) -> np.ndarray:
-    """Lower Cholesky factor of a symmetric matrix.
+    """Compute the lower Cholesky factor of a symmetric matrix.
 
     The upper triangle of the result is not cleared and must not be read.
 
@@ -81,20 +82,20 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     matrix
-        (row, row).
+        The system's matrix (row, row).
     right
         Right-hand sides (row, column).
 
     Returns
     -------
-    (row, column).
+    Solutions (row, column).
     """
     solved, _ = lapack.dpotrs(factor(matrix), right, lower=1)
     return np.asarray(solved)
 
 
 def inverse(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a positive definite matrix."""
+    """Invert a positive definite matrix."""
     lower, _ = lapack.dpotri(factor(matrix), lower=1)
     full = np.tril(lower)
     return full + np.tril(full, -1).T

@@ -1,9 +1,9 @@
-"""A linear decoder of all units that can be refitted on any part of them.
+"""A linear decoder of all units that can be refitted on any subset of them.
 
 In: normal equations A w = b. Out: weights of all columns, or of those that a mask
-keeps. Refitting on kept columns S solves A_SS w = b_S. Where fewer columns are lost
-than kept, it is cheaper to take the lost ones R out of the inverse: w = W - B_R B_RR^-1
-W_R with B = A^-1 and W = B b.
+keeps. Refitting on kept columns S solves A_SS w = b_S. Where fewer columns are removed
+than kept, it is cheaper to take the removed ones R out of the inverse: w = W - B_R
+B_RR^-1 W_R with B = A^-1 and W = B b.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from invariance_probe.probing.code.penalties import inverse, solve
 
 @dataclass(frozen=True, eq=False)
 class Refittable:
-    """Normal equations A w = b of a decoder.
+    """A decoder given by its normal equations A w = b.
 
     Attributes
     ----------

@@ -1,8 +1,9 @@
 """Errors of all training parts, put together over the folds of a session.
 
 In: a prepared session, masks, and what is to be measured. Out: held-out sums of errors
-per fold (`HeldOutErrors`). The whole session is scored by the training parts that leave
-out one block. The session without block b is scored by the parts that leave out b and
+per fold (`HeldOutErrors`). A training part is what remains of the session when some
+blocks are left out. The whole session is scored by the parts that leave out one block.
+For a jackknife, the session without block b is scored by the parts that leave out b and
 one more block, each on that other block.
 """
 
@@ -28,12 +29,13 @@ from invariance_probe.study.baselines import Code
 from invariance_probe.study.probes import RidgeProbe
 
 Held = tuple[int, Part, int]
-"""A held-out block, its training part, and its place among left-out blocks.
+"""A held-out block, the training part that scores it, and a position.
 
-The place counts among the blocks that the part leaves out, in ascending order.
+It is the position of the block among those that the part leaves out, in ascending
+order.
 """
 SCALES: tuple[Scale, ...] = ("r2", "information")
-"""A curve is run until it has crossed half on both of these scales."""
+"""Scales of decoding on which every curve must fall or rise to half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +49,8 @@ class Scored:
     losses
         Losses of every part on each block that it leaves out.
     masks
-        The masks that decoders were refitted on: halves of the units, then those of
-        each corruption (mask, feature).
+        The masks that decoders were refitted on (mask, feature): those of the halves of
+        the units, then those of each corruption.
     """
 
     squares: dict[Part, PartErrors]
@@ -56,9 +58,16 @@ class Scored:
     masks: list[np.ndarray]
 
     def by_group(self, masked: np.ndarray) -> list[np.ndarray]:
-        """Split values per mask (..., mask) into halves and corruptions.
+        """Split values per mask into those of the halves and of each corruption.
 
-        The first group is the halves of the units; then comes one group per corruption.
+        Parameters
+        ----------
+        masked
+            Values for all masks (..., mask).
+
+        Returns
+        -------
+        The values for the halves of the units, then one array per corruption.
         """
         return np.split(masked, np.cumsum([len(group) for group in self.masks])[:-1], axis=-1)
 
@@ -66,19 +75,20 @@ class Scored:
 def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted: Wanted) -> Scored:
     """Fit and score every training part that leaves out a given number of blocks.
 
-    Dropping curves are run again, further, until all pooled curves have crossed.
+    Dropping curves are run again with more steps until all pooled curves have crossed
+    half.
 
     Parameters
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     left_out
         How many blocks a training part leaves out: 1, or 2 for a jackknife.
     masks
-        Groups of masks (mask, feature): halves of the units, then those of each
-        corruption.
+        Groups of masks (mask, feature): those of the halves of the units, then those of
+        each corruption.
     wanted
-        Which dropping curves are measured.
+        Which dropping curves to measure.
     """
     moments, bins = ground.moments, ground.inputs.length
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
@@ -110,7 +120,21 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
 
 
 def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> dict[CurveName, int]:
-    """How far curves must run that have not crossed; empty where all have."""
+    """Return the number of steps to run those curves that have not crossed half.
+
+    Parameters
+    ----------
+    ground
+        The session, prepared for decoding.
+    found
+        Errors of every training part so far.
+    left_out
+        How many blocks a training part leaves out.
+
+    Returns
+    -------
+    Steps by curve; empty if all curves have crossed.
+    """
     units = len(ground.units)
     steps: dict[CurveName, int] = {}
     for deleted in [None] if left_out == 1 else range(len(ground.folds)):
@@ -126,14 +150,14 @@ def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> di
 
 
 def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
-    """Each held-out block with the training part that scores it.
+    """List each held-out block with the training part that scores it.
 
     Parameters
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     deleted
-        A block that the session is scored without; None for the whole session.
+        A block without which the session is scored; None for the whole session.
     """
     folds = [fold for fold in range(len(ground.folds)) if fold != deleted]
     sets = [frozenset({fold} if deleted is None else {fold, deleted}) for fold in folds]
@@ -148,16 +172,17 @@ def held_out(
     Parameters
     ----------
     ground
-        The prepared session.
+        The session, prepared for decoding.
     found
-        Errors of the training parts that leave out one block, or two where a block is
+        Errors of the training parts that leave out one block, or two if a block is
         deleted.
     asked
         The declared measurement.
     blind
-        Losses of blind decoders, for each declared corruption in order.
+        Losses of decoders that cannot see a corruption, for each declared corruption in
+        order.
     deleted
-        A block that the session is scored without; None for the whole session.
+        A block without which the session is scored; None for the whole session.
     """
     tested = tested_blocks(ground, deleted)
     taken = [(found.squares[part], place) for _, part, place in tested]
@@ -189,7 +214,10 @@ def held_out(
 def _errors_of_all(
     ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]
 ) -> HeldOutErrors:
-    """Errors of the best constant and of the decoder that reads all units."""
+    """Errors of the best constant and of ridge regression on all units.
+
+    The losses of other decoders, the curves and the corruptions are filled in later.
+    """
     floor = _fold(part.floors[place] / ground.scale for part, place in taken)
     linear = _fold(part.linear[place] / ground.scale for part, place in taken)
     folds = tuple(fold for fold, _, _ in tested)
@@ -209,16 +237,17 @@ def _errors_of_all(
 def _curve(
     ground: Ground, name: CurveName, taken: Sequence[tuple[PartErrors, int]]
 ) -> DroppingCurve:
-    """A curve pooled over folds, as far as all of them run."""
+    """Pool a dropping curve over folds, as far as it runs in all of them."""
     errors = pooled([part.dropped.errors[name][place] for part, place in taken]) / ground.scale
     orders = tuple(part.dropped.scored for part, _ in taken) if name == "lost" else ()
     return DroppingCurve(name, tuple(_fold(step) for step in errors), orders)
 
 
 def _end(known: HeldOutErrors, curve: DroppingCurve) -> int | None:
-    """Number of steps of a curve up to one beyond its later crossing, or None.
+    """Number of values of a curve up to one step beyond its later crossing.
 
-    None where the curve has not crossed on both scales.
+    The two crossings are those of half of R2 and half of J. None is returned if the
+    curve does not reach both.
     """
     with_curve = replace(known, curves=(curve,))
     crossings = [with_curve.crossing(curve.name, scale) for scale in SCALES]

@@ -1,11 +1,11 @@
 """Sweep units in and out of a ridge regression, one after another.
 
-In: normal equations, or their inverse. Out: greedy or given orders of units (`Sweep`),
-and held-out squared errors of every nested set of units.
+In: normal equations, or their inverse. Out: the units in a greedy or a given order
+(`Sweep`), and held-out squared errors of every nested set of units.
 
-For normal equations A w = b, taking one more unit in is a step of pivoted Cholesky on
-(A, b), and taking one out is the same step on (A^-1, A^-1 b): a block step with pivot D
-and residual r lowers or raises the explained variance by r' D^-1 r. The weights of all
+For normal equations A w = b, adding one more unit is a step of pivoted Cholesky on (A,
+b), and removing one is the same step on (A^-1, A^-1 b): a block step with pivot D and
+residual r raises or lowers the explained variance by r' D^-1 r. The weights of all
 nested sets are then sums w_0 + sum_i u_i y_i', so that their errors follow from
 cumulative sums.
 
@@ -26,26 +26,28 @@ from invariance_probe.probing.code.moments import Tested
 from invariance_probe.probing.code.penalties import factor
 
 BEYOND = 1.25
-"""How many times later than in the training part a held-out curve may cross.
+"""Factor by which a sweep runs beyond the crossing of half in training.
 
-A curve that crosses later still has to be swept further.
+Held-out curves cross half at another step. One that crosses still later is swept again,
+further.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Units that were swept one after another.
+    """Units that were added or removed one after another.
 
     Attributes
     ----------
     order
-        Units (step,).
+        The units, in this order (step,).
     columns
-        Rows of the pivoted factor (step x bin, feature).
+        Rows of the pivoted Cholesky factor (step x bin, feature).
     loads
-        What each of these rows explains of the target (step x bin, column).
+        Components of the target on these rows (step x bin, column). Their squares are
+        changes of the explained variance.
     bins
-        Columns per unit.
+        Input columns per unit.
     """
 
     order: np.ndarray
@@ -55,11 +57,17 @@ class Sweep:
 
     @property
     def changes(self) -> np.ndarray:
-        """Change of the explained variance at every step (step,)."""
+        """Change of the explained variance at every step (step,), not negative."""
         return (self.loads**2).sum(axis=1).reshape(len(self.order), -1).sum(axis=1)
 
     def first(self, steps: int) -> "Sweep":
-        """The same sweep, cut after a number of steps."""
+        """Cut the sweep after a number of steps.
+
+        Parameters
+        ----------
+        steps
+            Number of steps to keep.
+        """
         return Sweep(
             self.order[:steps],
             self.columns[: steps * self.bins],
@@ -71,24 +79,25 @@ class Sweep:
 def greedy(
     matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0
 ) -> Sweep:
-    """Sweep units greedily: the one with the largest change is next.
+    """Sweep units greedily: the next unit is the one with the largest change.
 
-    The sweep runs well beyond the step at which the changes sum to `enough`, so that
-    held-out crossings are seen.
+    The change is that of the explained variance. The sweep runs well beyond the step at
+    which the changes sum to `enough`, because held-out curves may cross half later.
 
     Parameters
     ----------
     matrix
-        Normal equations, or their inverse (feature, feature).
+        Normal equations to add units, or their inverse to remove them (feature,
+        feature).
     right
         Right-hand side, or its solution (feature, column).
     bins
-        Columns per unit, which lie side by side.
+        Input columns per unit, which lie side by side.
     enough
         Explained variance that the changes have to sum to. The sweep ends at about
         `BEYOND` times the step that reaches it (`round_up`).
     least
-        Fewest steps, where there are as many units.
+        Smallest number of steps, unless there are fewer units.
     """
     features, units = len(matrix), len(matrix) // bins
     pivots = _own_blocks(matrix, bins)
@@ -111,7 +120,7 @@ def greedy(
         residual -= columns[rows].T @ loads[rows]
         by_unit = columns[rows].T.reshape(units, bins, bins)
         pivots -= by_unit**2 if bins == 1 else by_unit @ by_unit.transpose(0, 2, 1)
-        pivots[unit], left[unit] = np.eye(bins), False  # invertible again; its score is masked
+        pivots[unit], left[unit] = np.eye(bins), False  # keep it invertible; its score is masked
         step, before, summed = step + 1, summed, summed + float(scores[unit])
         if before < enough <= summed:
             steps = min(units, max(least, round_up(step)))
@@ -119,19 +128,25 @@ def greedy(
 
 
 def round_up(crossing: float) -> int:
-    """Number of steps to make where the training part crosses at this step."""
+    """Number of steps to sweep if the training data cross half at a given step.
+
+    Parameters
+    ----------
+    crossing
+        Step of the crossing, not rounded.
+    """
     return int(BEYOND * crossing) + 3
 
 
 def in_order(matrix: np.ndarray, right: np.ndarray, order: np.ndarray, bins: int) -> Sweep:
-    """Sweep units in a known order.
+    """Sweep units in a given order.
 
     Parameters
     ----------
     matrix, right, bins
         As for `greedy`.
     order
-        Units (step,).
+        The units, in this order (step,).
     """
     own = features_of(order, bins)
     lower = factor(matrix[np.ix_(own, own)])
@@ -139,27 +154,27 @@ def in_order(matrix: np.ndarray, right: np.ndarray, order: np.ndarray, bins: int
 
 
 def features_of(units: np.ndarray, bins: int) -> np.ndarray:
-    """Input columns of units (unit x bin,).
+    """Input columns of given units (unit x bin,).
 
     Parameters
     ----------
     units
-        Places of units (unit,).
+        Numbers of the units (unit,).
     bins
-        Columns per unit, which lie side by side.
+        Input columns per unit, which lie side by side.
     """
     return (units[:, None] * bins + np.arange(bins)).ravel()
 
 
 def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
-    """Held-out squared errors of the units swept in so far.
+    """Held-out squared errors after each unit is added.
 
     Parameters
     ----------
     sweep
         A sweep of the normal equations.
     tested
-        A held-out block.
+        Moments of a held-out block.
 
     Returns
     -------
@@ -176,20 +191,20 @@ def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
 
 
 def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray:
-    """Held-out squared errors of the units that are left after every loss.
+    """Held-out squared errors after each unit is removed.
 
     Parameters
     ----------
     sweep
-        A sweep of the inverse.
+        A sweep of the inverse of the normal equations.
     weights
         Weights of all units (feature, column).
     tested
-        A held-out block.
+        Moments of a held-out block.
 
     Returns
     -------
-    (step + 1,), from all units on.
+    (step + 1,); the first value is with all units.
     """
     fitted = tested.gram @ weights
     power = tested.power + float((weights * (fitted - 2 * tested.right)).sum())
@@ -198,10 +213,19 @@ def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray
 
 
 def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndarray) -> np.ndarray:
-    """Errors after every unit of a sweep (step + 1,), by cumulative sums.
+    """Errors after every step of a sweep (step + 1,), by cumulative sums.
 
-    With l = `linear` and p = `products`, they are power + 2 sum_i l_i + sum_ij (y_i .
-    y_j) p_ij over the first rows of the sweep.
+    With l = `linear`, p = `products` and y = `sweep.loads`, they are power + 2 sum_i
+    l_i + sum_ij (y_i . y_j) p_ij over the first rows of the sweep.
+
+    Parameters
+    ----------
+    power
+        Error before the first step.
+    linear
+        Linear change of the error with each row of the sweep (step x bin,).
+    products
+        Products of the rows under the held-out moments (step x bin, step x bin).
     """
     pairs = products * (sweep.loads @ sweep.loads.T)
     added = 2 * linear + 2 * np.tril(pairs, -1).sum(axis=1) + pairs.diagonal()
@@ -209,24 +233,24 @@ def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndar
 
 
 def unit_gains(matrix: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
-    """What each unit explains of the target by itself (unit,).
+    """Variance of the target that each unit explains by itself (unit,).
 
     Parameters
     ----------
     matrix, right, bins
-        As for `greedy`.
+        As for `greedy`, with the normal equations.
     """
     return _scores(_own_blocks(matrix, bins), right, bins)
 
 
 def _own_blocks(matrix: np.ndarray, bins: int) -> np.ndarray:
-    """The block of every unit with itself (unit, bin, bin)."""
+    """Blocks of a matrix on its diagonal, one per unit (unit, bin, bin)."""
     units = np.arange(len(matrix) // bins)
     return matrix.reshape(len(units), bins, len(units), bins)[units, :, units].copy()
 
 
 def _scores(pivots: np.ndarray, residual: np.ndarray, bins: int) -> np.ndarray:
-    """What each unit would change of the explained variance (unit,)."""
+    """Change of the explained variance if each unit came next (unit,)."""
     if bins == 1:
         return (residual**2).sum(axis=1) / pivots[:, 0, 0]
     own = residual.reshape(len(pivots), bins, -1)
@@ -234,7 +258,7 @@ def _scores(pivots: np.ndarray, residual: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _forward(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve a lower triangular system."""
+    """Solve a lower triangular system by forward substitution."""
     if len(lower) == 1:
         return right / lower[0, 0]
     return np.asarray(solve_triangular(lower, right, lower=True, check_finite=False))

@@ -1,1 +1,1 @@
-"""Decoders of representations and of activity: ridge, logistic, refitting."""
+"""Decoders of representations and of activity: ridge and logistic regression."""

@@ -1,8 +1,9 @@
 """Multinomial logistic regression for stacked runs, by damped Newton steps.
 
-In: features and classes of every run, and inner folds. Out: coefficients of every run,
-with the penalty that does best over its inner folds. Newton steps start from the
-solution of the next larger penalty.
+In: features and classes of several runs that are computed together (stacked; the run is
+the first axis), and inner folds, which split each run's training rows. Out:
+coefficients of every run, with the penalty that does best over its inner folds. Newton
+steps start from the solution of the next larger penalty.
 
 References
 ----------
@@ -19,9 +20,9 @@ from torch.nn import functional
 from invariance_probe.probing.decoders.ridge import LANES, UNIT
 
 MOST_STEPS = 50
-"""Most Newton steps of a fit."""
+"""Largest number of Newton steps of a fit."""
 TOLERANCE = 1e-7
-"""Newton stops where no gradient entry exceeds this, in nats per row."""
+"""Newton steps end when no gradient entry exceeds this, in nats per row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +32,15 @@ class LogisticFit:
     Attributes
     ----------
     coefficients
-        Of standardised features, then of features that were filled up, with a last row
-        of intercepts (run, filled + 1, class).
+        Coefficients (run, padded + 1, class): of the standardised features, of the
+        zeros that features are padded with, and of the intercept in the last row.
     mean, inverse_sd
-        Mean and inverse standard deviation of the features over the rows used (run, 1,
-        filled).
+        Mean and inverse standard deviation of the padded features over the training
+        rows (run, 1, padded).
     penalties
         Chosen penalties (run,).
     features
-        Number of features, without those that were filled up, which have weight 0.
+        Number of features, without the padding, whose weights are 0.
     """
 
     coefficients: Tensor
@@ -47,23 +48,35 @@ class LogisticFit:
     inverse_sd: Tensor
     penalties: Tensor
     features: int
-    """How many features there are; those that were filled up have weight 0."""
 
     def predict(self, x: Tensor) -> Tensor:
-        """Log-probabilities (run, row, class) for features (run, row, dim)."""
+        """Log-probabilities of the classes (run, row, class).
+
+        Parameters
+        ----------
+        x
+            Features (run, row, dim).
+        """
         design = _design(_filled(x.to(torch.float64)), self.mean, self.inverse_sd)
         return torch.log_softmax(torch.bmm(design, self.coefficients), dim=2)[:, : x.shape[1]]
 
     def weights(self) -> Tensor:
-        """Weights of raw features (run, dim, class), without what all classes share.
+        """Weights on features before standardisation (run, dim, class).
 
-        What all classes share moves no probability.
+        They sum to 0 over classes, since a weight that all classes share changes no
+        probability.
         """
         read = (self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2))[:, : self.features]
         return read - read.mean(2, keepdim=True)
 
     def chosen(self, runs: list[int]) -> "LogisticFit":
-        """The fits of some of the runs; a run that is named twice comes twice."""
+        """Select the fits of some runs.
+
+        Parameters
+        ----------
+        runs
+            Positions of the runs in the stack; a position may be repeated.
+        """
         return LogisticFit(
             self.coefficients[runs],
             self.mean[runs],
@@ -87,8 +100,8 @@ def fit_logistic(
     inner
         Inner fold of each row (run, row); -1 for rows that are not used.
     penalties
-        Candidates, on half the squared coefficients, in units of `UNIT` times the
-        number of training rows.
+        Candidate penalties on half the squared coefficients, in units of `UNIT` times
+        the number of training rows.
     count
         Number of classes.
     """
@@ -119,23 +132,24 @@ def fit_logistic(
 
 
 def _filled(x: Tensor) -> Tensor:
-    """Fill up rows and features by zeros, so that every run lies alike in memory.
+    """Pad rows and features with zeros, so that runs have one memory layout.
 
-    Rows, and features with the intercept, become multiples of `LANES`.
+    The numbers of rows, and of features with the intercept, become multiples of
+    `LANES`.
     """
     return functional.pad(x, (0, -(x.shape[2] + 1) % LANES, 0, -x.shape[1] % LANES))
 
 
 def _design(x: Tensor, mean: Tensor, inverse_sd: Tensor) -> Tensor:
-    """Standardised features with a last column of ones (run, row, dim + 1)."""
+    """Standardised features, then a column of ones (run, row, dim + 1)."""
     standardised = (x.to(torch.float64) - mean) * inverse_sd
     return torch.cat([standardised, torch.ones_like(standardised[..., :1])], dim=2)
 
 
 def _best_penalty(design: Tensor, labels: Tensor, inner: Tensor, penalties: list[float]) -> Tensor:
-    """Place of the penalty with the smallest held-out loss (run,).
+    """Index of the penalty with the smallest held-out loss (run,).
 
-    Penalties descend, and each fit starts from the one before.
+    Penalties are in descending order, and each fit starts from the one before.
     """
     losses = design.new_zeros(len(penalties), len(design))
     for fold in range(int(inner.max()) + 1):
@@ -156,14 +170,27 @@ def _row_losses(design: Tensor, labels: Tensor, coefficients: Tensor) -> Tensor:
 def _newton(
     design: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor
 ) -> Tensor:
-    """Minimise the mean penalised loss from a start (run, dim, class).
+    """Minimise the mean penalised loss from given coefficients (run, dim, class).
 
-    A run that has converged is not touched again.
+    A run that has converged is not changed any more.
+
+    Parameters
+    ----------
+    design
+        Standardised features with a column of ones (run, row, dim).
+    labels
+        One-hot classes (run, row, class).
+    weights
+        Weight of each row in the loss (run, row); 0 for rows that are not fitted.
+    penalty
+        Ridge penalty, in units of `UNIT`.
+    start
+        Coefficients to start from (run, dim, class).
     """
     runs, dim, count = start.shape
     rows = weights.sum(1)
     ridge = torch.full((dim, 1), UNIT * penalty, dtype=design.dtype, device=design.device)
-    ridge[-1] = 1e-9  # the intercepts are free but for their common level
+    ridge[-1] = 1e-9  # intercepts are free; this fixes only their common level
     share = weights / rows.unsqueeze(1)
 
     def objective(b: Tensor) -> Tensor:
@@ -202,7 +229,7 @@ def _newton(
 
 
 def _hessian(design: Tensor, probability: Tensor, share: Tensor, ridge: Tensor) -> Tensor:
-    """Hessian (run, class x dim, class x dim) of the mean penalised loss."""
+    """Hessian of the mean penalised loss (run, class x dim, class x dim)."""
     runs, _, dim = design.shape
     count = probability.shape[2]
     hessian = design.new_zeros(runs, count, dim, count, dim)

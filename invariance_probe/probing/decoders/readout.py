@@ -1,7 +1,9 @@
 """Probes on frozen representations: from features of all windows to results.
 
-In: features of every window and the windows that a probe is fitted on. Out: the
-decoding loss of every window, and from these a `RunResult`. Encoders are not touched.
+In: features of every window, and the windows that a probe (a decoder of frozen
+features) is fitted on. Out: the decoding loss of every window, and from these a
+`RunResult`. Several runs are fitted together (stacked): the run is the first axis of
+their arrays. Encoders are not changed.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from invariance_probe.probing.decoders.scores import class_scores, column_scores
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A run's result with what the store keeps of its encoder.
+    """The result of a run, and the weights of its encoder.
 
     Attributes
     ----------
@@ -31,7 +33,7 @@ class Measured:
     result
         What was measured.
     weights
-        Arrays of the encoder by name; empty where there is none.
+        Arrays of the encoder by name, to be stored; empty if there is no encoder.
     """
 
     run: Run
@@ -42,19 +44,19 @@ class Measured:
 def probe_losses(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> Tensor:
-    """Fit each run's probe and decode every window.
+    """Fit each run's probe and compute its decoding loss on every window.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     runs
-        Runs with one kind of probe.
+        Stacked runs with one kind of probe.
     features
-        (run, draw, window, dim): one draw for clean representations, several for
-        corrupted inputs, which are fitted together.
+        Features (run, draw, window, dim). There is one draw for clean representations,
+        and several for corrupted inputs, on which one probe is fitted together.
     parts
-        Windows that each run's probe is fitted on.
+        Windows that each run's probe is fitted on, each (window,).
 
     Returns
     -------
@@ -76,13 +78,13 @@ def probe_scored(
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     runs
-        Runs with one kind of probe.
+        Stacked runs with one kind of probe.
     representation
-        (run, window, dim).
+        Representations of all windows (run, window, dim).
     parts
-        Windows that each run's probe is fitted on.
+        Windows that each run's probe is fitted on, each (window,).
 
     Returns
     -------
@@ -95,16 +97,17 @@ def probe_scored(
 
 
 def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
-    """Scores of predictions on the test windows of a run's fold.
+    """Score predictions on the test windows of a run's fold.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
-        The run; its fold and kind of target are read.
+        The run; its fold and kind of target are used.
     predictions
-        (window, column), or log-probabilities (window, class).
+        Predicted columns of all windows (window, column), or log-probabilities of the
+        classes (window, class).
     """
     assert run.fold is not None
     test, target = bench.folds[run.fold].test, bench.target
@@ -117,7 +120,7 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
 def fit_probe(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> RidgeFit | LogisticFit:
-    """Fit each run's probe on its part of the windows.
+    """Fit each run's probe on the run's own windows.
 
     Parameters
     ----------
@@ -138,21 +141,22 @@ def fit_probe(
 def selection_losses(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> list[float]:
-    """Loss of each run by which candidates for the ceiling are compared.
+    """Validation loss of each run, by which the best decoder is chosen.
 
-    A probe is fitted on the training windows without their last fifth, and scored on
-    the second half of that fifth.
+    The best decoder without SSL sets the ceiling of a session. A probe is fitted on the
+    training windows without their last fifth, and scored on the second half of that
+    fifth.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     runs
-        Runs with one kind of probe.
+        Stacked runs with one kind of probe.
     features
-        (run, draw, window, dim).
+        Features (run, draw, window, dim).
     parts
-        Training windows of each run.
+        Training windows of each run, each (window,).
     """
     cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
     losses = probe_losses(bench, runs, features, [fitted for fitted, _ in cuts])
@@ -170,15 +174,15 @@ def by_block(
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
-        The run; its fold is read.
+        The run; its fold is used.
     losses
         Loss of every window (window,).
 
     Returns
     -------
-    Numbers of the blocks, and the mean over each.
+    Numbers of the blocks, and the mean loss over each.
     """
     assert run.fold is not None
     fold = bench.folds[run.fold]
@@ -220,7 +224,7 @@ def result_of(
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
         The run.
     losses

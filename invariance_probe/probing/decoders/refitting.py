@@ -1,8 +1,8 @@
-"""Refit the raw decoder on many courses of a target at once, fold by fold.
+"""Refit the decoder of raw activity on many alternative targets at once.
 
-In: windows of a session and courses that the target might have taken. Out: held-out
-squared errors of every course. Each course has a penalty of its own, chosen anew. A
-course is one alternative time series of the target, for example shifted in time.
+In: windows of a session, and courses: time series that the target might have taken, for
+example the target shifted in time, or a random walk. Out: held-out squared errors of
+every course, summed over folds. The ridge penalty is chosen anew for each course.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.study.probes import RidgeProbe
 
 COLUMNS_AT_ONCE = 200
-"""Target columns that are fitted together; more would only fill the memory."""
+"""Number of target columns that are fitted together.
+
+More would only fill the memory.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +29,9 @@ class Refitted:
     Attributes
     ----------
     errors
-        Of the decoder (draw,).
+        Errors of the decoder (draw,), one draw for each course.
     floors
-        Of the training parts' means (draw,).
+        Errors of the mean over the training windows (draw,).
     """
 
     errors: np.ndarray
@@ -36,19 +39,19 @@ class Refitted:
 
     @property
     def fractions(self) -> np.ndarray:
-        """The decoder's error over the best constant's (draw,): 1 is chance."""
+        """Error of the decoder over that of the best constant (draw,); 1 is chance."""
         return self.errors / self.floors
 
 
 def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
-    """Standardised activity of chosen windows, all their bins.
+    """Gather the standardised activity in all bins of chosen windows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     windows
-        Chosen windows (window,); activity is standardised over their bins.
+        Numbers of the windows (window,); activity is standardised over their bins.
 
     Returns
     -------
@@ -63,16 +66,16 @@ def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
 
 
 def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
-    """Refit the decoder on every course, a part of the courses at a time.
+    """Refit the decoder on every course, as many at a time as memory allows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     windows
-        Windows of the session that are used (window,), ascending.
+        Numbers of the windows that are used (window,), ascending.
     courses
-        (draw, window, column).
+        Values of every course (draw, window, column).
     """
     x = inputs_of(bench, windows)
     draws, _, columns = courses.shape
@@ -90,24 +93,24 @@ def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Ref
 def refit(
     bench: Workbench, windows: np.ndarray, x: Tensor, courses: Tensor, draws: int
 ) -> Refitted:
-    """Refit the decoder on courses that stand side by side.
+    """Refit the decoder on courses whose columns lie side by side.
 
-    Folds with too few training windows among those used, or with no test window, are
-    left out.
+    Folds are left out if they have no test window, or too few training windows, among
+    the windows used.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     windows
-        Windows of the session that are used (window,), ascending; folds are cut down to
-        them.
+        Numbers of the windows that are used (window,), ascending. Other windows are
+        taken out of the folds.
     x
-        Their inputs (1, window, feature).
+        Inputs of these windows (1, window, feature).
     courses
-        (window, draw x column).
+        Values of every course (window, draw x column).
     draws
-        Number of courses; each has a penalty of its own.
+        Number of courses; the penalty is chosen for each.
     """
     probe = RidgeProbe()
     place = np.full(len(bench.windows.starts), -1)
@@ -127,5 +130,13 @@ def refit(
 
 
 def _by_draw(residuals: Tensor, draws: int) -> np.ndarray:
-    """Sum of squared residuals of every course (draw,)."""
+    """Sum the squared residuals of every course (draw,).
+
+    Parameters
+    ----------
+    residuals
+        (window, draw x column).
+    draws
+        Number of courses.
+    """
     return residuals.square().view(len(residuals), draws, -1).sum((0, 2)).cpu().numpy()

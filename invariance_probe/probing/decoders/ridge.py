@@ -1,9 +1,13 @@
-"""Closed-form ridge for stacked runs: all folds and penalties from few Grams.
+"""Closed-form ridge regression for stacked runs, by one Gram matrix per fold.
 
-In: features, targets and inner folds of every run. Out: coefficients of every run, with
-the penalty that does best over its inner folds. The Gram matrices of the inner folds
-are taken once. A training part is their sum without one, and the squared error of a
-coefficient vector v on a part is v' G v. So the samples are read only once.
+In: features and targets of several runs that are computed together (stacked; the run is
+the first axis), and inner folds, which split each run's training rows. Out:
+coefficients of every run, with the penalty that does best over its inner folds.
+
+The Gram matrix of each inner fold is computed once. The Gram matrix of the rows outside
+a fold is the sum of all of them less that of the fold. The squared error of a
+coefficient vector v on a fold with Gram matrix G is v' G v. So the samples are read
+only once.
 """
 
 from dataclasses import dataclass
@@ -12,15 +16,15 @@ import torch
 from torch import Tensor
 
 LANES = 8
-"""Matrices are filled up to rows of a multiple of this many numbers.
+"""Matrices are padded with zeros to a multiple of this many columns.
 
-Then they lie alike in memory for every run of a stack, and are multiplied and solved
-alike to the last bit: a fit does not depend on what is stacked with it.
+They then have the same memory layout for every run of a stack, and are multiplied and
+solved alike to the last bit. So a fit does not depend on what is stacked with it.
 """
 UNIT = 0.01
-"""A penalty of 1 is this many times the number of training rows.
+"""Ridge, per training row, that a declared penalty of 1 stands for.
 
-Penalties act on standardised features.
+It acts on standardised features.
 """
 
 
@@ -31,7 +35,7 @@ class RidgeFit:
     Attributes
     ----------
     coefficients
-        Of raw features (run, dim, column).
+        Coefficients of features that are not standardised (run, dim, column).
     intercepts
         (run, 1, column).
     penalties
@@ -43,16 +47,28 @@ class RidgeFit:
     penalties: Tensor
 
     def predict(self, x: Tensor) -> Tensor:
-        """Predictions (run, row, column) for features (run, row, dim)."""
+        """Predict the target columns (run, row, column).
+
+        Parameters
+        ----------
+        x
+            Features (run, row, dim).
+        """
         read = torch.bmm(x.to(self.coefficients.dtype), _padded(self.coefficients))
         return read[..., : self.intercepts.shape[2]] + self.intercepts
 
     def weights(self) -> Tensor:
-        """Weights of raw features (run, dim, column)."""
+        """Coefficients of features that are not standardised (run, dim, column)."""
         return self.coefficients
 
     def chosen(self, runs: list[int]) -> "RidgeFit":
-        """The fits of some of the runs; a run that is named twice comes twice."""
+        """Select the fits of some runs.
+
+        Parameters
+        ----------
+        runs
+            Positions of the runs in the stack; a position may be repeated.
+        """
         return RidgeFit(self.coefficients[runs], self.intercepts[runs], self.penalties[runs])
 
 
@@ -70,7 +86,7 @@ def fit_ridge(
     inner
         Inner fold of each row (run, row), 0, 1 ...; -1 for rows that are not used.
     penalties
-        Candidates, in units of `UNIT` times the number of training rows.
+        Candidate penalties, in units of `UNIT` times the number of training rows.
     groups
         Number of equal groups of successive columns; each group chooses its own
         penalty.
@@ -103,14 +119,28 @@ def fit_ridge(
 
 
 def _padded(x: Tensor) -> Tensor:
-    """Add columns of zeros, which get no weight, up to a multiple of `LANES`."""
+    """Append columns of zeros, up to a multiple of `LANES`; they get no weight."""
     return torch.nn.functional.pad(x, (0, -x.shape[-1] % LANES))
 
 
 def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
-    """Coefficients, with the intercept last, from Gram matrices.
+    """Solve for the coefficients, with the intercept last, from Gram matrices.
 
-    Grams are (run, part, all, all), coefficients (run, part, penalty, dim + 1, column).
+    Parameters
+    ----------
+    gram
+        Gram matrices of the padded columns (features, 1, targets) (run, part, side,
+        side).
+    dim
+        Number of features.
+    columns
+        Number of target columns.
+    penalties
+        Candidate penalties (penalty,).
+
+    Returns
+    -------
+    (run, part, penalty, dim + 1, column).
     """
     targets = slice(dim + 1, dim + 1 + columns)
     rows = gram[..., dim, dim][..., None]
@@ -136,9 +166,18 @@ def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
 
 
 def _squared_errors(solved: Tensor, grams: Tensor) -> Tensor:
-    """Sum of squared errors of each solution on its own part's Gram.
+    """Sum the squared errors of each solution on the Gram matrix of its own part.
 
-    The result is (run, part, penalty, column).
+    Parameters
+    ----------
+    solved
+        Coefficients (run, part, penalty, dim + 1, column).
+    grams
+        Gram matrices of the held-out rows (run, part, side, side).
+
+    Returns
+    -------
+    (run, part, penalty, column).
     """
     columns = solved.shape[-1]
     minus = -torch.eye(columns, dtype=solved.dtype, device=solved.device)

@@ -1,4 +1,4 @@
-"""The scores that the field quotes beside a decoding loss.
+"""Scores that are usually reported beside a decoding loss: R2, accuracy, F1.
 
 In: predictions and true values of test windows. Out: their `Scores`. No verdict rests
 on them.
@@ -12,12 +12,13 @@ from invariance_probe.plan.figures.decoded import Scores
 NARROW, WIDE = np.pi / 8, 3 * np.pi / 16
 """Angular errors (radians) below which a decoded direction counts as right.
 
-They are half the distance of eight directions, and half as much again.
+`NARROW` is half of the angle between two neighbours of eight directions, and `WIDE` is
+one and a half times that.
 """
 
 
 def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
-    """Proportion of test windows whose decoded angle is right.
+    """Proportion of test windows whose decoded angle counts as right.
 
     `accuracy` counts errors below pi / 8, and `accuracy_wide` errors below 3 pi / 16.
 
@@ -48,8 +49,8 @@ def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
 def class_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
     """Accuracy, balanced accuracy, and F1 averaged in two ways.
 
-    F1 is averaged over classes evenly, and weighted by their frequency. Classes that
-    the test windows do not hold are left out of the averages.
+    F1 is averaged over classes with equal weights, and with their frequencies as
+    weights. Classes that are absent from the test windows do not enter the averages.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def class_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
 
 
 def column_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
-    """R2 about the test windows' own mean; None where they do not vary.
+    """R2 relative to the mean of the test windows; None for a constant target.
 
     Columns are weighted by their variance over the test windows.
 

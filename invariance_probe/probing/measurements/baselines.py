@@ -1,8 +1,12 @@
-"""Runs without gradient: raw activity, its square roots, PCA, and linear SSL.
+"""Baselines without gradient: activity, PCA, linear SSL, random weights.
 
-Encoders as they are initialised belong here too. In: an opened session and the runs of
-one kind. Out: per run the decoding loss of a probe on the representation. Networks that
-are trained are measured in `trained` and `supervised`.
+In: an opened session and the runs of one kind. Out: for each run, the decoding loss of
+a probe (a decoder fitted on the representation). Trained networks are measured in
+`trained` and `supervised`.
+
+Two losses bound what a model can reach. The floor is the loss of the best constant
+prediction. The ceiling is the loss of the best decoder without SSL, which is chosen
+among several candidates: activity, its square roots and a supervised network.
 """
 
 from typing import Any
@@ -30,16 +34,18 @@ from invariance_probe.probing.representation.diagnostics import rank_me
 
 
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe the standardised activity itself; these runs also carry the floor.
+    """Decode from the standardised activity itself.
+
+    The results also hold the floor, the loss of the best constant prediction.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of raw activity.
     on_progress
-        Not called.
+        Not called: nothing is trained.
     """
     parts = [bench.train_windows(run) for run in runs]
     return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
@@ -48,16 +54,16 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 def measure_square_roots(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Probe standardised square roots of counts, sqrt(n + 1/4).
+    """Decode from standardised square roots of counts, sqrt(n + 1/4).
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of square roots.
     on_progress
-        Not called.
+        Not called: nothing is trained.
 
     Raises
     ------
@@ -83,10 +89,23 @@ def measure_square_roots(
 def _ceilings(
     bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool
 ) -> list[Measured]:
-    """Probe features (run, 1, window, feature) that may become the ceiling.
+    """Decode from features whose decoder is a candidate for the ceiling.
 
-    They are also scored on a part of the training windows, by which the ceiling is
-    chosen.
+    Each result also holds a loss on a part of the training windows, by which the
+    ceiling is chosen among the candidates.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    runs
+        Runs of one kind.
+    parts
+        Training windows of each run, each (window,).
+    features
+        (run, 1, window, feature).
+    with_floor
+        Whether to record the loss of the best constant prediction as well.
     """
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
@@ -107,16 +126,18 @@ def _ceilings(
 
 
 def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe the leading principal components of standardised training activity.
+    """Decode from the leading principal components of standardised activity.
+
+    The components are fitted on the training windows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Runs of PCA, with one number of dimensions.
+        Runs of PCA, all with the same number of dimensions.
     on_progress
-        Not called.
+        Not called: nothing is trained by gradient.
     """
     parts = [bench.train_windows(run) for run in runs]
     features = _clean(bench, runs, parts)
@@ -130,16 +151,16 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 
 def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe the closed-form linear SSL representation.
+    """Fit linear SSL in closed form, and decode from its representation.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of linear SSL.
     on_progress
-        Not called.
+        Not called: nothing is trained by gradient.
 
     Raises
     ------
@@ -175,7 +196,21 @@ def _linear(
     features: Tensor,
     bases: list[Tensor],
 ) -> list[Measured]:
-    """Probe linear maps (feature, dim) of the features, one per run."""
+    """Decode from a linear map of the features, one map per run.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    runs
+        Runs of one kind.
+    parts
+        Training windows of each run, each (window,).
+    features
+        (run, 1, window, feature).
+    bases
+        Linear map of each run, each (feature, dim).
+    """
     representation = torch.bmm(features.squeeze(1), torch.stack(bases))
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
@@ -194,18 +229,19 @@ def _linear(
 
 
 def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe encoders as they are initialised.
+    """Decode from encoders with their initial random weights.
 
-    Like trained ones they are normalised by clean training windows.
+    As in trained encoders, batch normalisation uses the statistics of clean
+    (uncorrupted) training windows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of untrained encoders.
     on_progress
-        Not called.
+        Not called: nothing is trained.
     """
     parts = [bench.train_windows(run) for run in runs]
     rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
@@ -234,7 +270,7 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
 
 
 def failed(runs: list[Run], error: Exception) -> list[Measured]:
-    """Record that runs could not be measured, with the reason.
+    """Make the results of runs that could not be measured, with the reason.
 
     Parameters
     ----------
@@ -247,7 +283,12 @@ def failed(runs: list[Run], error: Exception) -> list[Measured]:
 
 
 def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
-    """Clean standardised inputs in double precision (run, 1, window, feature)."""
+    """Standardise the clean activity of all windows, in double precision.
+
+    Returns
+    -------
+    (run, 1, window, feature) float64; a feature is one unit in one bin of the window.
+    """
     return (
         bench.scaling(parts, torch.float64)
         .apply(bench.activity[_bins(bench)].unsqueeze(0))
@@ -257,4 +298,5 @@ def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor
 
 
 def _bins(bench: Workbench) -> Tensor:
+    """Return the bins of every window (window, bin of the window)."""
     return bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)

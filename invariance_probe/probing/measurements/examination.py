@@ -1,6 +1,10 @@
-"""What is measured on stored encoders, without any training.
+"""Examinations: measurements on stored encoders, without any training.
 
-In: an opened session, the runs that ask for an examination (study/examinations.py) and
+There are four kinds: how corrupted inputs are decoded and move the representation,
+whether the representation shows a corruption, how similar it is to that of a model
+trained without corruption, and the decoding loss of each class.
+
+In: an opened session, the runs that declare an examination (study/examinations.py) and
 the stored weights. Out: one result per run. No verdict rests on these measurements.
 """
 
@@ -31,17 +35,17 @@ from invariance_probe.study.examinations import Corruption, Detection
 
 @torch.no_grad()
 def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measured]:
-    """Measure examinations of stored encoders of one session and architecture.
+    """Examine stored encoders of one session and architecture.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Runs that ask for an examination each.
+        Runs that declare one examination each.
     weights
-        Stored weights of the encoders that the runs need. A run whose encoder is
-        missing fails, and its message says so.
+        Stored weights of the encoders that the runs read. A run whose encoder is
+        missing gets a failed result, whose message says so.
     """
     found = {
         run.key(): RunResult(run.key(), "failed", message=why)
@@ -53,7 +57,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         if run.key() not in found:
             kind = _examination(run).kind
             asked[kind in PROBED].setdefault(kind, []).append(run)
-    # The two groups are apart, so that no probe is fitted for an encoder that needs none.
+    # Two groups, so that no probe is fitted for an encoder whose examinations need none.
     for kinds in asked.values():
         encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
         for kind, same in kinds.items():
@@ -62,7 +66,10 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
 
 
 def _missing(run: Run, weights: Weights) -> str:
-    """Message that names the encoder a run lacks, and what to do; empty if none."""
+    """Say which encoder of a run is not in the store, and what to do.
+
+    The message is empty if no encoder is missing.
+    """
     reference = run.reference()
     needed = [(run.train_key(), "the encoder")]
     if reference is not None:
@@ -78,16 +85,19 @@ def _missing(run: Run, weights: Weights) -> str:
 
 
 def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Test the clean probe on corrupted inputs, L(d, e), and measure S(e).
+    """Measure decoding from corrupted inputs, and how far representations move.
 
-    S(e) says how little the representation moves.
+    Each encoder was trained at a dose d, and its inputs are now corrupted at a dose e.
+    L(d, e) is the loss of the probe that was fitted on clean inputs. S(e) is 1 if the
+    corruption does not move the representation, and 0 if it moves a window as far as
+    two different windows lie apart (`representation.invariance`).
 
     Parameters
     ----------
     encoders
         Stored encoders of the session, with their probes.
     runs
-        Runs that ask for this examination.
+        Runs that declare this examination.
     """
     together: dict[tuple[Corruption, Fold], list[Run]] = {}
     # Runs of one fold have the same test windows, so no run needs rows to match its partners.
@@ -100,7 +110,7 @@ def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 def _corrupted(
     encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold
 ) -> Iterator[RunResult]:
-    """Losses and S of runs that share a corruption and a fold."""
+    """Measure L(d, e) and S(e) of runs with the same corruption and fold."""
     target, slots = encoders.bench.target, encoders.slots_of(runs)
     frozen, probe = encoders.frozen.chosen(slots), encoders.probe.chosen(slots)
     test = torch.from_numpy(fold.test).to(encoders.bench.device)
@@ -122,16 +132,17 @@ def _corrupted(
 
 
 def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Tell which of two representations is of the corrupted input.
+    """Measure how well a classifier tells corrupted from clean inputs.
 
-    The classifier is fitted on training windows and scored on test windows.
+    It reads the representations of a window with and without the corruption, and says
+    which is which. It is fitted on training windows and scored on test windows.
 
     Parameters
     ----------
     encoders
         Stored encoders of the session.
     runs
-        Runs that ask for this examination.
+        Runs that declare this examination.
     """
     for run in runs:
         examination = _examination(run)
@@ -157,9 +168,24 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 def _pair(
     encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One encoder's representations of clean and of corrupted windows.
+    """Represent windows by one encoder, clean and corrupted.
 
-    Both are (row, dim).
+    Parameters
+    ----------
+    encoders
+        Stored encoders of the session.
+    slot
+        Position of the encoder in their stack.
+    views
+        Draws the corrupted windows.
+    step
+        Number of the draw.
+    windows
+        The windows (window,).
+
+    Returns
+    -------
+    Representations of the clean and of the corrupted windows, each (window, dim).
     """
     index = torch.from_numpy(windows).to(encoders.bench.device)
     shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
@@ -167,16 +193,17 @@ def _pair(
 
 
 def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Compare representations with those of an encoder trained at dose 0.
+    """Measure how similar representations are to those of a dose-0 encoder.
 
-    Both are of clean test windows.
+    Similarity is CKA, and the shape distance of two representations of clean test
+    windows. The other encoder, the reference, was trained at dose 0.
 
     Parameters
     ----------
     encoders
         Stored encoders of the session.
     runs
-        Runs that ask for this examination; each names its reference.
+        Runs that declare this examination; each names its reference.
     """
     references = [reference for run in runs if (reference := run.reference()) is not None]
     others = Encoders.of(encoders.bench, references, encoders.weights)
@@ -200,7 +227,7 @@ def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
     encoders
         Stored encoders of the session, with their probes.
     runs
-        Runs that ask for this examination; the target has classes.
+        Runs that declare this examination; their target has classes.
     """
     bench = encoders.bench
     losses = bench.target.losses(encoders.probe.predict(encoders.representation)).cpu().numpy()
@@ -225,18 +252,22 @@ EXAMINATIONS = {
 }
 """The measuring function of each kind of examination."""
 PROBED = {"corruption", "by_class"}
-"""Kinds of examination that read the fitted probe."""
+"""Kinds of examination for which a probe has to be fitted."""
 
 
 def class_names(bench: Workbench, run: Run) -> list[str]:
-    """Names of a categorical target's classes, in the order of their numbers.
+    """Return the names of a categorical target's classes.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
-        A run; its target is read.
+        A run with this target.
+
+    Returns
+    -------
+    One name per class, in the order in which classes are numbered.
     """
     return [str(name) for name in np.unique(bench.recording.targets[run.target.name])]
 
@@ -252,9 +283,10 @@ def _fold(bench: Workbench, run: Run) -> Fold:
 
 
 def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detection) -> ViewMaker:
-    """View maker that corrupts inputs as an examination says.
+    """Make the object that corrupts inputs as an examination declares.
 
-    Inputs are scaled as each encoder was trained. All train doses share the draws.
+    Inputs are standardised as in each encoder's training. Encoders that were trained at
+    different doses see the same random draws of the corruption.
     """
     put = {
         "views": examination.inputs,

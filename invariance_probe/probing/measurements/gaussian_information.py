@@ -1,7 +1,8 @@
-"""Bounds on mutual information, against the truth on correlated Gaussians.
+"""Check bounds on mutual information against Gaussians of known information.
 
-In: a bound and training settings. Out: what the bound says where the truth is half a
-nat to ten nats.
+In: the name of a bound, and the settings with which its critics are trained. Critics
+are the networks that score pairs (`information`). Out: values of the bound for
+correlated Gaussians x and y whose true mutual information is 0.5 to 10 nats.
 """
 
 import numpy as np
@@ -19,22 +20,23 @@ TRUTHS = (0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0)
 WIDTH = 20
 """Number of coordinates of x and of y.
 
-Every pair of coordinates is correlated alike, as in Poole et al. 2019, section 3.
+Each coordinate of x is correlated with its counterpart in y, all equally strongly, as
+in Poole et al. 2019, section 3.
 """
 SEEDS = 3
-"""Number of critics per truth."""
+"""Number of critics trained for each true value."""
 READ = 100
-"""Number of fresh batches on which a trained critic is read."""
+"""Number of fresh batches on which a trained critic's bound is evaluated."""
 SETTINGS = Optimisation(steps=4000, batch_size=128, learning_rate=1e-3, weight_decay=0.0)
 """How the critics are trained."""
 FIRST, SECOND = 1, 2
-"""Addresses of the random numbers for x, and for y's own part."""
+"""Streams of random numbers: for x, and for the part of y independent of x."""
 
 
 def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:
-    """Correlation of coordinate pairs at which Gaussians share that much.
+    """Correlation of coordinate pairs that gives a chosen mutual information.
 
-    The information is -width / 2 log(1 - rho^2).
+    With correlation rho the information is -width / 2 log(1 - rho^2).
 
     Parameters
     ----------
@@ -45,26 +47,27 @@ def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:
 
     Returns
     -------
-    rho in [0, 1), in the shape of `nats`.
+    rho in [0, 1), with the shape of `nats`.
     """
     return np.sqrt(1 - np.exp(-2 * np.asarray(nats) / width))
 
 
 def bound_on_gaussians(bound: Bound, settings: Optimisation) -> np.ndarray:
-    """What a bound says on fresh batches, for every truth and seed.
+    """Estimate mutual information by a bound, for every true value and seed.
 
-    One critic is trained for each truth and seed, all in one stack.
+    One critic is trained for each true value and seed, all together as a stack. Each is
+    then evaluated on fresh batches.
 
     Parameters
     ----------
     bound
-        One of `BOUNDS`.
+        Name of the bound, one of `BOUNDS`.
     settings
         Steps, batch size, learning rate and weight decay.
 
     Returns
     -------
-    Nats (truth, seed, batch).
+    Values of the bound in nats (true value, seed, batch).
     """
     runs = [(truth, seed) for truth in TRUTHS for seed in range(SEEDS)]
     keys = key_tensor(

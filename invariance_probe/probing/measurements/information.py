@@ -1,8 +1,11 @@
-"""Mutual information between two recordings of the same times, by critics.
+"""Lower bounds on the mutual information of two sets of variables.
 
-In: two sets of variables that were sampled together. Out: a lower bound in nats. The
-critics are networks that learn on the earlier samples; the bound is read on the later
-ones.
+In: two sets of variables x and y that were sampled at the same times, for example spike
+counts and field potentials. Out: a lower bound on their mutual information in nats.
+
+The bound needs a critic: a network that learns to score whether an x and a y belong to
+the same time. Critics are trained on the earlier samples, and the bound is evaluated on
+the later ones.
 """
 
 from collections.abc import Callable
@@ -20,28 +23,31 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.training.ensemble import train
 
 WIDTHS = (128, 128, 32)
-"""Hidden widths and last width of a critic's networks."""
+"""Hidden widths and output width of a critic's networks."""
 NORMALISED_BY = 4096
-"""Most pairs that normalise a critic when it is frozen."""
+"""Number of pairs (x, y) that give a frozen critic's batch-norm statistics.
+
+More if a single batch is larger.
+"""
 HELD_OUT = 0.2
-"""Last fraction of the samples, in time, on which a bound is read."""
+"""Fraction of the samples, the last in time, on which a bound is evaluated."""
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]
-"""From a step to its pairs: x and y, each (run, batch, width)."""
+"""From the number of a step to its batch: x and y, each (run, batch, width)."""
 
 
 @dataclass(frozen=True, eq=False)
 class InformationEstimate:
-    """A lower bound on mutual information, read on held-out batches.
+    """Estimates of a lower bound on mutual information, on held-out batches.
 
     Attributes
     ----------
     bound
-        Which bound it is.
+        Name of the bound.
     nats
-        Mean over held-out batches (seed,).
+        Mean of the bound over held-out batches in nats, for each critic (seed,).
     batch_sd
-        Standard deviation between batches (seed,); NaN with one batch.
+        Its standard deviation between batches in nats (seed,); NaN with one batch.
     """
 
     bound: Bound
@@ -59,30 +65,31 @@ def estimate_information(
 ) -> InformationEstimate:
     """Estimate a lower bound on the mutual information of two sets of variables.
 
-    The variables were sampled together. Critics learn on the first four fifths of the
-    samples and are read on the last fifth. `infonce` cannot exceed log(batch_size). The
-    other bounds can, at the price of variance (McAllester & Stratos 2020,
-    arXiv:1811.04251): read them with their spread.
+    Critics are trained on the first four fifths of the samples, and the bound is
+    evaluated on the last fifth. `infonce` cannot exceed log(batch_size). The other
+    bounds can, at the price of variance (McAllester & Stratos 2020, arXiv:1811.04251),
+    so report them with their standard deviation.
 
     Parameters
     ----------
     x, y
-        (sample, width) each, in the order of time; standardised here by the part that
-        critics learn on.
+        Variables (sample, width) that were sampled together, in order of time. They are
+        standardised here, by the mean and SD over the samples used for training.
     bound
-        One of `BOUNDS`.
+        Name of the bound, one of `BOUNDS`.
     seeds
-        How many critics are trained, each with its own start and order.
+        Number of critics, each with its own initial weights and order of samples.
     seed
         Seed of the whole estimate.
     settings
-        Steps (2000 if left out), batch size, learning rate (1e-3) and weight decay (0).
+        Steps, batch size, learning rate and weight decay. If omitted: 2000 steps, a
+        learning rate of 1e-3 and no weight decay.
 
     Raises
     ------
     DataError
-        When the bound is unknown, or when the two do not have the same samples, or too
-        few for a batch.
+        When the bound is unknown, when x and y are not two matrices with the same
+        number of samples, or when there are too few samples for a batch.
     """
     settings = settings or Optimisation(steps=2000, learning_rate=1e-3, weight_decay=0.0)
     fit = round((1 - HELD_OUT) * len(x))
@@ -122,21 +129,21 @@ def train_critics(
     settings: Optimisation,
     generators: list[np.random.Generator],
 ) -> FrozenCritics:
-    """Train stacked critics and freeze them.
+    """Train several critics as one stack, and freeze them.
 
     Parameters
     ----------
     bound
-        One of `BOUNDS`.
+        Name of the bound, one of `BOUNDS`.
     draw
-        Gives the pairs of a step; steps beyond the last one normalise the frozen
-        critics.
+        Draws the batch of a step. Further batches, after those of the training steps,
+        give the statistics of batch normalisation in the frozen critics.
     inputs
         Widths of x and of y.
     settings
         Steps, batch size, learning rate and weight decay.
     generators
-        One per critic, for its start.
+        One random generator per critic, for its initial weights.
     """
     critics = Critics(bound, inputs, WIDTHS, generators)
     critics = critics.to(draw(0)[0].dtype)
@@ -153,9 +160,20 @@ def train_critics(
 def _read(
     critics: FrozenCritics, held: list[Tensor], batch_size: int, seeds: int
 ) -> InformationEstimate:
-    """Read the bound on successive batches of shuffled held-out pairs.
+    """Evaluate the bound on successive batches of shuffled held-out pairs.
 
-    All seeds read the same batches.
+    All critics get the same batches.
+
+    Parameters
+    ----------
+    critics
+        The trained critics.
+    held
+        Held-out x and y, each (sample, width).
+    batch_size
+        Pairs per batch.
+    seeds
+        Number of critics.
     """
     order = torch.from_numpy(generator("probe", 0, "").permutation(len(held[0])))
     batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]

@@ -1,13 +1,15 @@
 """The time constant of a code: decoded target against earlier true target.
 
-In: an opened session. Out: the test-lag curve of the raw decoder, its time constant
-with a bootstrap interval, and the kurtosis of the decoded target's increments. No
-encoder is trained here.
+In: an opened session. Out: the test-lag curve of the raw decoder (ridge regression on
+standardised activity), its time constant with a bootstrap interval, and the kurtosis of
+the decoded target's increments. No encoder is trained here.
 
-r(w) = Cov(y_t, yhat_{t+w}) / Cov(y_t, yhat_t), of held-out predictions of one fixed
-decoder. Its 1/e crossing is the time constant of the (target, code) pair; r / rho_y is
-the part that is not the target's own persistence. Training doses do not give a time
-constant (science.md, section 3.2).
+The curve compares the target y_t with what is decoded a lag w later, yhat_{t+w}:
+r(w) = Cov(y_t, yhat_{t+w}) / Cov(y_t, yhat_t), for held-out predictions of one fixed
+decoder. The lag at which r falls to 1/e is the time constant of this target in this
+code. The target itself changes slowly, with autocorrelation rho_y; r / rho_y is the
+part of the curve that this does not explain. Training at several doses of jitter does
+not give a time constant.
 """
 
 import math
@@ -27,23 +29,27 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.probes import RidgeProbe
 
 PIECES = 40
-"""Number of contiguous pieces of a session that the bootstrap draws from."""
+"""Number of contiguous pieces of a session that the bootstrap resamples."""
 LAGS = 60
-"""Most lags of the curve besides 0, spaced geometrically."""
+"""Largest number of lags besides 0; they are spaced geometrically."""
 
 
 @dataclass(frozen=True, eq=False)
 class LagCurve:
-    """Lagged products by piece: target x prediction, and target x target.
+    """Sums from which the test-lag curve of a session is computed.
+
+    The session is cut into contiguous pieces, so that a bootstrap can resample them.
 
     Attributes
     ----------
     lags
         Lags in bins (lag,), 0 first.
-    decoded, target
-        Sums of products (piece, lag).
+    decoded
+        Sums over windows of the target times the prediction a lag later (piece, lag).
+    target
+        Sums over windows of the target times the target a lag later (piece, lag).
     counts
-        Number of products (piece, lag).
+        Number of products in each sum (piece, lag).
     """
 
     lags: np.ndarray
@@ -52,27 +58,33 @@ class LagCurve:
     counts: np.ndarray
 
     def r(self, pieces: np.ndarray | None = None) -> np.ndarray:
-        """Lagged agreement r at every lag (lag,), of all pieces or of chosen ones."""
+        """Compute the test-lag curve r at every lag (lag,).
+
+        Parameters
+        ----------
+        pieces
+            Indices of the pieces to use, which may repeat; all pieces if omitted.
+        """
         return self._normalised(self.decoded, pieces)
 
     def rho(self) -> np.ndarray:
-        """The target's own autocorrelation at every lag (lag,)."""
+        """Compute the target's own autocorrelation at every lag (lag,)."""
         return self._normalised(self.target, None)
 
     def tau(self, bin_s: float, pieces: np.ndarray | None = None) -> float:
-        """Time constant: the first 1/e crossing of r.
+        """Compute the time constant: the lag at which r first falls to 1/e.
 
         Parameters
         ----------
         bin_s
             Length of a bin (s).
         pieces
-            Chosen pieces, which may repeat; all pieces if omitted.
+            Indices of the pieces to use, which may repeat; all pieces if omitted.
 
         Returns
         -------
-        Seconds, by log-linear interpolation between lags; infinite where r does not
-        cross 1/e.
+        Time constant in seconds, by log-linear interpolation between lags; infinite if
+        r does not fall to 1/e.
         """
         return crossing(self.lags * bin_s, self.r(pieces))
 
@@ -94,8 +106,8 @@ def crossing(lags: np.ndarray, r: np.ndarray) -> float:
 
     Returns
     -------
-    In the unit of the lags, by log-linear interpolation; infinite where the curve does
-    not cross 1/e or is not finite.
+    The lag in the unit of `lags`, by log-linear interpolation; infinite if the curve
+    does not fall to 1/e or is not finite.
     """
     below = np.flatnonzero(r <= 1 / math.e)
     if not len(below) or not np.isfinite(r).all():
@@ -108,17 +120,17 @@ def crossing(lags: np.ndarray, r: np.ndarray) -> float:
 def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Measure the raw decoder's test-lag curve and its time constant.
 
-    It also measures whether the code moves by jumps, by the kurtosis of the decoded
-    target's increments.
+    Also test whether the decoded target moves by jumps, by the kurtosis of its
+    increments.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -136,7 +148,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts)))
         for _ in range(resamples)
     ]
-    # This method does not interpolate: between infinite time constants that would give NaN.
+    # This method does not interpolate; between infinite time constants that would give NaN.
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
     # Increments span half of the time constant.
     step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
@@ -162,12 +174,12 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions of the raw decoder for held-out windows.
+    """Predict every window's target with the raw decoder, by cross-validation.
 
     Returns
     -------
-    Predictions (window, column), each by the decoder of the fold that holds the window
-    out; and that fold's number (window,).
+    Predictions (window, column), each by a decoder that was not fitted on that window;
+    and the fold in whose test part the window lies (window,).
     """
     probe = RidgeProbe()
     count = len(bench.windows.starts)
@@ -187,36 +199,39 @@ def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
 
 
 def joined(stretch: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
-    """Number the runs of successive windows of one stretch and one fold.
+    """Number the sequences of windows that lie in one stretch and one fold.
+
+    A stretch is a trial or gap-free piece of the recording.
 
     Parameters
     ----------
     stretch
         Stretch of every window (window,).
     fold_of
-        Fold of every window (window,).
+        Fold in whose test part every window lies (window,).
 
     Returns
     -------
-    Number of each window's run (window,), from 0.
+    Number of the sequence that each window lies in (window,), from 0.
     """
     return np.concatenate([[0], np.cumsum((np.diff(stretch) != 0) | (np.diff(fold_of) != 0))])
 
 
 def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) -> LagCurve:
-    """Lagged products of target and predictions, by piece of the session.
+    """Sum the lagged products of target and predictions over a session's pieces.
 
     Parameters
     ----------
     target, predicted
-        (window, column).
+        True and decoded target, each (window, column).
     stretch
-        Stretch of every window (window,), numbered from 0; products never cross from
-        one to another.
+        Stretch of every window (window,), numbered from 0. Two windows of different
+        stretches are never multiplied.
 
     Returns
     -------
-    The curve at 0 and up to `LAGS` lags, to half of the longest stretch at most.
+    Sums at lag 0 and at up to `LAGS` further lags. The longest lag is at most half of
+    the longest stretch.
     """
     longest = int(np.bincount(stretch).max())
     lags = np.unique(
@@ -241,31 +256,31 @@ def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) ->
 def increment_kurtosis(
     decoded: np.ndarray, stretch: np.ndarray, step: int, surrogates: int, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
-    """Kurtosis of the decoded target's increments, beside Gaussian surrogates.
+    """Compare the kurtosis of the decoded target's increments with surrogates.
 
-    It says whether a code moves by jumps. Each column is first given Gaussian marginals
-    by its ranks, so that a skewed readout does not count as jumps. A surrogate has the
-    same power at every frequency and random phases (Theiler et al. 1992, Physica D
-    58:77). Surrogates go through the same ranking, since a slow series visits few
-    extremes, which ranks stretch.
+    A code that moves by jumps has many small and a few large increments, so a high
+    kurtosis. Each column is first transformed by its ranks to a Gaussian distribution,
+    so that a skewed prediction does not count as jumps. A surrogate has the same power
+    spectrum and random phases (Theiler et al. 1992, Physica D 58:77). It is transformed
+    in the same way, because ranks exaggerate the few extremes of a slow series.
 
     Parameters
     ----------
     decoded
-        (window, column).
+        Decoded target (window, column).
     stretch
-        Stretch of each window (window,); increments never cross from one to another.
+        Stretch of each window (window,). No increment crosses from one to another.
     step
         Bins that an increment spans.
     surrogates
         Number of surrogates.
     rng
-        Random generator for the random phases.
+        Random generator for the phases.
 
     Returns
     -------
-    Kurtosis averaged over columns, and that of each surrogate (surrogate,). NaN where
-    no stretch is longer than an increment.
+    Kurtosis averaged over columns, and the same for each surrogate (surrogate,). Both
+    are NaN if no stretch is longer than an increment.
     """
     inside = stretch[step:] == stretch[:-step]
     if not inside.any():

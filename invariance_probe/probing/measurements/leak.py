@@ -1,11 +1,12 @@
-"""Do the folds let a decoder read the time? Decoding of random walks.
+"""Test whether training data leak into test data, by decoding random walks.
 
-In: an opened session. Out: the held-out R2 of random walks, which no activity can know
-(gate "leak", science.md 3.4).
+In: an opened session. Out: the held-out R2 of random walks, which no activity can
+encode. The gate "leak" of a verdict rests on it (docs/science.md, Gates).
 
-A walk and any slow activity both change little from one window to the next. Where a
-test window stands between training windows, its value can be read off its neighbours by
-way of the activity, so R2 is above 0 without any code.
+A random walk and slow activity both change little from one window to the next. If a
+test window lies between training windows, a decoder can recognise from the activity
+which training windows are near in time, and predict their value. R2 is then above 0
+although the activity does not encode the walk.
 """
 
 import numpy as np
@@ -20,20 +21,22 @@ from invariance_probe.randomness import generator
 
 
 def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Decode independent random walks by the raw decoder in the study's folds.
+    """Decode independent random walks from activity, in the study's folds.
 
-    `leak@i` is the held-out R2 of walk i about its mean over the session. `beyond@i` is
-    R2 about the training parts' means; it is above 0 also where slow activity follows a
-    slow target across a whole test block.
+    The decoder is ridge regression on standardised activity. The results hold two
+    values for each walk: `r2`, the held-out R2 about the walk's mean over the session;
+    and `beyond`, the held-out R2 about the mean of the training part. The second is
+    also above 0 when slow activity happens to follow a slow target throughout a test
+    block.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, RunResult(run.key(), "done", figures=_leak(bench, run))) for run in runs]
 

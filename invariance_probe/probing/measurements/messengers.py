@@ -1,22 +1,25 @@
 """Messengers: the few units whose removal harms decoding most.
 
 In: counts (their square roots are decoded) or signals of one bin per window, and the
-target. Each of two epochs A and B (halves of the session, or what an array of the
-recording says) is cut into blocks that in turn choose and score. A set is chosen on the
-choosing blocks only. It is scored on the scoring blocks only, by decoders that are
-fitted and tested within them. So neither the set nor a decoder profits from how it was
-chosen.
+target. A budget b is the number of units in a set. There are two epochs A and B: the
+halves of the session, or those that an array of the recording names. Each is cut into
+blocks, which are used alternately to choose a set and to score it. The decoders that
+score are fitted and tested within the scoring blocks, so neither the set nor a decoder
+profits from how the set was chosen.
 
-Out: the chosen units, G(b) of both epochs, and the transfer ratios T_AB = G(set of A in
-B) / G(set of B in B) and T_BA, which say whether the units are the same ones later in
-the session. Where a study names several budgets, also the curve of the whole session
-over them (`selectors/curve.py`), and the test of whether units switch between epochs,
-of which there may then be more than two (`selectors/switching.py`).
+Out: for each epoch the chosen units and their gain G(b): by how much more the loss
+rises without this set than without random sets with similar rates, in units of the
+decodable range (loss of the best constant minus loss of the decoder). Then the transfer
+ratio T_AB = G(set of A in B) / G(set of B in B), and T_BA likewise: near 1 if the same
+units matter in both epochs. If a study names several budgets, also the damage at each
+of them over the whole session (`selectors/curve.py`). If it asks for a test of
+switching, also whether the units change between epochs, of which there may then be more
+than two (`selectors/switching.py`).
 
-There are two modes. `refit`: the decoder is fitted again without the units; this
-measures information. `fixed`: the units are held at their mean; this measures the
-reliance of this decoder. All comes from Gram matrices. Nothing here is a statement
-about causes.
+There are two ways (modes) to score without units. `refit`: the decoder is fitted again
+without them; this measures information. `fixed`: the units are held at their mean; this
+measures how far this decoder relies on them. Everything is computed from Gram matrices.
+Nothing here is a statement about causes.
 """
 
 import math
@@ -53,23 +56,23 @@ from invariance_probe.study.budgets import most_messengers
 CONFIDENCE = 0.95
 """Confidence of the transfer ratio's interval."""
 LEVEL = 0.05
-"""Level of the test that a set carries more than the margin.
+"""Level of the test that the gain of an epoch's own set exceeds the margin.
 
-Without that there is no transfer ratio.
+If it does not, no transfer ratio to that epoch is computed.
 """
 
 
 def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Choose each epoch's messengers, score them, and transfer them to the other.
+    """Choose each epoch's messenger units, and score them in both epochs.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
 
     Raises
     ------
@@ -123,9 +126,19 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
-    """Windows of every value of an array, in order of appearance.
+    """Return the windows of each epoch that an array of the recording names.
 
-    Empty where no array is named.
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    array
+        Name of an array with the epoch of every bin; empty if there is none.
+
+    Returns
+    -------
+    Windows of each epoch (window,), epochs in order of appearance; an empty list if no
+    array is named.
     """
     if not array:
         return []
@@ -137,11 +150,12 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 def _switching(
     bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]
 ) -> SwitchingFigures:
-    """Test whether units switch between epochs.
+    """Test whether the decoder relies on different units in different epochs.
 
-    Epochs are the named ones, or equal parts of the session; each has at most
-    `method.blocks` blocks. Named epochs are centred, so that a shift of mean activity
-    between them is neither memory nor reliance.
+    Epochs are the named ones, or equal parts of the session if none are named. Each has
+    at most `method.blocks` blocks. Activity is centred within named epochs, so that a
+    shift of mean activity between them changes neither the estimate of how long
+    activity stays correlated nor the reliance on units.
     """
     assert method.switching is not None
     rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
@@ -171,25 +185,26 @@ def transfer(
     rates: np.ndarray,
     rng: np.random.Generator,
 ) -> Transfer:
-    """Choose a set in each epoch, and score both sets in both epochs.
+    """Choose a set of units in each epoch, and score both sets in both epochs.
 
     Parameters
     ----------
     epochs
-        A and B.
+        Epochs A and B, each with its choosing and its scoring blocks.
     mode
-        `refit` or `fixed`.
+        Whether the decoder is fitted again without the units (`refit`) or not
+        (`fixed`).
     method
-        Budget, random sets, resamples and margin.
+        The declared measurement: budget, random sets, resamples and margin.
     rates
-        Mean count of every unit (unit,), for the random sets.
+        Mean activity of every unit (unit,), by which random sets are matched.
     rng
         Random generator for the random sets and the resamples.
 
     Returns
     -------
-    Both sets and their gains. A transfer ratio is there only where the set of the epoch
-    that scores was shown to carry more than the margin.
+    Both sets and their gains. A transfer ratio to an epoch is computed only if the gain
+    of that epoch's own set was shown to exceed the margin.
     """
     units = len(rates)
     chosen = [
@@ -201,9 +216,9 @@ def transfer(
     key = int(rng.integers(2**63))
 
     def gain(units_chosen: Sequence[int], epoch: int) -> np.ndarray:
-        """G(b) times the range (block,): loss without the set, less the random mean.
+        """Loss without a set minus mean loss without random sets (block,).
 
-        The random mean is the mean loss without random sets like it.
+        This is the gain G(b) before it is divided by the decodable range.
         """
         sets = matched_sets(units_chosen, others, rates, method.masks, np.random.default_rng(key))
         random = np.mean(
@@ -242,15 +257,34 @@ def transfer(
 
 
 def _ratio(there: np.ndarray, own: np.ndarray, choice: np.ndarray) -> Interval:
-    """Ratio of two gains (block,), with the covariance (2, 2) of the choice of sets."""
+    """Estimate the transfer ratio with its 95 % interval.
+
+    Parameters
+    ----------
+    there
+        Gain of the other epoch's set (block,).
+    own
+        Gain of the epoch's own set on the same blocks (block,).
+    choice
+        Covariance (2, 2) of the two mean gains that is due to the choice of the sets.
+    """
     low, high = ratio_interval(there, own, CONFIDENCE, choice)
     return Interval(estimate=float(there.mean() / own.mean()), low=low, high=high)
 
 
 def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
-    """P of the claim that a set carries more than the margin of the range.
+    """P value of a one-sided t test that a set's gain exceeds the margin.
 
-    Gains and ranges are by block (block,).
+    The test is over blocks.
+
+    Parameters
+    ----------
+    gain
+        Loss without the set minus mean loss without random sets (block,).
+    ranges
+        Decodable range (block,).
+    margin
+        The fraction of the range that the gain must exceed.
     """
     return float(stats.ttest_1samp(gain - margin * ranges, 0.0, alternative="greater").pvalue)
 
@@ -262,11 +296,29 @@ def _choice_covariances(
     method: Messengers,
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
-    """Covariances (2, 2) of two mean losses over resampled choices of sets.
+    """Bootstrap how losses without the sets vary with the choice of the sets.
 
-    The losses are those without the other epoch's set and without its own set, in B and
-    in A. Sets are chosen by reweighted blocks: with weights that are standard
-    exponential numbers, no block stands on both sides of a fold.
+    Sets are chosen anew from reweighted choosing blocks. The weights are standard
+    exponential draws (Bayesian bootstrap). Blocks are not drawn with replacement, since
+    the same block could then be in the training and in the test part of a fold.
+
+    Parameters
+    ----------
+    epochs
+        Epochs A and B, each with its choosing and its scoring blocks.
+    scoring
+        Moments of the scoring blocks of A and of B.
+    mode
+        `refit` or `fixed`.
+    method
+        The declared measurement: budget and number of resamples.
+    rng
+        Random generator for the weights.
+
+    Returns
+    -------
+    Covariance (2, 2) of two mean losses, without the other epoch's set and without the
+    epoch's own set: first as scored in B, then as scored in A.
 
     References
     ----------
@@ -299,15 +351,16 @@ def ratio_interval(
     Parameters
     ----------
     numerator, denominator
-        Paired values by block (block,).
+        Paired values (block,).
     confidence
-        Two-sided, in (0, 1).
+        Two-sided confidence level, in (0, 1).
     more
-        Covariance (2, 2) that the two means have beyond that of their blocks.
+        Covariance (2, 2) of the two means that is added to the one estimated from the
+        blocks; none if omitted.
 
     Returns
     -------
-    Lower and upper end; infinite where the interval is not bounded.
+    Lower and upper end; infinite if the interval is not bounded.
 
     References
     ----------

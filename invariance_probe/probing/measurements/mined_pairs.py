@@ -1,16 +1,19 @@
-"""Pairs mined across time: whether they help a decoder under a later drift.
+"""Whether SSL pairs mined across time help a decoder when activity drifts.
 
-In: counts or signals of one bin per window, and a target of classes. A closed-form
-linear SSL representation is fitted on the training windows of the last fold with local
-pairs alone, and with a part of them replaced by distant pairs: random, mined (the
-nearest in smoothed principal components, without labels) or oracle (of the same class).
-A probe is fitted on the first part of the training windows and tested on the held-out
-later ones.
+In: counts or signals of one bin per window, and a target of classes. Linear SSL is
+fitted in closed form on the training windows of the last fold. Its positive pairs are
+local (windows near in time), or a proportion q of them is replaced by distant pairs,
+which lie at least a declared gap apart. There are three kinds of distant pairs: random;
+mined (nearest neighbours in smoothed principal components, without labels); and oracle
+(random windows of the same class). A decoder (probe) is fitted on the first part of the
+training windows and tested on the held-out windows, which come later.
 
-Out: losses and balanced accuracies, M_rand(q) = L_random(q) - L_mined(q), M_loc(q) =
-L_local - L_mined(q), the purity of the pairs and their nuisance distance. Mined pairs
-help where both contrasts are positive and the nuisance distance is near 1; M_rand alone
-only says that mining beats chance.
+Out: losses L and balanced accuracies; the contrasts M_rand(q) = L_random(q) -
+L_mined(q) and M_loc(q) = L_local - L_mined(q); the purity of each kind of distant pairs
+(proportion of pairs of one class); and their nuisance distance, the mean squared
+difference of a nuisance variable within pairs, relative to that of random pairs. Mined
+pairs help if both contrasts are positive and the nuisance distance is near 1. M_rand
+alone only says that mining is better than random pairs.
 
 References
 ----------
@@ -54,21 +57,21 @@ from invariance_probe.study.views import TimeJitter
 
 
 def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Compare local, random, mined and oracle pairs by later decoding.
+    """Compare local, random, mined and oracle pairs by decoding of later windows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
-        Not called.
+        Not called: nothing is trained by gradient.
 
     Raises
     ------
     TrainingError
-        When windows have more than one bin, the target has no classes, a class is
+        When windows have more than one bin, the target has no classes, a test class is
         missing where the probe is fitted, no two windows lie the declared gap apart, or
         the recording lacks the nuisance.
     """
@@ -115,7 +118,17 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
-    """Refuse a target without classes, or a class that the probe never sees."""
+    """Refuse a target without classes, or one with a class missing in training.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    labelled
+        Windows that the probe is fitted on (window,).
+    test
+        Test windows (window,).
+    """
     where = f"session {bench.recording.session!r}"
     if not bench.target.classes:
         raise TrainingError(
@@ -131,7 +144,7 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
 
 
 def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
-    """Moments of the units that vary, under local pairs."""
+    """Compute the second moments of local pairs, over the units that vary."""
     activity = bench.recording.activity[bench.windows.starts]
     live = activity[train].std(axis=0, dtype=np.float64) > 0
     partners = find_partners(
@@ -143,21 +156,25 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
 def distant_pairs(
     bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator
 ) -> dict[PairsKind, Pairs]:
-    """Random, mined and oracle partners of every training window.
+    """Find random, mined and oracle partners of every training window.
 
-    Each window has as many partners of every kind, and all are at least the declared
-    gap away.
+    The number of partners per window is the same for every kind. All partners are at
+    least the declared gap away.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     train
         Training windows (window,).
     method
         The declared measurement: gap, number of neighbours, smoothing, components.
     rng
         Random generator for the random and oracle partners.
+
+    Returns
+    -------
+    The pairs of each kind, as positions in `train`.
     """
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]
@@ -185,9 +202,26 @@ def _probed(
     test: np.ndarray,
     bases: list[np.ndarray],
 ) -> tuple[list[float], list[float]]:
-    """Test losses and balanced accuracies of the run's probe.
+    """Decode test windows from linear maps of the activity.
 
-    There is one of each for every linear map (unit, dimension) of activity.
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    run
+        The run, whose probe is used.
+    train
+        Training windows (window,), over which activity is standardised.
+    labelled
+        Windows that the probe is fitted on (window,).
+    test
+        Test windows (window,).
+    bases
+        The linear maps, each (unit, dimension).
+
+    Returns
+    -------
+    Test loss (nats) and balanced accuracy for each map.
     """
     x = (
         bench.scaling([train], torch.float64)
@@ -215,7 +249,10 @@ def _probed(
 def _described(
     bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[PairsKind, Pairs]
 ) -> tuple[PairsFound, ...]:
-    """Purity of every kind of pairs, and their nuisance distance if one is named."""
+    """Describe every kind of distant pairs: their purity and nuisance distance.
+
+    The nuisance distance is None if the measurement names no nuisance.
+    """
     classes = bench.target.values.cpu().numpy()[train]
     nuisance = None
     if method.nuisance:

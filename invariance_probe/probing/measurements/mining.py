@@ -1,8 +1,14 @@
-"""What a method or a pairing mined, compared with the target and a nuisance.
+"""How mined pairs of windows relate to the target and to a nuisance variable.
 
-In: the pairs of windows that were mined, without sight of the target. Out: their
-`PairFigures`. Nuisance distance is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of
-the nuisance, 0 for pairs that are alike in it.
+Some SSL methods and some pairings look for windows that are alike and make them a
+positive pair. In: the pairs that were found in this way, without sight of the target.
+Out: their `PairFigures`. The two main ones, for a target y and a nuisance n, are:
+
+* agreement: the proportion of pairs with the same class or, for other targets,
+  1 - E|y - y'|^2 / (2 Var y). It is 0 if the pairs are independent of the target, and 1
+  if both windows have the same value.
+* nuisance distance: E|n - n'|^2 / (2 Var n). It is 1 if the pairs are independent of
+  the nuisance, and 0 if both windows have the same value.
 """
 
 import numpy as np
@@ -20,30 +26,30 @@ from invariance_probe.study.state_pairing import StatePairing
 def found_by_mining(
     bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None
 ) -> list[PairFigures | None]:
-    """Figures of the pairs that each run's method mined.
+    """Describe the pairs of windows that each run's method mined.
 
-    `distance_s` is how far apart in time mined windows of one session lie on average,
-    in the bins of the recording as it is stored. `elsewhere` is the proportion of pairs
-    in two sessions, where a model sees several. `agreement` is the proportion of pairs
-    of one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that
-    know nothing of the target, 1 for pairs alike in it, with the variance over the
-    anchors. `nuisance_distance` is there where the run's pairing names a nuisance. Each
-    `_expected` is the value of independent draws from the marginals of anchors and of
-    found windows.
+    Of the figures returned, `distance_s` is the mean distance in time of pairs within
+    one session, in seconds; times that were not recorded do not count. `elsewhere` is
+    the proportion of pairs whose windows are from two sessions, for a model that is
+    trained on several. For `agreement` the variance is taken over the anchors.
+    `nuisance_distance` is computed only if the run's pairing names a nuisance. The
+    figures whose names end in `_expected` are the values for independent draws of
+    anchors and of mined windows.
 
     Parameters
     ----------
     bench
         The bench that the runs were trained on.
     runs
-        Stacked runs.
+        Stacked runs (trained together).
     mined
-        Windows of anchors and of what was mined for them (run, pair), -1 where nothing
-        was; None for a method that mines nothing.
+        Two tensors (run, pair): the windows (anchors) for which a partner was searched,
+        and the windows mined for them, -1 if none was found. None for a method that
+        does not mine.
 
     Returns
     -------
-    One per run; None for a run or a method that mined nothing.
+    Figures of each run; None for a run or a method without mined pairs.
     """
     return (
         [None] * len(runs)
@@ -53,7 +59,17 @@ def found_by_mining(
 
 
 def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> PairFigures | None:
-    """Figures of the pairs (pair,) that one run's method mined."""
+    """Describe the pairs that one run's method mined.
+
+    Parameters
+    ----------
+    bench
+        The bench that the run was trained on.
+    run
+        The run.
+    anchors, others
+        Windows of each pair (pair,); `others` is -1 if no partner was found.
+    """
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return None
@@ -71,7 +87,21 @@ def _against_draws(
     second: np.ndarray,
     share: float | None = None,
 ) -> PairFigures:
-    """Compare pairs (pair,) with the target and a nuisance, beside independent draws."""
+    """Compute the figures of pairs, and those expected of independent draws.
+
+    Parameters
+    ----------
+    bench
+        The bench that the run was trained on.
+    nuisance
+        Name of the nuisance; empty if there is none.
+    train
+        Training windows (window,), over which the nuisance's variance is taken.
+    first, second
+        Windows of each pair (pair,).
+    share
+        Proportion of all pairs of the training that are distant; None if not known.
+    """
     one, other = (torch.from_numpy(windows).to(bench.device) for windows in (first, second))
     elsewhere, distance_s = _distances(bench, one, other)
     apart, unrelated = _nuisance_distances(bench, nuisance, train, first, second)
@@ -87,14 +117,13 @@ def _against_draws(
 
 
 def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
-    """Figures of a run's distant pairs; None where all its pairs are local.
+    """Describe the distant pairs that a run's training draws from.
 
-    `agreement` and `distance_s` are defined as those of mined pairs are
-    (`found_by_mining`), over all distant pairs that training draws from. `share` is the
-    proportion of all pairs that is distant: less than declared where windows have no
-    distant partner. `nuisance_distance` is there where the
-    pairing names a nuisance that varies over the training windows. Each `_expected` is
-    the value of independent draws from the marginals of anchors and partners.
+    The figures are those of `found_by_mining`, over all distant pairs. `share` is the
+    proportion of all pairs that are distant; it is smaller than declared if some
+    windows have no distant partner. `nuisance_distance` is computed only if the pairing
+    names a nuisance that varies over the training windows. For pairs of waking with
+    sleep, only `share` and `partners` (effective number of sleep windows) are computed.
 
     Parameters
     ----------
@@ -102,6 +131,10 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
         The bench that the run was trained on.
     run
         The run; its pairing is read.
+
+    Returns
+    -------
+    The figures; None if all pairs of the run are local (near in time).
 
     Raises
     ------
@@ -123,10 +156,11 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
 
 
 def _asleep(distant: Distant) -> PairFigures:
-    """Proportion of pairs across states, and how many windows asleep serve.
+    """Describe pairs of waking with sleep windows: their share and variety.
 
-    The number is effective: each window asleep is weighed by how often it serves (exp
-    of the entropy).
+    `share` is the proportion of all pairs that are made with sleep. `partners` is the
+    effective number of sleep windows: exp of the entropy of how often each one is a
+    partner.
     """
     used = distant.partners[distant.partners >= 0]
     often = np.unique(used, return_counts=True)[1] / max(len(used), 1)
@@ -137,10 +171,24 @@ def _asleep(distant: Distant) -> PairFigures:
 def _nuisance_distances(
     bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[float, float] | tuple[None, None]:
-    """Nuisance distance of pairs, and that of independent draws.
+    """Compute the nuisance distance of pairs, and that of independent draws.
 
-    The draws are from the marginals of both sides of the pairs. None where no nuisance
-    is named, or it does not vary over the training windows.
+    Parameters
+    ----------
+    bench
+        The bench that the run was trained on.
+    name
+        Name of the nuisance; empty if there is none.
+    train
+        Training windows (window,), over which the nuisance's variance is taken.
+    first, second
+        Windows of each pair (pair,).
+
+    Returns
+    -------
+    Both distances. The second is that of independent draws from the first and from the
+    second windows. Both are None if no nuisance is named, or if it does not vary over
+    the training windows.
     """
     if not name:
         return None, None
@@ -154,9 +202,10 @@ def _nuisance_distances(
 
 
 def _nuisance(bench: Workbench, name: str) -> np.ndarray:
-    """A nuisance at every window's centre (window, column).
+    """Return the values of a nuisance at the windows' centres (window, column).
 
-    It is an array of the recording, or its recorded time in seconds.
+    The nuisance is an array of the recording. The name `time` stands for the time in
+    the recording in seconds, unless the recording has an array of that name.
     """
     if name == TIME and TIME not in bench.recording.targets:
         seconds = np.arange(len(bench.recording.activity)) * bench.recording.bin_s
@@ -165,9 +214,14 @@ def _nuisance(bench: Workbench, name: str) -> np.ndarray:
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
-    """E|a - b|^2 of independent draws from the rows of both (draw, column).
+    """Mean squared distance E|a - b|^2 of independent draws from two samples.
 
     It equals Var a + Var b + |E a - E b|^2.
+
+    Parameters
+    ----------
+    a, b
+        The samples, each (row, column).
     """
     return float(
         a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
@@ -177,9 +231,13 @@ def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
 def _distances(
     bench: Workbench, first: Tensor, second: Tensor
 ) -> tuple[float | None, float | None]:
-    """Proportion of pairs in two sessions, and mean distance (s) of those in one.
+    """Measure how far apart the windows of pairs lie.
 
-    The proportion is there only where windows come from several sessions.
+    Returns
+    -------
+    Proportion of pairs whose windows are from two sessions, None if there is only one
+    session; and the mean distance in time of the other pairs in seconds, None if there
+    are no others.
     """
     sessions, elsewhere = bench.timeline.sessions, None
     if sessions is not None:
@@ -193,7 +251,11 @@ def _distances(
 
 
 def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
-    """Proportion of pairs of one class, or 1 - E|y - y'|^2 / (2 Var y)."""
+    """Compute the agreement of pairs in the target.
+
+    It is the proportion of pairs with the same class or, for other targets,
+    1 - E|y - y'|^2 / (2 Var y), with the variance over the first windows.
+    """
     y, z = bench.target.values[first], bench.target.values[second]
     if bench.target.classes:
         return float((y == z).to(torch.float64).mean())
@@ -202,7 +264,7 @@ def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
 
 
 def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> float:
-    """`_agreement` of independent draws from the marginals of both sides."""
+    """Compute the agreement of independent draws of first and second windows."""
     y, z = (bench.target.values[windows].cpu().numpy() for windows in (first, second))
     if bench.target.classes:
         often = [

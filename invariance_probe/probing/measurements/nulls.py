@@ -1,8 +1,11 @@
-"""Is anything decodable, and does the target move: measured before any SSL.
+"""Null tests of decodability, and how slowly the target changes.
 
-In: an opened session. Out: for the nulls, the rank of the raw decoder's loss among its
-losses on targets that the activity cannot know (science.md 5); for persistence, the
-correlation of the target with itself over a pairing's lags. No encoder is trained here.
+In: an opened session. Out, for the nulls: the rank of the raw decoder's loss among its
+losses on other time courses of the target, which the activity cannot encode
+(docs/science.md, Is it decodable at all). The raw decoder is ridge regression on
+standardised activity; classes are decoded as one column per class. It is refitted on
+every course, and its penalty chosen anew. Out, for persistence: the correlation of the
+target with itself over the lags between paired windows. No encoder is trained here.
 
 References
 ----------
@@ -42,29 +45,28 @@ from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.session import OtherSession
 
 FEWEST_USABLE = 19
-"""Fewest draws in which there is something to decode.
+"""Smallest number of null targets that vary over time.
 
 With fewer, p cannot reach .05.
 """
 
 
 def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Compare the raw decoder with the same decoder on linearly shifted targets.
+    """Compare decoding of the target with decoding of the target shifted in time.
 
     Activity is taken from the middle half of the windows. The target is read up to a
-    quarter of the session earlier or later, so every alignment uses as much data. A
-    least-squares decoder (of one column per class for classes) is refitted for every
-    shift, with its penalty chosen anew. It is judged by its error as a fraction of the
-    floor of that very stretch of target.
+    quarter of the session earlier or later, so that every shift uses the same amount of
+    data. Each loss is divided by that of the best constant prediction of the same part
+    of the target.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, _shift_null(bench, run)) for run in runs]
 
@@ -72,21 +74,20 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
 def measure_circular_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Compare the raw decoder with the same one on circularly shifted targets.
+    """Compare decoding of the target with decoding of circular shifts of it.
 
-    It also tests whether the target is stationary. The shifts are the multiples of the
-    session's length over their number plus one: with the unshifted target they are a
-    group (but for rounding), so the rank is exact for a target that is stationary and
-    joins at its ends.
+    The shifts are spaced evenly over the session. With the unshifted target they form a
+    group (but for rounding), so the rank is exact for a stationary target whose end
+    continues at its beginning. A test of stationarity is therefore part of the result.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, _circular_null(bench, run)) for run in runs]
 
@@ -94,36 +95,37 @@ def measure_circular_null(
 def measure_session_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Compare the raw decoder with the same one on other sessions' targets.
+    """Compare decoding of the target with decoding of other sessions' targets.
 
     All targets are cut to one length.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, _session_null(bench, run)) for run in runs]
 
 
 def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Compare the raw decoder with the same one on targets of pseudo-sessions.
+    """Compare decoding of the target with decoding of pseudo-sessions.
 
-    These are targets that the experimenter could as well have drawn: alternatives from
-    an array of the recording, or else exchanged trials.
+    A pseudo-session has targets that the experimenter's randomisation could equally
+    have produced. They are read from an array of the recording, or else whole trials
+    exchange their targets at random.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [Measured(run, _pseudo_null(bench, run)) for run in runs]
 
@@ -136,9 +138,9 @@ def rank_p(observed: float, null: np.ndarray) -> float:
     Parameters
     ----------
     observed
-        The loss.
+        Loss on the true target.
     null
-        Null losses (draw,).
+        Losses on the null targets (draw,).
 
     Examples
     --------
@@ -227,7 +229,7 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 def _course(
     other: OtherSession, source: AnySource, base: Path, target: Target, window: Window
 ) -> np.ndarray:
-    """Another session's target at its windows' centres (window, ...)."""
+    """Return another session's target at its windows' centres (window, ...)."""
     recording = kept_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
@@ -237,17 +239,26 @@ def _course(
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
-    """Rank the first course's loss among those of the others.
+    """Rank the loss on the true target among the losses on the null targets.
 
-    Every loss is a fraction of the course's own best constant's loss. Courses differ in
-    variance, most of all where a target has heavy tails or rests for part of the
-    session, so raw errors would rank variances. Courses that do not vary have nothing
-    to decode and are left out.
+    Each loss is divided by that of the best constant prediction of the same target.
+    Targets differ in variance, above all if they have heavy tails or are constant for
+    part of the session; raw errors would rank these variances. Null targets that do not
+    vary cannot be decoded and are left out.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    run
+        The run.
+    refitted
+        Errors of the decoder on the true target (first) and on the null targets.
 
     Raises
     ------
     DataError
-        When the target itself does not vary, or too few of the others do.
+        When the true target does not vary, or too few of the null targets do.
     """
     varies = refitted.floors > 1e-12 * refitted.floors.max()
     drawn = int(varies[1:].sum())
@@ -276,31 +287,34 @@ def _result(run: Run, figures: NullFigures) -> RunResult:
 
 
 def _trials(bench: Workbench) -> int:
-    """Number of trials with a window; 0 without trials."""
+    """Count the trials that hold a window; 0 if the recording has no trials."""
     if bench.recording.trials is None:
         return 0
     return len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
 
 
 def _target_time(bench: Workbench) -> float:
-    """First time (s) at which the target's autocorrelation is below 1/e."""
+    """Lag in seconds at which the target's autocorrelation first falls below 1/e."""
     values = bench.target.columns().cpu().numpy()
     return first_lag(values, bench.windows.stretch) * bench.recording.bin_s
 
 
 def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Correlate the target with itself over the lags of a run's pairing.
+    """Correlate the target with itself over the lags between paired windows.
 
-    For classes this is agreement beyond chance.
+    With time jitter, the two windows of a positive pair lie some lag apart. The result
+    says how much of the target they have in common: its autocorrelation, averaged over
+    the possible lags. For classes, each class is a column of zeros and ones, so that
+    the result is agreement beyond chance.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Runs with views; their jitter says the lags.
+        Runs with views, whose time jitter sets the lags.
     on_progress
-        Not called.
+        Not called: no encoder is trained.
     """
     return [
         Measured(
@@ -312,6 +326,10 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
 
 
 def _persistence(bench: Workbench, run: Run) -> float:
+    """Average the target's autocorrelation over the lags of a run's time jitter.
+
+    It is 1 if no window has a partner, or if the target does not vary.
+    """
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
     partners = find_partners(

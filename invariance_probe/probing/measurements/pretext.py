@@ -1,7 +1,9 @@
 """How well a trained method solves its own pretext task on test windows.
 
-In: trained stacked models and what they were trained on. Out: the proportion of right
-answers per run, for methods whose task has right answers.
+A pretext task asks a question about windows whose answer is known without labels, for
+example whether three windows are in their order in time. In: trained stacked models
+(one per run), with the session and views they were trained on. Out: the proportion of
+correct answers of each run, for methods whose task has correct answers.
 """
 
 import torch
@@ -16,30 +18,31 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.training.examples import Examples
 
 BATCHES = 16
-"""Number of batches of examples drawn from the test part."""
+"""Number of batches of examples drawn from each run's test windows."""
 
 
 @torch.no_grad()
 def pretext_accuracy(
     bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int
 ) -> Tensor:
-    """Accuracy on the pretext task, on examples drawn from each run's test windows.
+    """Measure each run's accuracy on its pretext task, on test windows.
 
     Parameters
     ----------
-    bench, runs, views
-        The session, runs and view maker of the training; views are corrupted as they
-        were then.
+    bench, runs
+        The session and runs of the training.
     method
-        Trained stacked models; batch norm uses the statistics of these examples'
-        batches.
+        Trained stacked models. Batch normalisation uses the statistics of the batches
+        that are evaluated here.
+    views
+        Draws the augmented views, as in the training.
     first_step
         Step number at which the random draws of the evaluation start.
 
     Returns
     -------
-    Accuracy in [0, 1], float64 (run,). NaN if the method has no pretext task with correct
-    answers, or the test set is too short to form an example.
+    Accuracy in [0, 1], float64 (run,). NaN if the method has no pretext task with
+    correct answers, or if the test windows are too few to form an example.
     """
     nothing = torch.full((len(runs),), torch.nan, dtype=torch.float64, device=bench.device)
     if not isinstance(method, PretextTask):
@@ -50,7 +53,7 @@ def pretext_accuracy(
         return nothing
     total = torch.zeros_like(nothing)
     for step in range(first_step, first_step + BATCHES):
-        # Runs without examples get another run's; their answers are discarded below.
+        # Runs without examples are given another run's; their answers are discarded below.
         example = stacked([(one or stand_in).at(step) for one in each])
         total += method.pretext_accuracy(
             batch_of(runs[0].method, views, bench.timeline, example, step)
@@ -60,7 +63,10 @@ def pretext_accuracy(
 
 
 def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
-    """Examples of one run's test windows, which may repeat; None if it has none."""
+    """Make a source of examples from one run's test windows.
+
+    An example may occur twice in a batch. None if there are too few test windows.
+    """
     assert run.fold is not None and run.optimisation is not None
     try:
         return examples_of(

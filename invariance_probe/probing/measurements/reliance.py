@@ -1,19 +1,29 @@
 """Which few units an SSL objective, a refitted and a fixed decoder rely on.
 
-In: one session and stacked runs of one SSL method, each of one fold and seed. Out: for
-every budget and each of the three targets, a set of units whose removal harms it, and
-what each of these sets costs each of the targets, beside random sets. A set is chosen
-on one half of the data that the target was not fitted to, and scored on the other half.
+Three losses are attacked: for each, a set of units is searched whose removal raises it
+most.
 
-`objective`: the loss that the trained model minimises, without the units in both views.
-`refit` and `fixed`: ridge decoders of the target (square roots of counts, or signals)
-as in `probing/measurements/messengers.py`: information, and reliance of one decoder.
+* `objective`: the loss that a trained SSL model minimises, with the units removed from
+  both views.
+* `refit`: the loss of a ridge decoder that is fitted again without the units. It
+  measures information.
+* `fixed`: the loss of the same decoder with the units held at their mean. It measures
+  how far this decoder relies on them (`probing/measurements/messengers.py`).
 
-Models choose on one half of the fold's test windows; over seeds and folds the earlier
-and the later half take turns. Decoders choose on held-out parts of the training
-windows, which are many more. All are scored on the other half of the test windows. A
-model may ignore what views share, and a decoder what others carry too. Nothing here is
-about causes.
+Decoders read square roots of counts, or signals as they are.
+
+In: one session, and runs of one SSL method that train together as a stack, one run per
+fold and seed. Out: for every budget (number of units in a set) the three sets, and by
+how much each set raises each of the three losses, compared with random sets.
+
+A set is never scored on the windows that it was chosen on. For `objective` it is chosen
+on one half of the fold's test windows; which half, the earlier or the later,
+alternates over seeds and folds. For the decoders it is chosen on held-out parts of the
+training windows, which are many more. All sets are scored on the other half of the test
+windows.
+
+A model may ignore units although both views show them, and a decoder may ignore units
+that others can replace. Nothing here is about causes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,31 +70,32 @@ from invariance_probe.study.methods import Reliance
 from invariance_probe.training.examples import Examples
 
 OBJECTIVE: Literal["objective"] = "objective"
-"""The loss that a trained model minimises, as a target of removal."""
+"""Name of the SSL loss among the three losses that are attacked."""
 BLOCKS = 12
-"""Number of blocks of training windows that a decoder's set is chosen on."""
+"""Number of blocks of training windows on which a decoder's set is chosen."""
 FEWEST_WINDOWS = 8
-"""Fewest windows of a half.
+"""Smallest number of windows in each half of a fold's test windows.
 
-Losses are taken in batches of at most as many windows as the smallest half has.
+The SSL loss is computed on batches no larger than the smallest half.
 """
 
 Sets = Mapping[tuple[int, RelianceTarget], tuple[int, ...]]
-"""Sets of units by budget and the target that they are chosen for."""
+"""Chosen units, by budget and by the loss that they are chosen for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The data that one run's model is attacked with.
+    """One run, with the test windows on which its sets are chosen and scored.
 
     Attributes
     ----------
     run
         The run.
     choosing, scoring
-        Examples of the half that chooses, and of the half that scores.
+        Sources of SSL examples: from the half of the test windows on which sets are
+        chosen, and from the half on which they are scored.
     scored
-        Windows of the half that scores (window,).
+        Windows of the scoring half (window,).
     """
 
     run: Run
@@ -94,21 +105,21 @@ class Asked:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run, size: int) -> "Asked":
-        """Cut the test windows of a run's fold, and draw examples of both halves.
+        """Split the test windows of a run's fold, and prepare examples of both.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         run
             The run.
         size
-            Windows that are drawn at once.
+            Number of windows per batch in each view.
 
         Raises
         ------
         TrainingError
-            When a half has no examples.
+            When a half is too short to form an example.
         """
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
@@ -122,22 +133,29 @@ class Asked:
 
 
 def model_of(run: Run) -> Run:
-    """The run of the model that is attacked."""
+    """Return the run of the SSL model whose loss is attacked.
+
+    Parameters
+    ----------
+    run
+        A run of this measurement, which names the method of the model.
+    """
     assert isinstance(run.method, Reliance)
     return run.model_copy(update={"method": run.method.of})
 
 
 def batch_windows(bench: Workbench, run: Run) -> int:
-    """How many windows the losses of a session's models are taken of at once.
+    """Number of windows per batch on which a session's SSL losses are computed.
 
-    It is the same in all folds and seeds.
+    It is the same in all folds and seeds: the batch size of the training, or the size
+    of the smallest half of any fold's test windows if that is less.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
-        A run of the measurement; its optimisation says the most windows.
+        A run of this measurement.
     """
     halves = [
         part
@@ -149,26 +167,26 @@ def batch_windows(bench: Workbench, run: Run) -> int:
 
 
 def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Test windows that choose sets, and test windows that score them.
+    """Split a fold's test windows into those for choosing and those for scoring.
 
-    The earlier and the later half of the fold's test windows take turns over seeds and
-    folds. Windows that lie within the embargo of those that choose do not score.
+    Which half chooses, the earlier or the later, alternates over seeds and folds.
+    Windows of the scoring half within the embargo of the choosing half are left out.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run; its fold, seed and embargo are read.
 
     Returns
     -------
-    Choosing and scoring windows, (window,) each.
+    Choosing and scoring windows, each (window,).
 
     Raises
     ------
     TrainingError
-        When the embargo leaves too few to score.
+        When the embargo leaves too few scoring windows.
     """
     test = bench.folds[run.fold].test  # type: ignore[index]
     halves = test[: len(test) // 2], test[len(test) // 2 :]
@@ -181,19 +199,33 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     ) <= round(run.folds.embargo_s / bench.recording.bin_s)
     if (~near).sum() < FEWEST_WINDOWS:
         raise TrainingError(
-            f"session {run.session!r}: of fold {run.fold}'s {len(test)} test windows one half "
-            "chooses sets and the other scores them, as far as it lies beyond folds.embargo_s of "
-            f"{run.folds.embargo_s:g} s; that leaves {(~near).sum()}, and {FEWEST_WINDOWS} are "
-            "needed: use a shorter embargo, or fewer folds"
+            f"session {run.session!r}: reliance chooses units on one half of fold {run.fold}'s "
+            f"{len(test)} test windows and scores them on the other half, without the windows "
+            f"within folds.embargo_s ({run.folds.embargo_s:g} s) of the first; that leaves "
+            f"{(~near).sum()}, and {FEWEST_WINDOWS} are needed: use a shorter embargo, or fewer "
+            "folds"
         )
     return choosing, scoring[~near]
 
 
 def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: int) -> Examples:
-    """Examples of a part of the windows.
+    """Make a source of examples that are drawn from given windows.
 
-    A window comes twice in a batch only where the part has fewer windows than a batch
-    holds.
+    An example occurs twice in a batch only if there are too few windows to fill a batch
+    otherwise.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    model
+        The run of the SSL model.
+    kind
+        Kind of example, such as `pairs`: a key of `training.examples.EXAMPLES`.
+    part
+        Windows to draw from (window,), ascending.
+    size
+        Number of windows per batch in each view.
     """
     try:
         return examples_of(bench, model, kind, part, size, repeats=False)
@@ -203,7 +235,7 @@ def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: i
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """The ridge decoder of one fold's training windows, and its worst sets.
+    """The ridge decoder of one fold, and the sets of units chosen for it.
 
     Attributes
     ----------
@@ -212,7 +244,8 @@ class Decoder:
     penalty
         Ridge penalty.
     sets
-        Sets that harm the decoder most on held-out parts of the training windows.
+        Sets whose removal raises the decoder's loss most, on held-out parts of the
+        training windows.
     """
 
     train: np.ndarray
@@ -221,14 +254,14 @@ class Decoder:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run) -> "Decoder":
-        """Fit on a run's training windows and choose the sets.
+        """Fit the decoder on a run's training windows, and choose the sets.
 
-        The result depends on the fold, not on the seed.
+        The result depends on the run's fold, but not on its seed.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         run
             The run; its fold and budgets are read.
         """
@@ -247,14 +280,19 @@ class Decoder:
         return cls(train, penalty, sets)
 
     def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
-        """The decoder's moments, with other windows as the held-out block.
+        """Compute the moments that give the decoder's loss on other windows.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         windows
-            The held-out windows (window,).
+            The windows on which the decoder is tested (window,).
+
+        Returns
+        -------
+        Second moments of the training windows, to which decoders of any subset of units
+        can be fitted, and of the tested windows, from which their losses follow.
         """
         rows = np.concatenate([self.train, windows])
         block = np.repeat([0, 1], [len(self.train), len(windows)])
@@ -265,16 +303,16 @@ class Decoder:
 
 
 def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train the models, choose sets for each target, and score all sets by all.
+    """Train SSL models, choose sets for each loss, and score each set by all.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Stacked runs of this measurement.
+        Runs of this measurement, whose models train together as a stack.
     on_progress
-        Called as the models train.
+        Called during the training; see `Progress`.
 
     Raises
     ------
@@ -296,11 +334,12 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
 
 
 def _refuse(bench: Workbench, run: Run) -> None:
+    """Refuse windows of several bins, and budgets too large for the session."""
     assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
         raise TrainingError(
             "reliance needs windows of one bin, but window.length_bins is "
-            f"{bench.windows.length}; set it to 1, or leave the measurement out"
+            f"{bench.windows.length}; set it to 1, or remove the measurement"
         )
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
@@ -311,7 +350,21 @@ def _refuse(bench: Workbench, run: Run) -> None:
 
 
 def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> dict[str, RunResult]:
-    """Results of stacked runs whose test parts have examples."""
+    """Train, attack and score the models of stacked runs.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    asked
+        The runs, with the test windows on which sets are chosen and scored.
+    on_progress
+        Called during the training; see `Progress`.
+
+    Returns
+    -------
+    Result of each run, by its key.
+    """
     runs = [one.run for one in asked]
     declared = runs[0].method
     assert isinstance(declared, Reliance)
@@ -352,10 +405,24 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
 
 
 def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -> Sequence[Sets]:
-    """Choose the sets of every run, for every budget and target.
+    """Add the sets chosen for the SSL loss to those chosen for the decoders.
 
-    For the SSL objective, the candidates are the set found by forward selection and the
-    sets chosen for the decoders. The one whose removal raises the loss most is kept.
+    The candidates for the SSL loss are the set found by forward selection and the two
+    sets chosen for the decoders. Of these, the one whose removal raises the SSL loss
+    most is chosen.
+
+    Parameters
+    ----------
+    asked
+        The declared measurement.
+    loss
+        SSL loss of the stacked models on choosing batches.
+    of_decoders
+        Sets chosen for each run's decoder.
+
+    Returns
+    -------
+    All sets of each run, by budget and loss.
     """
     path = forward_path(loss, max(asked.budgets), asked.screening, asked.finalists)
     found = [dict(sets) for sets in of_decoders]
@@ -380,9 +447,24 @@ def _scored(
     tested: Sequence[Part],
     chosen: Sequence[Sets],
 ) -> list[RelianceFigures]:
-    """Each run's figures: what each target can lose, and what each set costs it.
+    """Score every set of units by the three losses, beside random sets.
 
-    Every set's costs stand beside those of random sets.
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    runs
+        The stacked runs.
+    loss
+        SSL loss of the stacked models on scoring batches.
+    tested
+        Moments from which the loss of each run's decoder on scoring windows follows.
+    chosen
+        Chosen sets of each run.
+
+    Returns
+    -------
+    Figures of each run: the scale of each loss, and by how much each set raises it.
     """
     asked, units = runs[0].method, loss.shape[1]
     assert isinstance(asked, Reliance)
@@ -433,7 +515,15 @@ def _scored(
 
 
 class _Cost:
-    """Cost to one decoder of removing sets of units."""
+    """Rise of one decoder's loss when a set of units is removed.
+
+    Parameters
+    ----------
+    part
+        Moments from which the loss follows.
+    mode
+        `refit` or `fixed`.
+    """
 
     def __init__(self, part: Part, mode: str) -> None:
         self._losses, self._whole = (
@@ -442,23 +532,60 @@ class _Cost:
         )
 
     def __call__(self, sets: np.ndarray) -> np.ndarray:
-        """Rise of the loss (set,) without each set (set, unit of the set)."""
+        """Compute the rise of the loss for many sets of one size.
+
+        Parameters
+        ----------
+        sets
+            Units to remove (set, unit of the set).
+
+        Returns
+        -------
+        (set,).
+        """
         return self._losses(sets) - self._whole
 
 
 def _beside(
     units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A set, followed by random sets of other units (set, unit of the set).
+    """Return a chosen set followed by random sets of other units.
 
-    Random sets have like rates where there are many such units.
+    Random sets are matched in rate if enough units have similar rates.
+
+    Parameters
+    ----------
+    units
+        Number of units in the session.
+    rates
+        Mean activity of each unit (unit,).
+    chosen
+        The chosen set.
+    masks
+        Number of random sets.
+    rng
+        Random generator for the random sets.
+
+    Returns
+    -------
+    (set, unit of the set), the chosen set first.
     """
     others = [unit for unit in range(units) if unit not in set(chosen)]
     return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, OF_A_BAND)])
 
 
 def _damage(damages: np.ndarray) -> SetDamage:
-    """Damage of the first set (set,), and the mean and 95 % band of the others."""
+    """Summarise by how much removing a chosen set, or random sets, raises a loss.
+
+    Parameters
+    ----------
+    damages
+        Rise of the loss (set,): of the chosen set first, then of the random sets.
+
+    Returns
+    -------
+    Rise for the chosen set, and the mean and 95 % band over the random sets.
+    """
     low, high = np.quantile(damages[1:], BAND)
     return SetDamage(
         chosen=float(damages[0]),
@@ -469,7 +596,7 @@ def _damage(damages: np.ndarray) -> SetDamage:
 
 
 def _wrong(found: RelianceFigures) -> str:
-    """The first loss that is not finite, in words; empty where all are."""
+    """Name the first figure that is not finite; empty if all are finite."""
     if not np.isfinite([found.range_objective, found.nothing_objective, found.range_decoder]).all():
         return "a range"
     for one in found.sets:

@@ -1,9 +1,11 @@
 """How many dimensions activity shares with a second modality.
 
-In: the square roots of a session's counts (signals as they are) and the target as a
-second modality (time, channel). Out: the held-out canonical correlations, how many of
-them no circular shift of the modality reaches, and the lag at which the two agree best.
-Shared dimensions are common information; they say nothing of direction or cause.
+In: the square roots of a session's counts (signals as they are), and a target that is a
+second modality (time, channel), such as a field potential. Out: the canonical
+correlations of the two on held-out windows; how many of them are larger than under
+circular shifts of the second modality; and the lag at which the two sides are most
+correlated. Shared dimensions are common information; they say nothing about direction
+or cause.
 
 References
 ----------
@@ -26,9 +28,9 @@ from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 
 LEVEL = 0.05
-"""Level of the step-down test.
+"""Level of the test of the number of shared dimensions.
 
-A dimension that is not shared is counted in at most this fraction of sessions.
+In at most this fraction of sessions is a dimension counted that is not shared.
 """
 CLEAR = 0.1
 """Smallest circular shift to either side, as a fraction of the session."""
@@ -39,7 +41,7 @@ def measure_shared_dimensions(
 ) -> list[Measured]:
     """Count the dimensions that activity shares with the target.
 
-    Also find the lag at which the two agree best.
+    Also find the lag at which the two are most correlated.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def measure_shared_dimensions(
     runs
         Runs of this measurement.
     on_progress
-        Not called.
+        Not called: nothing is trained.
     """
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -86,11 +88,12 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def activity_of(bench: Workbench) -> np.ndarray:
-    """The activity that is correlated with the second modality.
+    """Return the activity that is correlated with the second modality.
 
     Returns
     -------
-    (window, feature): square roots of counts, whose noise is even, or signals as they
+    (window, feature) float64, a feature being one unit in one bin of the window: square
+    roots of counts, whose noise variance depends little on the rate, or signals as they
     are.
     """
     x = bench.recording.activity[
@@ -101,13 +104,13 @@ def activity_of(bench: Workbench) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Whitened:
-    """Leading principal components of standardised rows, whitened.
+    """Leading principal components of standardised windows, whitened.
 
     Attributes
     ----------
     train, test
-        Components of training and of test rows (row, component), scaled to unit
-        variance over the training rows.
+        Components of training and of test windows (window, component), scaled to unit
+        variance over the training windows.
     """
 
     train: np.ndarray
@@ -115,17 +118,17 @@ class Whitened:
 
     @classmethod
     def of(cls, x: np.ndarray, fold: Fold, components: int) -> "Whitened":
-        """Fit the components on a fold's training rows.
+        """Fit the components on a fold's training windows.
 
         Parameters
         ----------
         x
-            (row, feature). Features that are constant in the training rows take no
-            part.
+            Values to be whitened (window, feature). Features that are constant in the
+            training windows are ignored.
         fold
-            Training and test rows.
+            Training and test windows.
         components
-            Most components that are kept.
+            Largest number of components.
         """
         rows = x[fold.train]
         mean = rows.mean(axis=0)
@@ -142,26 +145,28 @@ class Whitened:
 def held_out_correlations(
     first: Sequence[Whitened], second: np.ndarray, folds: Sequence[Fold], components: int
 ) -> np.ndarray:
-    """Canonical correlations on held-out rows, averaged over folds.
+    """Compute canonical correlations on test windows, averaged over folds.
 
-    Between whitened components the canonical directions are the singular vectors of the
-    cross-covariance. Their signs are set by the training part, so a held-out
-    correlation that is not real is as often negative as positive.
+    The canonical directions of whitened components are the singular vectors of their
+    cross-covariance. Directions and their signs are fitted on training windows, so a
+    dimension that is not shared has a held-out correlation that is as often negative as
+    positive.
 
     Parameters
     ----------
     first
-        The first side's components, one per fold.
+        Whitened components of the first side, one per fold.
     second
-        The second side (row, channel).
+        The second side (window, channel).
     folds
-        Training and test rows.
+        Training and test windows of each fold.
     components
-        Most principal components of the second side.
+        Largest number of principal components of the second side.
 
     Returns
     -------
-    (dimension,), in the order of the training part.
+    Held-out correlations (dimension,), in descending order of the training
+    correlations.
     """
     found = []
     for one, fold in zip(first, folds, strict=True):
@@ -178,12 +183,12 @@ def held_out_correlations(
 
 
 def drawn_shifts(rows: int, shifts: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw different circular shifts, none within a tenth of the session of 0.
+    """Draw circular shifts of at least a tenth of the session to either side.
 
     Parameters
     ----------
     rows
-        Rows of the session.
+        Number of windows of the session.
     shifts
         Number of shifts.
     rng
@@ -191,30 +196,32 @@ def drawn_shifts(rows: int, shifts: int, rng: np.random.Generator) -> np.ndarray
 
     Returns
     -------
-    Shifts in rows (shift,); fewer where there are not as many.
+    Different shifts in windows (shift,); fewer than `shifts` if the session has too few
+    windows.
     """
     allowed = np.arange(max(1, round(CLEAR * rows)), rows - round(CLEAR * rows))
     return rng.choice(allowed, size=min(shifts, len(allowed)), replace=False)
 
 
 def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """P values of the dimensions, none smaller than the one before it.
+    """Test the canonical correlations one after the other (step-down test).
 
-    Every correlation is compared with the largest of all dimensions in every shift. The
-    first dimension that is not shared fluctuates like the first one of a shift, not
-    like the one of its own number: the training part orders what is left by how much it
-    agrees by chance.
+    Each correlation is compared with the largest correlation of every circular shift.
+    Comparing dimension k with dimension k of the shifts would be too lenient: after the
+    shared dimensions, training selects the direction with the strongest chance
+    correlation, as it does for the first dimension of a shift.
 
     Parameters
     ----------
     observed
-        Held-out canonical correlations (dimension,), in the order of training.
+        Held-out canonical correlations (dimension,), in descending order of the
+        training correlations.
     null
-        The same under shifts (shift, dimension).
+        The same under circular shifts (shift, dimension).
 
     Returns
     -------
-    (dimension,).
+    P values (dimension,), none smaller than the one before it.
     """
     beaten = (null.max(axis=1, keepdims=True) >= observed).sum(axis=0)
     return np.maximum.accumulate((1 + beaten) / (1 + len(null)))
@@ -223,21 +230,22 @@ def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 def lagged_agreement(
     first: np.ndarray, second: np.ndarray, bench: Workbench, lag: int, components: int
 ) -> float:
-    """Sum of squared held-out canonical correlations at one lag.
+    """Sum the squared held-out canonical correlations at one lag.
 
-    Negative correlations count as 0. Windows whose partner is in another stretch, or in
-    another part of the fold, are left out.
+    Negative correlations count as 0. Left out are windows whose partner, a lag later,
+    is in another trial or gap-free stretch, or in another part (training or test) of
+    the fold.
 
     Parameters
     ----------
     first, second
-        The two sides (window, feature) and (window, channel).
+        The two sides: activity (window, feature), second modality (window, channel).
     bench
         The opened session, for its stretches and folds.
     lag
-        Bins by which the second side is read later; negative for earlier.
+        Lag in windows by which the second side is read later; negative for earlier.
     components
-        Most principal components of each side.
+        Largest number of principal components of each side.
     """
     count = len(first)
     rows = np.arange(max(0, -lag), min(count, count - lag))

@@ -1,7 +1,8 @@
-"""Whether a target is the same all session long, as a circular shift assumes.
+"""Test whether a target is stationary, as a null of circular shifts assumes.
 
-In: the target's columns. Out: a p value for a warning. A circular shift is exact when
-the target is stationary, whatever the activity does; so only the target is tested.
+In: the target's columns. Out: a p value, by which a report decides whether to warn. A
+null of circular shifts is exact if the target is stationary, whatever the activity
+does, so only the target is tested.
 """
 
 import warnings
@@ -11,31 +12,32 @@ from statsmodels.tools.sm_exceptions import InterpolationWarning
 from statsmodels.tsa.stattools import kpss
 
 PARTS = 30
-"""Number of parts of a session whose means are tested.
+"""Number of successive parts of a session whose means are tested.
 
-At single bins the automatic lag is too short for slow targets: the test rejected 12 to
-35 % of stationary processes (tau 2 s, bins of .1 s, 60 to 900 s). On the means of parts
-it rejected 2 to 9 %.
+On single bins, the test's automatic choice of lag is too short for slow targets: it
+rejected 12 to 35 % of simulated stationary targets (time constant 2 s, bins of 0.1 s,
+sessions of 60 to 900 s). On the means of parts it rejected 2 to 9 %.
 """
 
 
 def stationarity_p(columns: np.ndarray) -> float:
-    """P value of the test that every column's level and power stay the same.
+    """P value for the hypothesis that a target's mean and power are constant.
 
     The KPSS test of level stationarity (Kwiatkowski et al. 1992, J Econometrics 54:159)
     is applied to the means of `PARTS` successive parts. An augmented Dickey-Fuller test
-    would not do, as it takes a trend that a fast process rides on for stationary. The p
-    value is not corrected for the number of columns: it is for a warning.
+    would be unsuitable, because it takes fast fluctuations around a trend for
+    stationary. The p value is not corrected for the number of columns, as it is only
+    used for a warning.
 
     Parameters
     ----------
     columns
-        Target (window, column), at least 2 x `PARTS` windows, else 1 is returned.
+        Columns of the target (window, column).
 
     Returns
     -------
-    The smallest p value over columns and their squares, from .01 to .1; 1 where nothing
-    can be tested.
+    The smallest p value over the columns and their squares, from .01 to .1; 1 if no
+    column varies, or if there are fewer than 2 x `PARTS` windows.
     """
     length = len(columns) // PARTS
     if length < 2:
@@ -50,6 +52,6 @@ def stationarity_p(columns: np.ndarray) -> float:
 def _kpss_p(series: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpolationWarning)  # p is only tabled from .01 to .1
-        # The result's type will change; its second element is p in both.
+        # The type of the result will change; p stays its second element.
         warnings.simplefilter("ignore", FutureWarning)
         return float(kpss(series, regression="c", nlags="auto")[1])

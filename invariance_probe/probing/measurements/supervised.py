@@ -1,9 +1,13 @@
-"""Networks trained on the target itself: one candidate for the ceiling.
+"""Supervised networks: trained on the target itself, as a candidate ceiling.
 
-In: an opened session and stacked runs. Out: per run the decoding loss of the network's
-own predictions; no probe is fitted. A network is fitted on its training windows without
-their last fifth. The first half of that fifth chooses when the network was best. The
-second half gives the selection loss, by which the ceiling is chosen.
+The ceiling is the best decoder without SSL. In: an opened session and stacked runs
+(trained together). Out: for each run, the decoding loss of the network's own
+predictions; no separate decoder is fitted.
+
+A network is fitted on its training windows without their last fifth. On the first half
+of that fifth its loss is computed several times during training, and the weights with
+the smallest loss are used. On the second half the selection loss is computed, by which
+the ceiling is chosen among its candidates.
 """
 
 from typing import Any
@@ -34,20 +38,20 @@ from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.order import Order
 
 CHECKS = 10
-"""How often during training a network is scored on its validation part."""
+"""How many times during training a network's validation loss is computed."""
 
 
 def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train stacked supervised networks, and score their own predictions.
+    """Train supervised networks as one stack, and score their predictions.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Runs of supervised networks with one optimisation.
+        Runs of supervised networks with the same optimisation.
     on_progress
-        Called as the training goes on.
+        Called during the training; see `Progress`.
     """
     settings = settings_of(runs)
     dtype = storage(settings.precision)
@@ -71,7 +75,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     def validate() -> None:
         frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets)
-        # Only the first half of the validation part chooses; the second half scores.
+        # The first half of the validation windows chooses weights; the second half scores.
         seen.offer(
             frozen,
             torch.stack(
@@ -109,7 +113,7 @@ def _supervised_result(
     steps = run.optimisation.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         step = int(training.failed_at[i])
-        when = f"at step {step}" if step >= 0 else "on the windows that it predicts"
+        when = f"at step {step}" if step >= 0 else "on the windows that the network predicts"
         message = f"the loss was not finite {when}"
         return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
@@ -126,21 +130,21 @@ def _supervised_result(
 
 
 class _Best:
-    """Each run's weights that did best on its validation part so far."""
+    """The weights of each run with the smallest validation loss so far."""
 
     def __init__(self, runs: int) -> None:
         self.loss = torch.full((runs,), torch.inf, dtype=torch.float64)
         self._kept: Frozen | None = None
 
     def offer(self, frozen: Frozen, loss: Tensor) -> None:
-        """Keep each run's weights where their loss (run,) is the smallest so far.
+        """Keep the weights of those runs whose loss is their smallest so far.
 
         Parameters
         ----------
         frozen
-            Weights of all runs.
+            Current weights of all runs.
         loss
-            Validation loss of each run (run,).
+            Current validation loss of each run (run,).
         """
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
@@ -149,7 +153,7 @@ class _Best:
         )
 
     def frozen(self) -> Frozen:
-        """The weights kept for every run."""
+        """Return the weights with the smallest validation loss, for every run."""
         assert self._kept is not None
         return self._kept
 
@@ -158,7 +162,7 @@ class _Best:
 def _prediction_losses(
     bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor
 ) -> Tensor:
-    """Losses (run, window) of the networks on one draw of views of all windows."""
+    """Training losses (run, window) on one augmented view of every window."""
     windows = bench.all_windows.expand(len(targets), -1)
     return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
 
@@ -167,9 +171,27 @@ def _prediction_losses(
 def _final_losses(
     bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Decoding losses (run, window) and predictions (run, window, column)."""
+    """Decode every window with the trained networks.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    views
+        Draws the view of each window that is decoded.
+    frozen
+        The trained networks.
+    centre, spread
+        Mean and scale of each run's continuous targets, which undo their
+        standardisation (run, 1, column).
+
+    Returns
+    -------
+    Decoding losses (run, window); and predicted columns, or log-probabilities of the
+    classes, (run, window, column).
+    """
     windows = bench.all_windows.expand(frozen.runs, -1)
-    # Another draw than the one by which the weights were chosen.
+    # Views are drawn differently from those on which the weights were chosen.
     outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre

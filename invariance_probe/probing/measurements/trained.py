@@ -1,9 +1,10 @@
-"""SSL methods that learn by gradient, measured on their frozen encoders.
+"""Train SSL models by gradient, and decode from their frozen encoders.
 
-In: an opened session and the runs of one method, which train together as a stack. Out:
-per run the decoding loss of a probe on the frozen representation of clean whole
-activity, figures of training and representation, and the encoder's weights.
-Closed-form methods are measured in `baselines`.
+In: an opened session and the runs of one SSL method, which train together as a stack
+(one batched model with separate weights per run). Out: for each run, the decoding loss
+of a probe (a decoder fitted on the frozen encoder's representation of clean activity),
+figures that describe the training and the representation, and the encoder's weights.
+SSL in closed form is measured in `baselines`.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,27 +52,33 @@ from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, Material
 
 EVALUATION_STEP = 1 << 40
-"""First step of draws for evaluation, beyond every training step."""
+"""Step number from which random draws for evaluation are counted.
+
+It is beyond every training step, so evaluation and training use different draws.
+"""
 DIAGNOSED = 512
-"""Most test windows that describe a representation."""
+"""Largest number of test windows from which a representation is described."""
 COLLAPSED = 1.5
-"""A representation with a smaller RankMe has collapsed."""
+"""A representation with a smaller effective rank (RankMe) has collapsed."""
 
 Progress = Callable[[int], None]
-"""Called with the number of model steps that were made since the last call."""
+"""Callback that is given the number of training steps since its last call.
+
+The steps of all models in a stack are added up.
+"""
 TARGET_FREE = {
     kind
     for kind, method in METHODS.items()
     if not DECLARED_METHODS[kind].reads_target and method.mined is Method.mined
 }
-"""Methods that need no other training for another target.
+"""Methods whose trained encoders can be reused when the target changes.
 
-Neither their training nor what is recorded of it reads the target.
+Neither their training nor the figures recorded of it depend on the target.
 """
 
 
 def settings_of(runs: list[Run]) -> Optimisation:
-    """The optimisation that stacked runs share."""
+    """Return the optimisation settings that stacked runs have in common."""
     settings = runs[0].optimisation
     assert settings is not None and all(run.optimisation == settings for run in runs)
     return settings
@@ -85,20 +92,19 @@ def train_ssl(
     Parameters
     ----------
     bench
-        The opened session, or the bench of it and its companions
+        The opened session, or several sessions joined for training
         (`probing.bench.pooled.training_bench`).
     runs
-        Runs of one method with one optimisation.
+        Runs of one method with the same optimisation.
     on_progress
-        Called as the training goes on.
+        Called during the training; see `Progress`.
     keys
-        Names (run,) under which unfinished trainings are kept; the runs' train keys
-        where none are given.
+        Names under which checkpoints of unfinished trainings are saved, one per run;
+        the runs' train keys if empty.
 
     Returns
     -------
-    The trained models, the view maker that they were trained on, and how the training
-    went.
+    The trained models, the object that drew their views, and figures of the training.
     """
     settings = settings_of(runs)
     declared: Any = runs[0].method
@@ -140,9 +146,15 @@ def train_ssl(
 def _adversary(
     bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker
 ) -> StackedAdversary | None:
-    """The adversary of stacked runs, or None.
+    """Make the adversary that corrupts the views of stacked runs during training.
 
-    Its population modes are those of each run's clean training windows.
+    An adversary is an augmentation that is learned so as to raise the SSL loss. If it
+    acts on principal components of activity, these are fitted on each run's clean
+    training windows.
+
+    Returns
+    -------
+    The adversary; None if the views declare none.
     """
     kinds = {one.kind for one in views.adversaries}
     arms = [run.arm if run.axis.split(".")[0] in kinds else "independent" for run in runs]
@@ -161,6 +173,7 @@ def _adversary(
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
+    """Collect what the training examples of stacked runs are drawn from."""
     jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
@@ -182,20 +195,22 @@ def freeze(
     rows: Tensor,
     parts: list[np.ndarray],
 ) -> Frozen:
-    """Freeze encoders at the statistics of each run's clean training windows.
+    """Turn encoders into fixed functions that no longer learn.
+
+    Batch normalisation is fixed at the statistics of each run's clean training windows.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     encoder
         Stacked encoders, one per run.
     declared
-        How the encoders were declared.
+        Declared architecture of the encoders.
     rows
-        All clean windows (run, window, time, unit).
+        Clean inputs of all windows (run, window, time, unit).
     parts
-        Training windows of each run.
+        Training windows of each run, each (window,).
     """
     weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
     for i, part in enumerate(parts):
@@ -204,18 +219,18 @@ def freeze(
 
 
 def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train stacked SSL runs and probe their frozen encoders.
+    """Train SSL models as one stack, and decode from their frozen encoders.
 
-    The probes are fitted and tested on clean whole activity.
+    The decoders (probes) are fitted and tested on representations of clean activity.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
-        Runs of one SSL method with one optimisation.
+        Runs of one SSL method with the same optimisation.
     on_progress
-        Called as the training goes on.
+        Called during the training; see `Progress`.
     """
     pool = training_bench(bench, runs[0])
     method, seen, training = train_ssl(pool, runs, on_progress)
@@ -239,7 +254,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 
 def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
-    """Probe encoders that were trained before, for another target.
+    """Decode another target from encoders that are already trained.
 
     The results are the same as if the encoders were trained again.
 
@@ -248,7 +263,7 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     bench
         The opened session, with the new target.
     runs
-        Runs of one SSL method; the store has the encoder of each.
+        Runs of one SSL method, whose encoders are all in the store.
     stored
         Weights of the encoders, and figures of their trainings.
     """
@@ -271,16 +286,24 @@ def _probed(
     trained: list[TrainingFigures],
     mined: Sequence[PairFigures | None],
 ) -> list[Measured]:
-    """Probe and describe frozen encoders.
+    """Decode from frozen encoders, describe them, and make the results.
 
     Parameters
     ----------
+    bench
+        The opened session: its windows, folds and target.
+    runs
+        Runs of one SSL method.
+    views
+        Draws the runs' views, and standardises their inputs.
+    frozen
+        The frozen encoders of the runs.
     failed_at
-        Step at which the loss was first not finite (run,); -1 where it never was.
+        Step at which the loss was first not finite (run,); -1 if it was always finite.
     trained
         Figures of each run's training.
     mined
-        Pairs that each run's method mined.
+        Figures of the pairs that each run's method mined; None if it mined none.
     """
     representation = frozen(views.clean(bench.all_windows))
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
@@ -324,9 +347,26 @@ def _probed(
 def _from_waking(
     bench: Workbench, run: Run, views: ViewMaker, frozen: Frozen, representation: Tensor, place: int
 ) -> SleepDistances | None:
-    """How far from waking one run of a stack represents sleep.
+    """Measure how far from waking one run's encoder represents sleep.
 
-    None for a run that pairs windows within a state.
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    run
+        The run.
+    views
+        Standardises the inputs of the stacked runs.
+    frozen
+        The frozen encoders of the stacked runs.
+    representation
+        Representations of all labelled windows (run, window, dim).
+    place
+        Position of the run in the stack.
+
+    Returns
+    -------
+    The distances; None if the run does not pair waking with sleep.
     """
     asleep = sleeping_windows(bench, run)
     if asleep is None:
@@ -345,16 +385,20 @@ def _from_waking(
 
 
 def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
-    """How a run's inputs are standardised, as the store keeps it.
+    """Return the mean and inverse SD by which a run's inputs are standardised.
 
-    The arrays are stored beside the encoder.
+    The store saves these arrays with the weights of the encoder.
 
     Parameters
     ----------
     views
-        The view maker of stacked runs.
+        Standardises the inputs of stacked runs.
     run
-        The run's place in the stack.
+        Position of the run in the stack.
+
+    Returns
+    -------
+    Arrays by name, each (unit,).
     """
     scaling = views.scaling
     return {
@@ -367,9 +411,10 @@ def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 def _describe(
     bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor
 ) -> list[RepresentationFigures]:
-    """Describe each run's representation, from one draw of the training views.
+    """Describe each run's representation by its rank, alignment and invariance.
 
-    At most `DIAGNOSED` test windows are read, evenly spaced.
+    The rank is computed from all clean windows. The other figures are from one draw of
+    the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
     """
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))
@@ -400,21 +445,22 @@ def _describe(
 def standardised_targets(
     bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Targets as networks learn them, with the centre and spread to undo it.
+    """Standardise the target for training networks on it.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     parts
-        Windows of each run whose mean centres its targets.
+        Windows of each run over which its target is centred, each (window,).
     dtype
         Floating type of continuous targets.
 
     Returns
     -------
-    Targets (run, window, column), or classes (run, window); centre and spread (run, 1,
-    column). For classes the last two are only placeholders.
+    Targets (run, window, column), or classes (run, window); the mean that was
+    subtracted (run, 1, column); and the scale by which targets were divided, one for
+    all columns. For classes the last two are placeholders.
     """
     values = bench.target.values
     if bench.target.classes:

@@ -1,1 +1,1 @@
-"""What a representation looks like: rank, similarity, S(d) and detection."""
+"""Properties of a representation: rank, similarity, invariance, detection."""

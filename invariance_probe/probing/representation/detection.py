@@ -1,19 +1,24 @@
-"""Augmentation decodability: whether a representation shows a corruption.
+"""Augmentation decodability: how well a representation shows a corruption.
 
-In: representations of clean and of corrupted windows. Out: how often the corrupted one
-of a pair is picked. High: the representation carries the corruption along (it is
-equivariant to it, or leaks it). Low: it is invariant.
+In: representations of clean and of corrupted windows. Out: how often a classifier picks
+the corrupted one of the two versions of a window. If often, the representation shows
+the corruption (it is equivariant to it, or leaks it). If no more often than by chance,
+it is invariant.
 """
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 MOST_FITTED = 2000
-"""Most training windows that are fitted, evenly spaced."""
-PENALTY = 1.0
-"""Weight of half the squared coefficients.
+"""Largest number of training windows that the classifier is fitted on.
 
-It stands against the summed log-loss of the pairs.
+They are evenly spaced.
+"""
+PENALTY = 1.0
+"""Ridge penalty of the classifier.
+
+The objective is the log-loss summed over pairs, plus this times half of the squared
+coefficients.
 """
 
 
@@ -22,12 +27,12 @@ def detectability(
 ) -> float:
     """How often a logistic classifier picks the corrupted one of a pair.
 
-    A value of .5 means that the corruption is invisible, 1 that it is plainly visible.
-    The two orders of a pair are one question, so the classifier is antisymmetric:
-    without intercept, on the difference of the two windows' features. These are the
-    standardised dimensions and their squares, so that a shift is seen and a shrinkage
-    too. With both orders counted, accuracy and balanced accuracy are the same number; a
-    tie counts half.
+    A value of .5 means that the corruption cannot be seen, 1 that it always can. The
+    classifier reads the difference of the two versions of a window in every
+    standardised dimension and in its square. So it sees a shift as well as a shrinkage.
+    It has no intercept: exchanging the two versions only changes the sign of its
+    decision. Accuracy and balanced accuracy are therefore the same number. A tie counts
+    half.
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ def detectability(
     live = scale > 0
     if not live.any():
         return 0.5
-    # Which of the two stands first; the loss does not depend on it.
+    # Exchange the versions in every other pair; the loss does not depend on it.
     order = np.where(np.arange(len(seen)) % 2 == 0, 1, -1)
     classifier = LogisticRegression(C=1 / PENALTY, fit_intercept=False, max_iter=1000)
     classifier.fit(seen[:, live] / scale[live] * order[:, None], order)

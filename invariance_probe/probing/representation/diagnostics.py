@@ -1,7 +1,8 @@
-"""What a representation looks like apart from its decoding loss.
+"""Numbers that describe a representation apart from its decoding loss.
 
-In: representations of stacked runs. Out: one number per run. No verdict rests on these
-numbers, except as a gate.
+In: representations of several runs that are computed together (stacked; the run is the
+first axis). Out: one number per run. No verdict rests on these numbers, except that a
+gate (a precondition of a verdict) may read them.
 """
 
 import torch
@@ -12,9 +13,9 @@ from torch.nn import functional
 def rank_me(representation: Tensor) -> Tensor:
     """Effective rank of each run: exp of the entropy of singular values.
 
-    The singular values are normalised to sum to 1. They are those of the centred
-    representation, so that a mean does not count as a direction; a constant
-    representation has rank 1.
+    The singular values are normalised to sum to 1. The representation is centred first,
+    so that its mean does not count as a direction. A constant representation has rank
+    1.
 
     Parameters
     ----------
@@ -39,12 +40,12 @@ def rank_me(representation: Tensor) -> Tensor:
 
 
 def alignment(first: Tensor, second: Tensor) -> Tensor:
-    """Mean squared distance of normalised pairs (run,).
+    """Mean squared distance between normalised embeddings of pairs (run,).
 
     Parameters
     ----------
     first, second
-        The two views (run, row, dim).
+        Embeddings of the two views (run, row, dim).
 
     References
     ----------
@@ -59,7 +60,9 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
 
 
 def uniformity(representation: Tensor) -> Tensor:
-    """Log of the mean Gaussian potential of normalised rows (run,).
+    """Log of the mean Gaussian potential between normalised rows (run,).
+
+    It is lower the more evenly the rows cover the unit sphere.
 
     Parameters
     ----------
@@ -80,7 +83,8 @@ def uniformity(representation: Tensor) -> Tensor:
 def invariance(clean: Tensor, corrupted: Tensor) -> Tensor:
     """Label-free invariance S(d) of each run (run,).
 
-    S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2.
+    S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2, where f(x) represents a window, f(a
+    x) its corrupted version, and f(x') another window.
 
     Parameters
     ----------

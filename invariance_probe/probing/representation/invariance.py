@@ -1,9 +1,10 @@
 """Label-free invariance S: how little a representation moves when corrupted.
 
-S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2 compares the move of a window with the
-distance of two different windows. It is 1 where nothing moves, and 0 where a corrupted
-window is as far from itself as another window is. In: representations and their moves.
-Out: S in the whole representation and in parts of it.
+S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2, where f(x) represents a window, f(a x)
+its corrupted version, and f(x') another window. S is 1 where corruption moves nothing,
+and 0 where a corrupted window is as far from itself as from another window. In:
+representations, and how far corruption moves them. Out: S in the whole representation
+and in parts of it.
 """
 
 import torch
@@ -13,14 +14,15 @@ from invariance_probe.plan.figures.examined import CorruptionFigures
 
 
 def moved(change: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared lengths of changes, and of their projections on a row space.
+    """Squared length of each change, and of its projection on a row space.
 
     Parameters
     ----------
     change
-        (run, row, dim).
+        How a corruption moves each representation (run, row, dim).
     rows
-        Projections (run, dim, dim).
+        Projection on the row space of each run's probe (run, dim, dim), from
+        `row_space`.
 
     Returns
     -------
@@ -31,16 +33,16 @@ def moved(change: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def row_space(weights: Tensor) -> Tensor:
-    """Projection on what linear decoders read of their features.
+    """Projection on the directions of the features that linear decoders read.
 
     Parameters
     ----------
     weights
-        Of the decoders (run, dim, column).
+        Weights of the decoders (run, dim, column).
 
     Returns
     -------
-    (run, dim, dim).
+    Projection matrices (run, dim, dim).
     """
     left, values, _ = torch.linalg.svd(weights, full_matrices=False)
     kept = values > 1e-8 * values[:, :1]
@@ -51,22 +53,23 @@ def row_space(weights: Tensor) -> Tensor:
 def invariance(
     clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None
 ) -> CorruptionFigures:
-    """S of one encoder; NaN where its representation does not vary.
+    """Compute S of one encoder; it is NaN where the representation does not vary.
 
-    `invariance` is S in the representation as it is; `invariance_row_space` is S after
-    projection on what the fitted probe reads of the target; `invariance_within_class`
-    compares with other windows of the window's own class.
+    `invariance` is S in all dimensions. `invariance_row_space` is S after projection on
+    the directions that the fitted probe reads. `invariance_within_class` compares a
+    window with other windows of its own class only.
 
     Parameters
     ----------
     clean
         Representation of clean windows (row, dim).
     rows
-        Projection on the probe's row space (dim, dim).
+        Projection on the probe's row space (dim, dim), from `row_space`.
     moves
-        Mean squared length of each window's move (row,), raw and projected.
+        Mean squared length of each window's move (row,), in all dimensions and after
+        projection.
     classes
-        Class of each window (row,), where the target has classes.
+        Class of each window (row,); None for a target without classes.
     """
     wide = clean.to(torch.float64)
     raw, projected = moves
@@ -84,7 +87,13 @@ def invariance(
 
 
 def _strangers(x: Tensor) -> float:
-    """Mean squared distance of two different rows of (row, dim)."""
+    """Mean squared distance between two different rows.
+
+    Parameters
+    ----------
+    x
+        (row, dim).
+    """
     return 2 * float((x - x.mean(0)).square().sum()) / (len(x) - 1)
 
 

@@ -1,7 +1,7 @@
-"""How alike two representations of the same windows are.
+"""How similar two representations of the same windows are.
 
-In: two representations. Out: one number, which does not depend on the rotation and
-scale that either is written in.
+In: two representations. Out: one number, which changes with neither the rotation nor
+the scale of either representation.
 """
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor
 def debiased_cka(x: Tensor, y: Tensor) -> float:
     """Linear centred kernel alignment of two representations, from unbiased HSIC.
 
-    CKA = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)): 1 for representations that differ by
-    a rotation and a scale, about 0 for independent rows. The plain estimate is pulled
-    towards 1 where rows are few against dimensions; this one is not, and it may fall
-    below 0. Rows that are neighbours in time are not independent, which no such
-    correction removes: read it against the value between two seeds.
+    CKA = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)), where HSIC is the Hilbert-Schmidt
+    independence criterion. It is 1 for representations that differ by a rotation and a
+    scale, and about 0 for independent rows. The plain estimate is biased towards 1
+    where rows are few relative to dimensions; this one is not, and it may fall below 0.
+    Neither estimate allows for neighbours in time, which are not independent. So
+    compare the value with that of two seeds of one model.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def debiased_cka(x: Tensor, y: Tensor) -> float:
 
     Returns
     -------
-    NaN where a representation does not vary.
+    CKA; NaN where a representation does not vary.
 
     References
     ----------
@@ -38,10 +39,11 @@ def debiased_cka(x: Tensor, y: Tensor) -> float:
 
 
 def unbiased_hsic(x: Tensor, y: Tensor) -> float:
-    """Unbiased HSIC of linear kernels, from moments instead of Gram matrices.
+    """Unbiased HSIC of linear kernels, computed without Gram matrices.
 
-    With K and L the Gram matrices without their diagonals, n (n - 3) HSIC = tr(K L) +
-    (1'K1)(1'L1) / ((n - 1)(n - 2)) - 2 (1'K L 1) / (n - 2).
+    HSIC is the Hilbert-Schmidt independence criterion. With K and L the Gram matrices
+    without their diagonals, n (n - 3) HSIC = tr(K L) + (1'K1)(1'L1) / ((n - 1)(n - 2))
+    - 2 (1'K L 1) / (n - 2).
 
     Parameters
     ----------

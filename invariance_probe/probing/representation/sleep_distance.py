@@ -1,9 +1,9 @@
 """How near representations of sleep lie to those of waking, without labels.
 
-In: representations of windows awake and asleep. Out: a distance between manifolds for
-every kind of sleep. It is the mean Euclidean distance to the nearest waking training
-window, with each dimension divided by its standard deviation over these, in units of
-the same distance of waking test windows: 1 where sleep lies where waking lies.
+In: representations of windows awake and asleep. Out: for every kind of sleep, its mean
+Euclidean distance to the nearest waking training window, with each dimension divided by
+its standard deviation over these. The unit is the same distance for waking test
+windows. So a value of 1 means that sleep lies as near to waking as waking itself.
 """
 
 from collections.abc import Sequence
@@ -18,25 +18,27 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.state_pairing import StatePairing
 
 MOST = 400
-"""Most windows of a state that are measured, evenly spaced over it."""
+"""Largest number of windows measured per state, evenly spaced."""
 
 
 def sleeping_windows(
     bench: Workbench, run: Run
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Select the sleep windows whose representation is compared with that of waking.
+    """Select the sleep windows that are compared with windows of waking.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     run
-        The run; its pairing says in which state of sleep partners are looked for.
+        The run; its pairing names the sleep states in which waking windows find
+        partners, and control states.
 
     Returns
     -------
-    Windows (window,) of the state that partners come from, of the other state, and of the
-    first with its units permuted; None for a run that pairs windows within one state.
+    Numbers of the windows (window,) in the states of the partners, in the control
+    states, and in the states of the partners with units permuted; None for a run that
+    does not pair windows across states.
     """
     pairing = run.views.pairing if run.views else None
     if not isinstance(pairing, StatePairing):
@@ -51,7 +53,13 @@ def sleeping_windows(
 
 
 def few(windows: np.ndarray) -> np.ndarray:
-    """At most `MOST` windows, evenly spaced."""
+    """Select at most `MOST` windows, evenly spaced.
+
+    Parameters
+    ----------
+    windows
+        Numbers of the windows (window,).
+    """
     return windows[
         np.linspace(0, len(windows) - 1, min(MOST, len(windows))).round().astype(np.int64)
     ]
@@ -72,8 +80,8 @@ def sleep_distances(
 
     Returns
     -------
-    Distances in units of that of waking test windows; None where these lie exactly on
-    training windows.
+    Distances, in units of the distance of waking test windows; None where these lie
+    exactly on training windows.
     """
     sd = train.std(axis=0)
     live = sd > 0

@@ -1,9 +1,10 @@
 """Selectors of the units whose removal harms a decoder most.
 
-In: an `Attack` (the decoder's moments on the choosing half, fixed or refitted, a budget
-of units, a limit on forward passes) and a generator. Out: a set of exactly the budget's
-size. What the set is worth is scored elsewhere, on the other half (`acceptance.py`). An
-attack on the SSL loss itself, as an augmentation in training, is not among them.
+In: an `Attack` and a random generator. The attack holds the decoder's moments on the
+half of a session that chooses, whether the decoder is refitted or fixed, the budget
+(number of units to remove), and a limit on forward passes. Out: a set of exactly the
+budget's size. How much the set matters is scored elsewhere, on the other half
+(`acceptance.py`). Adversaries that act on the SSL loss in training are not selectors.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from invariance_probe.probing.selectors import drawn, greedy, learned, projected
 from invariance_probe.probing.selectors.attack import Attack
 
 Selector = Callable[[Attack, np.random.Generator], tuple[int, ...]]
-"""From an attack and a generator to the chosen units, in ascending order."""
+"""A function from an attack and a generator to the chosen units, ascending."""
 
 SELECTORS: dict[str, Selector] = {
     "greedy": greedy.forward,
@@ -29,10 +30,10 @@ SELECTORS: dict[str, Selector] = {
     "decoder_weight": ranked.heaviest,
     "least_harmful": greedy.least_harmful,
 }
-"""Choosing functions by name. From `random` on they are baselines: no search."""
+"""Selectors by name; from `random` on they are baselines that do not search."""
 BASELINES = ("random", "variance", "decoder_weight", "least_harmful")
 """Selectors that do not search for the most harmful set."""
 REFERENCE = "greedy_backward"
-"""The selector that a study's curves are made with."""
+"""The selector with which the curves of a study are made."""
 EQUAL = "best_of_random"
-"""What a search must beat at equal passes to be called working."""
+"""The selector that a search must beat with equally many forward passes."""

@@ -1,15 +1,17 @@
-"""The acceptance rule: a set counts only where two decoders show it.
+"""The acceptance rule: a set of units counts only if two decoders need it.
 
-In: the moments of the scoring half, a set chosen on the other half, and rates. Out:
-both damages in units of the decodable range, each with the band of random sets of like
+In: the moments of the half of a session that scores, a set of units that was chosen on
+the other half, and firing rates. Out: the damage of removing the set to each of the two
+decoders, in units of the decodable range, beside the damage of random sets with similar
 rates.
 
-The two are a decoder that relies on the set and one that is fitted again without it. A
-fixed decoder alone can be exploited: without enough ridge two near copies get large
-opposite weights, and the removal of one is a disaster for this decoder and nothing to
-the code. A refitted decoder alone says of either copy that it is not needed. A set is
-accepted where both damages lie above the 95 % band of random sets of other units with
-like rates; of any other units where those are fewer than a band needs.
+One decoder keeps its weights while the units are held at their mean (fixed); the other
+is fitted again without them (refitted). A fixed decoder alone can mislead: without
+enough ridge two near copies get large opposite weights, so that removing one is a
+disaster for this decoder and no loss to the code. A refitted decoder alone says of
+either copy that it is not needed. A set is accepted if both damages lie above the 95 %
+band of random sets. These are drawn from other units with similar rates, or from any
+other units if too few different sets have similar rates.
 """
 
 from collections.abc import Sequence
@@ -28,30 +30,37 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 
 DRAWS = 200
-"""Fewest random sets that a band may rest on."""
+"""Smallest number of random sets from which a band is computed."""
 BAND = (0.025, 0.975)
-"""Quantiles of the random sets' damages."""
+"""Quantiles of the random sets' damages between which the band lies."""
 LEVEL = 0.05
-"""Level of the test that there is a decodable range."""
+"""Level of the test that the decodable range is above 0."""
 CONFIDENCE = 0.95
-"""Confidence of G's interval over blocks."""
+"""Confidence of the interval of the gain over random sets, over blocks."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Both damages of one set."""
+    """Damage of removing one set of units, to two decoders.
+
+    Attributes
+    ----------
+    refit
+        Damage to a decoder that is fitted again without the set.
+    fixed
+        Damage to a decoder that keeps its weights.
+    decodable
+        Whether the mean range of decoding is above 0 on the scoring blocks, by a
+        one-sided t test over blocks at .05. Otherwise no damage means anything.
+    """
 
     refit: Damage
     fixed: Damage
     decodable: bool
-    """Whether the scoring blocks show a decodable range (t over blocks, .05).
-
-    Without one no damage means anything.
-    """
 
     @property
     def accepted(self) -> bool:
-        """Whether both damages exceed their bands, of a range that is there."""
+        """Whether there is a decodable range and both damages exceed their bands."""
         return self.decodable and self.refit.exceeds and self.fixed.exceeds
 
 
@@ -68,7 +77,7 @@ def judge(
     chosen
         The units of the set.
     rates
-        Rate of every unit (unit,); random sets are matched by it.
+        Firing rate of every unit (unit,), which the random sets match.
     draws
         Number of random sets, at least `DRAWS`.
     rng
@@ -95,6 +104,19 @@ def judge(
 
 
 def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
+    """Damage of a set to one decoder, with the band of random sets.
+
+    Parameters
+    ----------
+    scoring
+        Moments of the half that scores.
+    mode
+        `refit` or `fixed`.
+    chosen
+        The units of the set.
+    sets
+        Random sets (set, unit of the set).
+    """
     everything, without = losses_without(scoring, (), mode), losses_without(scoring, chosen, mode)
     scale = float(decodable_range(scoring).mean())
     # random is (set, block)
@@ -119,7 +141,7 @@ def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.
 
 
 def _single(parts: Sequence[Part]) -> list[Part]:
-    """The parts with one test block each, in the order of their losses."""
+    """Split parts into parts with one test block each, in the order of blocks."""
     return [
         replace(
             part,

@@ -1,10 +1,11 @@
-"""An attack: one decoder, a budget of units, and losses counted in passes.
+"""An attack: a search for the units whose removal harms one decoder most.
 
-In: a decoder's moments on the choosing half, how many units go, and how many forward
-passes may be spent. Out: every loss that a selector asks for, and the most harmful set
-of the budget's size that was ever scored. Here everything has a closed form. Passes are
-counted as for a decoder that has none, so that selectors are compared at equal cost and
-not by how much the algebra favours them.
+In: a decoder's moments on the half of a session that chooses, how many units are
+removed, and how many forward passes (computations of the decoder's loss) may be spent.
+Out: the losses that a selector queries, and the most harmful set of the budget's size
+that was ever scored. Here every loss has a closed form. Passes are nevertheless counted
+as for a decoder without one, so that selectors are compared at equal cost and not by
+how much the algebra favours them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.relaxation import Slope, relaxed_loss
 
 GRADIENT = 3
-"""Forward passes that a loss with its gradient counts for.
+"""Number of forward passes that a loss with its gradient counts as.
 
 A backward pass costs about two forward ones.
 """
@@ -31,15 +32,15 @@ class Attack:
     Attributes
     ----------
     parts
-        Moments of the choosing half.
+        Moments of the half that chooses, one part per fold.
     mode
-        `refit` or `fixed`.
+        `refit` or `fixed`: whether the decoder is fitted again without the units.
     budget
-        Number of units to remove, from 1 to one less than there are.
+        Number of units to remove, at least 1 and fewer than all.
     limit
-        Forward passes that may be spent; None for as many as a selector wants.
+        Number of forward passes that may be spent; None if they are not limited.
     passes
-        Passes spent so far.
+        Number of passes spent so far.
     best, best_loss
         The most harmful set of the budget's size that was scored, and its loss.
     """
@@ -58,15 +59,15 @@ class Attack:
         return len(self.parts[0].with_target)
 
     def affords(self, passes: int) -> bool:
-        """Whether that many more passes may be spent."""
+        """Whether a number of further passes may be spent."""
         return self.limit is None or self.passes + passes <= self.limit
 
     def left(self, wanted: int) -> int:
-        """How many of the wanted passes may be spent."""
+        """Number of the wanted passes that may still be spent."""
         return wanted if self.limit is None else max(0, min(wanted, self.limit - self.passes))
 
     def losses(self, removed: np.ndarray) -> np.ndarray:
-        """Loss without each set (set,), one pass per set.
+        """Compute the loss without each of several sets (set,), one pass per set.
 
         Parameters
         ----------
@@ -79,7 +80,15 @@ class Attack:
         return found
 
     def harm(self, removed: Sequence[int]) -> np.ndarray:
-        """Loss (unit,) when each other unit is removed too, one pass per unit."""
+        """Loss if one more unit is removed, for each unit (unit,).
+
+        It costs one pass per unit that is not removed yet.
+
+        Parameters
+        ----------
+        removed
+            Units that are removed already.
+        """
         others = self._others(removed)
         self.passes += len(others)
         found = self._harm(removed)
@@ -89,12 +98,26 @@ class Attack:
         return found
 
     def relief(self, kept: Sequence[int]) -> np.ndarray:
-        """Loss (unit,) when each other unit is kept too, one pass per unit."""
+        """Loss if one more unit is kept, for each unit (unit,).
+
+        It costs one pass per unit that is not kept yet.
+
+        Parameters
+        ----------
+        kept
+            Units that are kept already; all others are removed.
+        """
         self.passes += self.units - len(kept)
         return self._relief(kept)
 
     def slope(self, shares: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and its gradient (unit,) at shares (unit,), for `GRADIENT` passes."""
+        """Compute the loss and its gradient (unit,), for `GRADIENT` passes.
+
+        Parameters
+        ----------
+        shares
+            How much of each unit is kept (unit,), from 0 (removed) to 1 (kept).
+        """
         self.passes += GRADIENT
         return self._slope(shares)
 
@@ -103,7 +126,7 @@ class Attack:
         return [u for u in range(self.units) if u not in gone]
 
     def _remember(self, removed: Iterable[Iterable[int]], losses: np.ndarray) -> None:
-        """Keep the set of the largest loss, in ascending order."""
+        """Store the set with the largest loss if no earlier set had a larger one."""
         worst = int(losses.argmax())
         if losses[worst] > self.best_loss:
             self.best_loss = float(losses[worst])

@@ -1,8 +1,10 @@
-"""The curve of one session over budgets of removed units.
+"""The damage of removing units of one session, for several budgets.
 
-In: the session's halves and what a study declares. Out: for every decoder and budget
-the worst set, with its damage, whether it is accepted and how stable it is; then
-localisation, and the scores of single units.
+In: the halves of a session that choose and score, and what a study declares. Out: for
+every decoder (refitted or fixed) and budget (number of removed units) the set that
+harms most, with its damage, whether it is accepted and how stable the choice is; then
+the localisation (how many random units do as much damage as the chosen ones), and the
+damage of every single unit.
 """
 
 from collections.abc import Sequence
@@ -49,14 +51,14 @@ def curve(
     method
         Budgets, selector, passes, random sets and resamples.
     rates
-        Mean count of every unit (unit,).
+        Mean activity of every unit (unit,), which the random sets match.
     rng
         Random generator for the searches, random sets and resamples.
 
     Returns
     -------
-    The worst set of every decoder and budget, localisation by every decoder, and the
-    scores of every unit.
+    The set that harms most for every decoder and budget, the localisation for every
+    decoder, and the figures of every single unit.
     """
     worst, where = [], []
     choosing, scoring = (
@@ -89,7 +91,13 @@ def curve(
 
 
 def unit_figures(scoring: Sequence[Part]) -> tuple[UnitFigures, ...]:
-    """Score every single unit (unit,) on the scoring half of a session."""
+    """Damage of removing each unit alone, and its weight and variance (unit,).
+
+    Parameters
+    ----------
+    scoring
+        Moments of the half that scores.
+    """
     scale, units = float(decodable_range(scoring).mean()), len(scoring[0].with_target)
     each, everything = np.arange(units)[:, None], np.ones(units, dtype=bool)
     variances = np.array([np.diag(part.penalised) - part.ridge for part in scoring])
@@ -114,10 +122,14 @@ def unit_figures(scoring: Sequence[Part]) -> tuple[UnitFigures, ...]:
 def _chosen_again(
     halves: Halves, mode: Mode, budget: int, method: Messengers, rng: np.random.Generator
 ) -> np.ndarray:
-    """Units (choice, unit) that are chosen again over reweighted blocks.
+    """Choose again on reweighted blocks, several times.
 
     Weights are those of the Bayesian bootstrap (Rubin 1981,
     doi:10.1214/aos/1176345338).
+
+    Returns
+    -------
+    Which units each choice holds (choice, unit), bool.
     """
     units, select = halves.choosing.x.shape[1], SELECTORS[method.selector]
     sets = []
@@ -133,9 +145,9 @@ def _chosen_again(
 def _over_seeds(
     halves: Halves, mode: Mode, budget: int, method: Messengers, rng: np.random.Generator
 ) -> Interval | None:
-    """Stability of choosing again and again from the same blocks.
+    """Stability of choices from the same blocks; None for a single seed.
 
-    The instability that is left is that of the search; None for a single seed.
+    What varies between the choices is the search alone.
     """
     if method.seeds == 1:
         return None

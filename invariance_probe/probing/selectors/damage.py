@@ -1,12 +1,12 @@
-"""Damage: the held-out loss of a decoder without some units, exactly.
+"""Damage: the exact held-out loss of a decoder without some units.
 
 In: the moments of `moments.py`, a mode, and the units that are removed. Out: losses in
 units of the target's variance, unit by unit or for many sets of one size at once.
 
 There are two modes. `refit`: the decoder is fitted again without the units; this
-measures information. `fixed`: the units are held at their mean; this measures the
-reliance of this decoder. A removed unit is at its training mean, so that a mask shifts
-no rate.
+measures the information that the others hold. `fixed`: the decoder keeps its weights
+and the units are held at their training mean, so that the removal shifts no rate; this
+measures how much this decoder relies on them.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,26 +16,29 @@ import numpy as np
 from invariance_probe.probing.selectors.moments import Part
 
 Harm = Callable[[Sequence[int]], np.ndarray]
-"""From a set of removed units to the loss when one more unit is removed.
+"""A function from removed units to the loss if one more unit is removed.
 
 The loss is (unit,), one for each further unit.
 """
 Relief = Callable[[Sequence[int]], np.ndarray]
-"""From a set of kept units to the loss when one more unit is kept.
+"""A function from kept units to the loss if one more unit is kept.
 
 The loss is (unit,), one for each further unit.
 """
 Loss = Callable[[np.ndarray], np.ndarray]
-"""From removed units (set, unit of the set) to the loss of every set (set,)."""
+"""A function from sets of removed units to the loss without each set (set,).
+
+Sets are given as (set, unit of the set).
+"""
 
 
 def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> np.ndarray:
-    """Held-out loss of every block without some units.
+    """Held-out loss on every block without some units.
 
     Parameters
     ----------
     parts
-        Moments of the half that scores.
+        Moments of the blocks on which the loss is computed, one part per fold.
     removed
         Units to remove.
     mode
@@ -55,22 +58,28 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
 
 
 def decodable_range(parts: Sequence[Part]) -> np.ndarray:
-    """Loss of the best constant minus that of the decoder that reads all units (block,)."""
-    return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
-
-
-def harm(parts: Sequence[Part], mode: str) -> Harm:
-    """A function that gives the loss when one more unit is removed.
-
-    Losses are averaged over the blocks by their weights. With P the inverse of the kept
-    units' penalised covariance and w the decoder, leaving unit u out moves the decoder
-    by -P[:, u] w[u] / P[u, u] when it is fitted again, and by -w[u] at u when it is
-    not.
+    """Loss of the best constant less that of the decoder of all units (block,).
 
     Parameters
     ----------
     parts
-        Moments of the half that the loss is taken on.
+        Moments of the blocks on which the loss is computed, one part per fold.
+    """
+    return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
+
+
+def harm(parts: Sequence[Part], mode: str) -> Harm:
+    """Return a function that computes the loss if one more unit is removed.
+
+    Losses are averaged over the blocks by their weights. With P the inverse of the kept
+    units' penalised covariance and w the decoder, leaving unit u out changes the
+    decoder by -P[:, u] w[u] / P[u, u] when it is fitted again, and by -w[u] at u when
+    it is not.
+
+    Parameters
+    ----------
+    parts
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """
@@ -111,17 +120,17 @@ def harm(parts: Sequence[Part], mode: str) -> Harm:
 
 
 def relief(parts: Sequence[Part], mode: str) -> Relief:
-    """A function that gives the loss when one more unit is kept.
+    """Return a function that computes the loss if one more unit is kept.
 
     Losses are averaged over the blocks by their weights. With P the inverse of the kept
-    units' penalised covariance and w their decoder, unit u joins along e = (-P a_u, 1),
-    a_u being its covariance with them, by the step that brings its own normal equation
-    to zero.
+    units' penalised covariance and w their decoder, adding unit u changes the decoder
+    along e = (-P a_u, 1), where a_u is the unit's covariance with the kept units. The
+    length of the step brings the unit's own normal equation to zero.
 
     Parameters
     ----------
     parts
-        Moments of the half that the loss is taken on.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """
@@ -163,17 +172,18 @@ def relief(parts: Sequence[Part], mode: str) -> Relief:
 
 
 def set_losses(parts: Sequence[Part], mode: str) -> Loss:
-    """A function that gives the loss without each of many sets of one size.
+    """Return a function that computes the loss without each of many sets.
 
-    Losses are averaged over the blocks by their weights. Removing set S moves the
-    decoder w by -M[:, S] t, with M the inverse P of the penalised covariance and P[S,
-    S] t = w[S] (`refit`), or M the identity and t = w[S] (`fixed`). The loss is
-    quadratic in t, and its moments are taken once.
+    All sets have one size. Losses are averaged over the blocks by their weights.
+    Removing set S changes the decoder w by -M[:, S] t. If it is fitted again, M is the
+    inverse P of the penalised covariance and P[S, S] t = w[S]; if it is fixed, M is the
+    identity and t = w[S]. The loss is quadratic in t, and its coefficients are computed
+    once.
 
     Parameters
     ----------
     parts
-        Moments of the half that the loss is taken on.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """
@@ -205,11 +215,11 @@ def set_losses(parts: Sequence[Part], mode: str) -> Loss:
 
 
 def pooled(part: Part) -> tuple[np.ndarray, np.ndarray, float]:
-    """Moments of a part's test blocks, averaged by their weights.
+    """Average the moments of a part's test blocks by the blocks' weights.
 
     Returns
     -------
-    X'X (unit, unit), X'Y (unit, column) and |Y|^2.
+    X'X (unit, unit), X'Y (unit, column) and |Y|^2, per row.
     """
     return (
         np.tensordot(part.weights, part.grams, 1), np.tensordot(part.weights, part.products, 1),

@@ -1,6 +1,7 @@
-"""Sets that are drawn, not searched for: a standard that a search must beat.
+"""Random sets of units: the standard that a search must beat.
 
-In: an `Attack` and a generator. Out: one random set, or the most harmful of many.
+In: an `Attack` (a decoder, a number of units to remove, and a limit on forward passes)
+and a random generator. Out: one random set, or the most harmful of many.
 
 References
 ----------
@@ -14,18 +15,18 @@ from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 DRAWS = 1000
-"""Sets that are drawn where passes are not limited."""
+"""Number of sets that are drawn if passes are not limited."""
 AT_ONCE = 1024
-"""Sets that are scored together."""
+"""Number of sets that are scored together."""
 
 
 def random_set(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Draw one set of the budget's size, without any pass.
+    """Draw one set of the budget's size, without any forward pass.
 
     Parameters
     ----------
     attack
-        The attack; its number of units and its budget are read.
+        The attack; only its number of units and its budget are used.
     rng
         Random generator for the draw.
     """
@@ -33,7 +34,7 @@ def random_set(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def most_harmful_of_random(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Draw `DRAWS` sets, or as many as passes allow, and keep the most harmful.
+    """Draw `DRAWS` sets, or one per allowed pass, and return the most harmful.
 
     Parameters
     ----------

@@ -1,13 +1,15 @@
-"""Greedy choice with the true loss: forward, backward, and exchanges.
+"""Greedy choice of units by the exact loss: forward, backward, and exchanges.
 
-In: an `Attack` or a function that says the harm of one more removal. Out: a set of
-units, or all units in order.
+In: an `Attack` (a decoder, a number of units to remove, and a limit on forward passes),
+or a function that computes the loss if one more unit is removed. Out: a set of units,
+or all units in order.
 
-Forward: the next unit is the one whose removal harms most. Where two units carry the
-same, the removal of either harms nothing, and a decoder that is fitted again never
-shows them to the forward choice nor to exchanges of one unit. Backward: from all units
-removed, the one that helps least comes back; a single unit of each pair then helps a
-lot, and stays out. Exchanges of units mend what both cannot see.
+Forward: the next unit to be removed is the one that harms most. If two units carry the
+same information, removing either harms nothing, and with a decoder that is fitted again
+neither the forward choice nor exchanges of one unit ever find them. Backward: starting
+from all units removed, the unit that helps least comes back. One unit of each such pair
+then helps a lot on its own, so that neither comes back until late. Exchanges of one or
+two units correct what both choices miss.
 """
 
 from collections.abc import Sequence
@@ -19,20 +21,20 @@ from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import Harm
 
 GAIN = 1e-12
-"""An exchange must raise the loss by more than this."""
+"""Smallest rise of the loss for which units are exchanged."""
 AT_ONCE = 4096
 """Number of sets that are scored together."""
 
 
 def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
-    """Choose the units whose removal harms most: greedily, then by swaps of one.
+    """Choose the units that harm most: greedily, then by exchanges of one unit.
 
-    Every swap raises the loss, so the swaps end.
+    Every exchange raises the loss, so the exchanges end.
 
     Parameters
     ----------
     harm
-        Loss (unit,) when each other unit is removed too.
+        Returns the loss if one more unit is removed, for each unit (unit,).
     units
         Number of units.
     budget
@@ -58,24 +60,32 @@ def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
 
 
 def _worst(losses: np.ndarray, removed: Sequence[int]) -> int:
-    """The unit of the largest loss (unit,) that is not removed yet."""
+    """Return the unit with the largest loss that is not removed yet.
+
+    Parameters
+    ----------
+    losses
+        Loss if each unit is removed (unit,).
+    removed
+        Units that are removed already.
+    """
     allowed = losses.copy()
     allowed[list(removed)] = -np.inf
     return int(allowed.argmax())
 
 
 def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Remove the unit that harms most, again and again.
+    """Choose units one by one, each time the one whose removal harms most.
 
-    Once passes do not suffice, the remaining units are taken by the last losses, or
-    drawn where there are none.
+    When too few passes are left, the remaining units are chosen by the last losses, or
+    at random if no loss was ever computed.
 
     Parameters
     ----------
     attack
         The decoder, the budget and the limit on passes.
     rng
-        Random generator for the draws where no pass is left.
+        Random generator, used only without any loss.
     """
     chosen: list[int] = []
     losses = rng.random(attack.units)
@@ -87,7 +97,7 @@ def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def with_swaps(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Choose forward, then exchange single units while that harms more.
+    """Choose forward, then exchange single units as long as that harms more.
 
     Parameters
     ----------
@@ -98,7 +108,7 @@ def with_swaps(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Choose forward and backward with exchanges, and keep the more harmful set.
+    """Choose forward and backward, and return the set that harms more.
 
     Both choices are followed by exchanges of one unit. This selector is the reference.
 
@@ -131,9 +141,9 @@ def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Remove the unit that harms least, again and again: a baseline.
+    """Choose units one by one, each time the one that harms least: a baseline.
 
-    Every other choice must exceed it.
+    A search for harmful units must do more harm than this.
 
     Parameters
     ----------
@@ -150,7 +160,7 @@ def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def forward_path(attack: Attack) -> list[int]:
-    """All units but one, in the order in which the forward choice removes them."""
+    """List all units but one in the order in which forward choice removes them."""
     path: list[int] = []
     while len(path) < attack.units - 1:
         path.append(_worst(attack.harm(path), path))
@@ -158,9 +168,9 @@ def forward_path(attack: Attack) -> list[int]:
 
 
 def backward_path(attack: Attack) -> list[int]:
-    """All units in the order in which the backward choice would remove them.
+    """List all units, the one that backward choice brings back last first.
 
-    The last one to come back is first.
+    The first units of the list are a set to remove, for any budget.
     """
     kept: list[int] = []
     while len(kept) < attack.units:
@@ -169,11 +179,13 @@ def backward_path(attack: Attack) -> list[int]:
 
 
 def backward(attack: Attack) -> tuple[int, ...] | None:
-    """Bring units back from all removed, the least helpful first, to the budget.
+    """Bring back the least helpful units one by one, from all units removed.
+
+    This ends when the number of units that stay removed is the budget.
 
     Returns
     -------
-    The units that stay out, in ascending order; None where passes do not suffice.
+    The units that stay removed, in ascending order; None if this takes too many passes.
     """
     stay = attack.units - attack.budget
     if not attack.affords(stay * (attack.units + attack.budget + 1) // 2):
@@ -185,7 +197,7 @@ def backward(attack: Attack) -> tuple[int, ...] | None:
 
 
 def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
-    """Exchange single units while that harms more and passes suffice.
+    """Exchange single units as long as that harms more and passes are left.
 
     Parameters
     ----------
@@ -209,10 +221,10 @@ def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The set after the first exchange of two units that harms more, or None.
+    """Make the first exchange of two units that harms more; None without one.
 
-    For the first pair that can be exchanged with more harm, the most harmful new pair
-    of those scored together is taken.
+    For the first pair of units that can be exchanged with more harm, the most harmful
+    new pair is taken among those scored together.
     """
     if attack.budget < 2 or not attack.affords(1):
         return None

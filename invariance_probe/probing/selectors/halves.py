@@ -1,9 +1,10 @@
-"""A stretch of a session in two halves: blocks that choose, and that score.
+"""Two halves of a stretch of a session: blocks that choose, and that score.
 
-In: an opened session and the windows of the stretch. Out: the moments of each half and
-the ridge penalty of each one's decoder. The blocks of the two halves take turns, so
-that both halves see all of the stretch, and neither a set of units nor a decoder
-profits from how it was chosen.
+In: a session and the windows of a stretch of it, such as an epoch. Out: the moments of
+each half and the ridge penalty of each half's decoder. Choosing and scoring blocks
+alternate, so that both halves sample the whole stretch. Sets of units are chosen on one
+half and scored on the other, so neither a set nor a decoder profits from how it was
+chosen.
 """
 
 import math
@@ -27,7 +28,8 @@ class Halves:
     Attributes
     ----------
     choosing, scoring
-        Moments of the blocks that choose, and of those that score.
+        Moments of the blocks on which units are chosen, and of those on which the
+        choice is scored.
     choosing_penalty, scoring_penalty
         Ridge penalty of each half's decoder.
     """
@@ -41,19 +43,19 @@ class Halves:
     def of(cls, bench: Workbench, rows: np.ndarray, blocks: int, embargo: int) -> "Halves":
         """Cut successive windows into blocks that choose and blocks that score.
 
-        Scoring windows near a choosing one are left out, which also keeps the blocks of
-        one half apart.
+        Scoring windows near a choosing block are left out, which also keeps the blocks
+        of one half apart.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The session with its windows and folds.
         rows
-            Successive windows (row,).
+            Numbers of successive windows (row,).
         blocks
             Number of blocks of each half.
         embargo
-            Scoring windows within so many bins of a choosing one are left out.
+            Scoring windows within this many bins of a choosing block are left out.
 
         Raises
         ------
@@ -82,17 +84,17 @@ class Halves:
 
 
 def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = None) -> Tensor:
-    """What is decoded of windows of one bin: square roots of counts, or signals.
+    """Features of one-bin windows: square roots of counts, or signals.
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     rows
-        Windows (row,).
+        Numbers of the windows (row,).
     apart
-        Part of each window (row,), 0, 1 ...; features are then centred within each
-        part.
+        Group of each window (row,), 0, 1 ... If given, features are centred within each
+        group.
 
     Returns
     -------
@@ -108,14 +110,14 @@ def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = N
 
 
 def columns_of(bench: Workbench, rows: np.ndarray) -> Tensor:
-    """The target of windows (row, column), in units of its standard deviation.
+    """Target of windows in units of its standard deviation (row, column).
 
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     rows
-        Windows (row,).
+        Numbers of the windows (row,).
     """
     return bench.target.columns()[torch.from_numpy(rows)] / math.sqrt(bench.target.scale)
 
@@ -128,14 +130,14 @@ def moments_of(
     Parameters
     ----------
     bench
-        The opened session.
+        The session with its windows and folds.
     rows
-        Windows (row,).
+        Numbers of the windows (row,).
     block
         Block of each window (row,), 0, 1 ...
     apart
-        Part of each window (row,) within which features are centred; not centred when
-        left out.
+        Group of each window (row,) within which features are centred; if omitted, they
+        are not centred.
 
     Returns
     -------

@@ -1,14 +1,15 @@
 """A learned mask: one logit per unit, from which sets are drawn.
 
-In: an `Attack` and a generator. Out: the most harmful set that was drawn; every set is
-of exactly the budget's size. The gradients are straight-through.
+In: an `Attack` (a decoder, a number of units to remove, and a limit on forward passes)
+and a random generator. Out: the most harmful set that was drawn. Every set is exactly
+of the budget's size. The gradients are straight-through.
 
-Of ADIOS (Shi et al. 2022, arXiv:2201.13100) this has the adversary, with an exact
-budget in place of its sparsity penalty and with no network: one mask for the whole
-session. Gumbel noise on the logits draws without replacement (Kool et al. 2019,
-arXiv:1903.06059). The gradient is taken halfway between the drawn set and the relaxed
-shares: with a refitted decoder the gradient at a set says nothing of the units that it
-keeps (`relaxation.py`).
+From ADIOS (Shi et al. 2022, arXiv:2201.13100) this takes the adversary, with an exact
+budget in place of the sparsity penalty, and one mask for the whole session in place of
+a network. Gumbel noise on the logits draws units without replacement (Kool et al. 2019,
+arXiv:1903.06059). The gradient is taken halfway between the drawn set and the shares,
+which are the probabilities that units are kept. At the set itself the gradient of a
+refitted decoder says nothing of the units that are kept (`relaxation.py`).
 """
 
 import numpy as np
@@ -17,22 +18,26 @@ from invariance_probe.probing.selectors.attack import GRADIENT, Attack
 from invariance_probe.probing.selectors.relaxation import lowest
 
 BISECTIONS = 60
-"""Bisections that find the threshold of the logits."""
+"""Number of bisections in the search for the threshold of the logits."""
 STEPS = 400
-"""Learning steps where passes are not limited."""
+"""Number of learning steps if passes are not limited."""
 RATE = 0.05
 """Learning rate of Adam, in logits."""
 ENTROPY = 3.0
-"""Bonus on the shares' mean entropy over units at the start.
+"""Weight of the entropy bonus at the first step.
 
-It is relative to the largest gradient, and falls to 0 by the last step.
+The bonus is the mean entropy of the shares over units, which keeps the search from
+settling early. Its weight is relative to the largest gradient, and falls to 0 by the
+last step.
 """
 BETAS = (0.9, 0.99)
 """Decay rates of Adam's two moments."""
 
 
 def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Learn logits for `STEPS` steps, or while passes last.
+    """Learn logits and return the most harmful set that was drawn.
+
+    There are `STEPS` learning steps, or as many as the limit on passes allows.
 
     Parameters
     ----------
@@ -40,10 +45,6 @@ def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
         The decoder, the budget and the limit on passes.
     rng
         Random generator for the Gumbel noise.
-
-    Returns
-    -------
-    The most harmful set that was drawn.
     """
     logits = np.zeros(attack.units)
     first, second = np.zeros_like(logits), np.zeros_like(logits)
@@ -75,9 +76,9 @@ def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def removal(logits: np.ndarray, budget: int) -> np.ndarray:
-    """Probabilities of removal (unit,) that sum to the budget.
+    """Probabilities that units are removed (unit,), which sum to the budget.
 
-    They are logistic in the logits less one threshold for all units.
+    They are a logistic function of the logits less one threshold for all units.
 
     Parameters
     ----------
@@ -97,9 +98,17 @@ def removal(logits: np.ndarray, budget: int) -> np.ndarray:
 
 
 def _through(wish: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Gradient in the logits from that in the probabilities.
+    """Turn the gradient in the probabilities into the gradient in the logits.
 
-    The threshold moves along with the logits.
+    The threshold changes with the logits, so that the probabilities always sum to the
+    budget.
+
+    Parameters
+    ----------
+    wish
+        Gradient in the probabilities of removal (unit,).
+    removed
+        Probabilities of removal (unit,).
     """
     spread = removed * (1 - removed)
     return spread * (wish - (spread @ wish) / max(float(spread.sum()), 1e-300))

@@ -1,8 +1,8 @@
-"""Localisation: how many random units equal the chosen ones in damage.
+"""Localisation: how many random units do as much damage as the chosen ones.
 
-In: the moments of both halves. Out: the number of removed units at which half of the
-decodable range is lost, for sets chosen on the choosing half and for random ones, and
-the ratio of the two. A ratio of 1 says that it does not matter which units go.
+In: the moments of the halves of a session that choose and score. Out: the number of
+removed units at which half of the decodable range is lost, for sets chosen to harm and
+for random ones. If the two are equal, it does not matter which units are removed.
 """
 
 from collections.abc import Sequence
@@ -17,30 +17,30 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 SIZES = 16
-"""Most numbers of removed units at which damage is taken.
+"""Largest number of set sizes at which damage is measured.
 
-They are spaced geometrically.
+The sizes are spaced geometrically.
 """
 DRAWS = 40
-"""Random sets of every size."""
+"""Number of random sets of every size."""
 HALF = 0.5
-"""Fraction of the decodable range that is to be lost."""
+"""Fraction of the decodable range whose loss is looked for."""
 
 
 def localisation(
     choosing: Sequence[Part], scoring: Sequence[Part], mode: Mode, rng: np.random.Generator
 ) -> Localisation:
-    """Compare the removal of chosen units with that of random ones.
+    """Find how many chosen and how many random units cost half of the range.
 
-    At each size the set is that of the forward or of the backward path, whichever harms
-    more on the choosing half.
+    At each size the chosen set is that of forward or of backward greedy choice,
+    whichever harms more on the half that chooses.
 
     Parameters
     ----------
     choosing, scoring
         Moments of the half that chooses and of the half that scores.
     mode
-        `refit` or `fixed`.
+        `refit` or `fixed`: whether the decoder is fitted again without the units.
     rng
         Random generator for the random sets.
     """
@@ -69,9 +69,10 @@ def first_at(sizes: np.ndarray, damage: np.ndarray, level: float) -> float:
     sizes
         Numbers of removed units (size,), ascending.
     damage
-        Damage at each (size,), below the level at first and not at last.
+        Damage at each size (size,). The first value is below the level, and the last is
+        not.
     level
-        The level.
+        The damage to be reached.
 
     Returns
     -------

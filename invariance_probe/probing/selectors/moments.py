@@ -1,8 +1,9 @@
 """Second moments of a session's blocks, for ridge decoders of sets of units.
 
-In: features and targets of numbered blocks. Out: for each fold of blocks the training
-moments of a decoder and the moments of the blocks that test it. Choosing and scoring
-sets of units need nothing else; neither is done here.
+In: features and targets of rows (windows) that are numbered by block. Blocks are cut
+into folds. Out: for each fold the training moments of a decoder and the moments of the
+blocks that test it. Choosing and scoring sets of units needs nothing else; neither is
+done here.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ import numpy as np
 from invariance_probe.probing.decoders.ridge import UNIT
 
 FOLDS = 4
-"""Number of parts that the blocks of a half are cut into.
+"""Number of folds of a half's blocks.
 
-A decoder is fitted on all parts but one and tested on that one.
+A decoder is fitted on all folds but one and tested on that one.
 """
 
 
@@ -29,7 +30,8 @@ class BlockMoments:
     x, y
         Sums of features (block, unit) and targets (block, column).
     xx, xy, yy
-        Sums of products (block, unit, unit), (block, unit, column), (block,).
+        Sums of products of features (block, unit, unit), of features with targets
+        (block, unit, column), and of squared targets (block,).
     """
 
     rows: np.ndarray
@@ -62,7 +64,7 @@ class BlockMoments:
         )  # fmt: skip
 
     def parts(self, penalty: float, weights: np.ndarray | None = None) -> list["Part"]:
-        """Moments of one decoder per fold of successive blocks.
+        """Moments of one decoder for each fold of successive blocks.
 
         Each decoder is fitted on the other folds and tested on its own.
 
@@ -84,14 +86,14 @@ class BlockMoments:
         ]
 
     def held_out(self, penalty: float, test: np.ndarray) -> "Part":
-        """Moments of one decoder that is fitted on all blocks but the test blocks.
+        """Moments of one decoder that is fitted on all but some blocks.
 
         Parameters
         ----------
         penalty
             Ridge penalty, as in `parts`.
         test
-            Numbers of the blocks that test it (block,).
+            Numbers of the blocks that are held out to test it (test block,).
         """
         weights = np.ones(len(self.rows))
         train = weights.copy()
@@ -101,6 +103,20 @@ class BlockMoments:
     def _part(
         self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray
     ) -> "Part":
+        """Moments of a decoder, centred at the means of its training rows.
+
+        Parameters
+        ----------
+        penalty
+            Ridge penalty, as in `parts`.
+        train
+            Weight of every block in training (block,); 0 for blocks that are not
+            fitted.
+        test
+            Numbers of the blocks that test it (test block,).
+        weights
+            Weight of every block (block,), used to average over the test blocks.
+        """
         total = float(train @ self.rows)
         mean_x, mean_y = train @ self.x / total, train @ self.y / total
         covariance = np.tensordot(train, self.xx, 1) / total - np.outer(mean_x, mean_x)
@@ -131,21 +147,21 @@ class BlockMoments:
 class Part:
     """A decoder's training moments and the moments of the blocks that test it.
 
-    All are about the training means.
+    Features X and targets Y are centred at their means over the training rows.
 
     Attributes
     ----------
     penalised
-        Covariance of the training rows with the ridge on its diagonal (unit, unit).
+        Covariance of the features over training rows, plus the ridge (unit, unit).
     with_target
-        Covariance with the target (unit, column).
+        Covariance of the features with the target (unit, column).
     grams, products, powers
         Moments per row of each test block: X'X (block, unit, unit), X'Y (block, unit,
         column), |Y|^2 (block,).
     weights
-        Share of each test block in the part's loss (block,).
+        Weight of each test block in the part's loss (block,), summing to 1.
     ridge
-        What `penalised` has on its diagonal beyond the covariance (unit,).
+        The ridge on the diagonal of `penalised` (unit,).
     """
 
     penalised: np.ndarray
@@ -157,17 +173,23 @@ class Part:
     ridge: np.ndarray
 
     def decoder(self, kept: np.ndarray) -> np.ndarray:
-        """Decoder (unit, column) of the kept units alone.
+        """Fit the weights of a decoder that reads the kept units only (unit, column).
 
         Parameters
         ----------
         kept
-            (unit,) bool, true where a unit is kept; the others have weight 0.
+            Whether each unit is kept (unit,), bool; the others get weight 0.
         """
         found = np.zeros_like(self.with_target)
         found[kept] = np.linalg.solve(self.penalised[np.ix_(kept, kept)], self.with_target[kept])
         return found
 
     def losses(self, decoder: np.ndarray) -> np.ndarray:
-        """Squared error of a decoder (unit, column) in every test block (block,)."""
+        """Mean squared error of a decoder in every test block (block,).
+
+        Parameters
+        ----------
+        decoder
+            Its weights (unit, column).
+        """
         return (decoder * (self.grams @ decoder - 2 * self.products)).sum(axis=(1, 2)) + self.powers

@@ -1,9 +1,10 @@
-"""The attack on the loss that stacked SSL models minimise.
+"""Search for the units whose removal raises the SSL loss of trained models.
 
-In: trained models and batches of views. Out: losses without sets of units, and the sets
-whose removal raises the loss most. Units are taken from both views, and the models stay
-as they are. A removed unit is held at its training mean, which is 0 in standardised
-views. Nothing is differentiated.
+In: trained models and batches of views. Models are stacked: several runs are computed
+together, and the run is the first axis. Out: losses without sets of units, and the sets
+whose removal raises the loss most. Units are removed from both views, and the models
+are not changed. A removed unit is held at its training mean, which is 0 in standardised
+views. No gradient is used.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,14 +19,14 @@ from invariance_probe.training.checkpoints import Stopped
 
 @dataclass(frozen=True, eq=False)
 class ObjectiveLoss:
-    """The mean loss of each run over some batches, when units are removed.
+    """The mean loss of each run over some batches when units are removed.
 
     Attributes
     ----------
     method
         Trained stacked models; batch norm uses the statistics of each batch.
     batches
-        Whole views.
+        Batches of views with all units.
     stop
         Whether the process should end before the next loss.
     """
@@ -40,7 +41,7 @@ class ObjectiveLoss:
         return self.batches[0].views.shape[0], self.batches[0].views.shape[3]
 
     def without(self, removed: np.ndarray) -> np.ndarray:
-        """Loss of each run (run,) without units of its own.
+        """Loss of each run with its own set of units removed (run,).
 
         Parameters
         ----------
@@ -51,7 +52,7 @@ class ObjectiveLoss:
         return self._mean(lambda batch: replace(batch, views=batch.views * kept))
 
     def of_sets(self, sets: np.ndarray) -> np.ndarray:
-        """Loss of each run without each of its sets (run, set).
+        """Loss of each run without each of its sets of units (run, set).
 
         Parameters
         ----------
@@ -63,23 +64,25 @@ class ObjectiveLoss:
         )
 
     def range(self) -> np.ndarray:
-        """Rise of the loss (run,) when both views of a row are of different windows.
+        """Rise of the loss when the two views of a row show different windows (run,).
 
-        It scales damages. A confident model's loss then rises beyond that of a model
-        that is shown nothing. So 1 is no bound, and no share of what the model knows.
+        Damages are given in units of this rise. With such views the loss of a confident
+        model rises beyond that of a model whose units are all removed. So a damage may
+        exceed 1, and it is no fraction of what the model knows.
         """
         return self._mean(_mismatched) - self._mean(lambda batch: batch)
 
     def nothing(self) -> np.ndarray:
-        """Rise of the loss (run,) when all units are removed.
+        """Rise of the loss when all units are removed (run,).
 
-        There is no rise in a model that does no better than one that is shown nothing.
+        It is not above 0 if the model does no better with all units than without any.
         """
         everything = np.ones(self.shape, dtype=bool)
         return self.without(everything) - self.without(~everything)
 
     @torch.no_grad()
     def _mean(self, shown: Callable[[Batch], Batch]) -> np.ndarray:
+        """Mean loss of each run (run,) over batches that `shown` changes first."""
         if self.stop():
             raise Stopped("stopped in an attack on trained models")
         losses = [self.method.loss(shown(batch)).to(torch.float64) for batch in self.batches]
@@ -90,9 +93,9 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
     """Remove the units that raise each run's loss most, one after the other.
 
     At each step all units are tried on the first `screening` batches, and the
-    `finalists` most harmful ones again on all. A model that is not fitted again loses
-    something without either of two units that carry the same, so that the forward
-    choice sees them.
+    `finalists` most harmful ones again on all batches. If two units carry the same
+    information, a model that is not fitted again still loses something without either,
+    so that forward choice finds them.
 
     Parameters
     ----------
@@ -101,9 +104,9 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
     budget
         Number of units to remove.
     screening
-        Batches on which all units are tried.
+        Number of batches on which all units are tried.
     finalists
-        Units that are tried again on all batches.
+        Number of units that are tried again on all batches.
 
     Returns
     -------
@@ -124,10 +127,20 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
 
 
 def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """Loss (run, tried) without a run's path and each of the units tried.
+    """Loss of each run without its path and one further unit (run, tried).
 
-    It is -inf for units that are gone, and the smallest finite number for losses that
-    are NaN, so that a diverged model's path holds no unit twice either.
+    The loss is -inf for units that are in the path already. It is the smallest finite
+    number if it would be NaN, so that the path of a diverged model holds no unit twice
+    either.
+
+    Parameters
+    ----------
+    loss
+        The loss of stacked models.
+    path
+        Units that each run has removed so far (run, unit of the path).
+    tried
+        Units that are tried (run, tried).
     """
     losses = loss.of_sets(np.stack([np.column_stack([path, unit]) for unit in tried.T], axis=1))
     losses[np.isnan(losses)] = np.finfo(losses.dtype).min
@@ -136,9 +149,9 @@ def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) 
 
 
 def _mismatched(batch: Batch) -> Batch:
-    """A batch whose rows never show one window in both views.
+    """Shuffle a batch so that the two views of a row never show the same window.
 
-    The rows of all runs and batches are put in the same order.
+    The order is the same for all runs and batches.
     """
     assert batch.windows is not None
     half = batch.views.shape[1] // 2
@@ -150,7 +163,15 @@ def _mismatched(batch: Batch) -> Batch:
 
 
 def _held(sets: np.ndarray, units: int) -> np.ndarray:
-    """Which units each run's set (run, unit of the set) holds, bool (run, unit)."""
+    """Which units each run's set holds (run, unit), bool.
+
+    Parameters
+    ----------
+    sets
+        One set for each run (run, unit of the set).
+    units
+        Number of units.
+    """
     held = np.zeros((len(sets), units), dtype=bool)
     np.put_along_axis(held, sets, True, axis=1)
     return held

@@ -1,9 +1,10 @@
-"""Projected gradient: shares climb the loss within the budget, then round.
+"""Projected gradient: raise the loss over shares of units, then round them.
 
-In: an `Attack` and a generator. Out: the most harmful of the rounded sets, from several
-starts. For a fixed linear decoder the loss is convex in the shares, so that its maxima
-are sets; for a refitted one it is not, and the rounded set is what counts. Either way
-every rounded set is scored again.
+In: an `Attack` (a decoder, a number of units to remove, and a limit on forward passes)
+and a random generator. The share of a unit says how much of it is kept, from 0
+(removed) to 1. Out: the most harmful of the rounded sets, from several starts. For a
+fixed linear decoder the loss is convex in the shares, so that its maxima are sets; for
+a refitted one it is not. Either way every rounded set is scored again.
 """
 
 import numpy as np
@@ -12,17 +13,17 @@ from invariance_probe.probing.selectors.attack import GRADIENT, Attack
 from invariance_probe.probing.selectors.relaxation import lowest, onto_budget
 
 RESTARTS = 8
-"""Number of starts where passes are not limited."""
+"""Number of starts if passes are not limited."""
 STEPS = 60
-"""Most steps from a start."""
+"""Largest number of gradient steps from a start."""
 STEP = 0.5
-"""Step in shares of the unit with the largest gradient."""
+"""Change in share, per step, of the unit with the largest gradient."""
 
 
 def projected_gradient(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Climb from even shares, then from random ones, and round each to a set.
+    """Climb from equal shares, then from random ones, and round each to a set.
 
-    This is done `RESTARTS` times, or while passes last.
+    There are `RESTARTS` starts, or as many as the limit on passes allows.
 
     Parameters
     ----------
@@ -43,9 +44,16 @@ def projected_gradient(attack: Attack, rng: np.random.Generator) -> tuple[int, .
 
 
 def _climbed(attack: Attack, shares: np.ndarray) -> np.ndarray:
-    """Shares after `STEPS` steps, or as soon as they stand still.
+    """Climb for `STEPS` steps, or until the shares no longer change (unit,).
 
-    One pass is left for the rounded set.
+    One pass is left to score the rounded set.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    shares
+        How much of each unit is kept at the start (unit,).
     """
     for _ in range(STEPS):
         if not attack.affords(GRADIENT + 1):

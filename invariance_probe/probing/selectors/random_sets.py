@@ -1,7 +1,7 @@
-"""Random sets of units that a chosen set is compared with.
+"""Random sets of units, with which a chosen set is compared.
 
-In: how many sets, which units may be drawn, and the rates that are to be matched. Out:
-sets of units. They are drawn here, not scored.
+In: the number of sets, the units that may be drawn, and the firing rates that are to be
+matched. Out: sets of units. They are drawn here, not scored.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 OF_A_BAND = 40
-"""Different sets that a 95 % band needs, so that it has ends."""
+"""Number of different sets that a 95 % band needs, so that it has tails."""
 
 
 def matched_sets(
@@ -21,29 +21,30 @@ def matched_sets(
     rng: np.random.Generator,
     fewest: int = 1,
 ) -> list[tuple[int, ...]]:
-    """Draw random sets of other units with rates like those of the chosen ones.
+    """Draw random sets of other units whose rates are like those of a chosen set.
 
-    Units are drawn within thirds of the rates (of all units), without replacement;
-    where a third has too few others, the rest comes from all others. Where thirds leave
-    fewer than `fewest` different sets, rates are not matched: one set drawn again and
-    again is no band.
+    Units are drawn without replacement within the same third of the rates of all units.
+    If a third has too few other units, the rest is drawn from all others. If this
+    leaves fewer than `fewest` different sets, rates are not matched: one set drawn
+    again and again makes no band.
 
     Parameters
     ----------
     chosen
         The set to be matched.
     others
-        Units that may be drawn. Units that were chosen in either half are not among
-        them: with them, a random set of a sparse code would carry its share of the
-        code, and T of a code that switches would not be 0.
+        Units that may be drawn. When sets are compared between two epochs, the units
+        that either epoch chose must not be among them. Otherwise a random set of a
+        sparse code would hold some of its units, and the set of one epoch would seem to
+        matter in the other although the units had changed.
     rates
-        Of all units (unit,).
+        Firing rate of every unit (unit,).
     count
         Number of sets.
     rng
         Random generator for the draws.
     fewest
-        Different sets that thirds must leave for rates to be matched.
+        Number of different sets below which rates are not matched.
     """
     third = np.argsort(np.argsort(rates)) * 3 // len(rates)
     if _matched(third, chosen, others, fewest) < fewest:
@@ -69,9 +70,20 @@ def matched_sets(
 
 
 def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], enough: int) -> int:
-    """Number of different sets of others that match the chosen ones' thirds.
+    """Number of different sets that match the rates of the chosen set.
 
-    A third with too few others does not limit the number.
+    A third with too few other units does not limit the number.
+
+    Parameters
+    ----------
+    third
+        Third of the rates that each unit is in (unit,).
+    chosen
+        The set to be matched.
+    others
+        Units that may be drawn.
+    enough
+        Number that is counted for a third with too few other units.
     """
     found = 1
     for level in range(3):
@@ -85,7 +97,7 @@ def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], en
 
 
 def uniform_sets(units: int, budget: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw sets of any units, all equally likely.
+    """Draw sets of units, all sets of one size equally likely.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Sets that are read off without any loss: by variance, or by decoder weight.
+"""Sets that are chosen without any loss: by variance, or by decoder weight.
 
-In: an `Attack`. Out: a set of the budget's size. Both selectors are baselines, and cost
-no passes.
+In: an `Attack` (a decoder and a number of units to remove). Out: a set of the budget's
+size. Both selectors are baselines, and cost no forward passes.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from invariance_probe.probing.selectors.relaxation import lowest
 
 
 def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """The units of the largest variance.
+    """Choose the units with the largest variance.
 
     Parameters
     ----------
     attack
-        The attack; its moments and its budget are read.
+        The attack; its moments and its budget are used.
     rng
         Not used.
     """
@@ -27,12 +27,12 @@ def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def heaviest(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """The units of the largest decoder weight on standardised features.
+    """Choose the units with the largest decoder weights on standardised features.
 
     Parameters
     ----------
     attack
-        The attack; its moments and its budget are read.
+        The attack; its moments and its budget are used.
     rng
         Not used.
     """

@@ -1,15 +1,16 @@
 """The relaxed removal of units: shares between 0 (removed) and 1 (kept).
 
-In: decoders' moments and the share of every unit. Out: the loss with its gradient, and
-shares or sets that hold a budget exactly.
+In: a decoder's moments and the share of every unit. Out: the loss with its gradient in
+the shares, and shares or sets from which exactly the budget of units is removed.
 
 **A trap, and why gradients are never taken where every unit is kept.** Let a decoder W
-read m * x. Then dL/dm_j = sum_c W_jc dL/dW_jc, because m_j and the row W_j only meet as
-a product. Where W is trained to the optimum of L this is 0 for every unit, and with a
-ridge sum_j lambda_j |W_j|^2 in training it is -2 lambda_j |W_j|^2. So a "saliency of
-units" at m = 1 reads the decoder's weight norms and nothing of the code. Refitting does
-not help: a decoder that is fitted again undoes any scaling, up to the ridge. Selectors
-here therefore start from shares inside, which sum to the number of units that stay.
+read m * x, where m_j is the share of unit j. Then dL/dm_j = sum_c W_jc dL/dW_jc at m =
+1, because m_j and the row W_j only occur as a product. If W minimises L, this is 0 for
+every unit; if it was trained with a ridge sum_j lambda_j |W_j|^2, it is -2 lambda_j
+|W_j|^2. So a "saliency of units" at m = 1 shows the norms of the decoder's weights and
+nothing of the code. Refitting does not help: a decoder that is fitted again undoes any
+scaling, up to the ridge. Selectors here therefore start from shares between 0 and 1
+that sum to the number of units kept.
 
 References
 ----------
@@ -27,23 +28,25 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.training.adversaries.masks import onto_budget as projected
 
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]
-"""From shares (unit,) in [0, 1] to the loss and its gradient (unit,)."""
+"""A function from shares (unit,) to the loss and its gradient (unit,)."""
 
 
 def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
-    """The loss and its gradient at any shares of units.
+    """Return a function that computes the loss and its gradient at given shares.
 
-    At shares of 0 and 1 it is the loss of that removal. `fixed`: a unit's part in the
-    decoder is multiplied by its share. `refit`: the decoder is fitted while each unit
-    is dropped with probability 1 - s, so that it cannot undo a share by a larger
-    weight; in expectation that is a ridge of (R + V (1 - s)) / s, V being the unit's
-    variance. So w = S q with (C S + R + V (1 - S)) q = c, and the gradient passes
-    through the fit.
+    If all shares are 0 or 1, it is the loss with those units removed. `fixed`: a unit's
+    contribution to the decoder is multiplied by its share. `refit`: the decoder is
+    fitted while each unit is dropped with probability 1 - s, s being its share, so that
+    it cannot undo a share by a larger weight. In expectation that is a ridge of (R + V
+    (1 - s)) / s, where R is the ordinary ridge and V the unit's variance. With S the
+    diagonal matrix of shares, C the covariance of the units and c that with the target,
+    the decoder is w = S q with (C S + R + V (1 - S)) q = c. The gradient includes the
+    change of the fit.
 
     Parameters
     ----------
     parts
-        Moments of the half that the loss is taken on.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
 
@@ -82,9 +85,9 @@ def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
 
 
 def onto_budget(values: np.ndarray, budget: int) -> np.ndarray:
-    """Nearest shares of which exactly `budget` is taken away.
+    """Project values on the nearest shares that remove exactly the budget.
 
-    This is the projection that adversaries use in training.
+    Adversaries in training use the same projection.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def onto_budget(values: np.ndarray, budget: int) -> np.ndarray:
 
 
 def lowest(shares: np.ndarray, budget: int) -> tuple[int, ...]:
-    """Round shares to a set exactly: the `budget` units of the smallest shares.
+    """Return the units with the smallest shares, as many as the budget.
 
     Parameters
     ----------

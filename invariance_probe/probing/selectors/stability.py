@@ -1,8 +1,8 @@
 """Whether the same units are chosen again: stability corrected for chance.
 
-In: which units were chosen in each of several choices (choice, unit). Out: numbers.
-Where the choices come from (blocks drawn again, seeds, halves) says what the stability
-is of.
+In: which units were chosen in each of several choices (choice, unit). Out: measures of
+how well the choices agree. Choices may be repeated over resampled blocks, over seeds of
+a random search, or over halves; this is up to the caller.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,15 @@ CONFIDENCE = 0.95
 class Stability:
     """Nogueira's stability with its 95 % interval.
 
-    It is 1 where the same units are always chosen, and 0 where they agree as by chance.
+    It is 1 if the same units are always chosen, and 0 if the choices agree as by
+    chance.
+
+    Attributes
+    ----------
+    estimate
+        The stability.
+    low, high
+        Ends of its interval.
     """
 
     estimate: float
@@ -28,7 +36,7 @@ class Stability:
 
 
 def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
-    """Which units each set holds.
+    """Make a table of which units each set holds.
 
     Parameters
     ----------
@@ -48,23 +56,23 @@ def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
 
 
 def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1) -> Stability:
-    """Stability of choices of units, with its asymptotic interval over choices.
+    """Stability of repeated choices of units, with its asymptotic interval.
 
-    Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)], with p_j a
-    unit's selection frequency and k the mean size. M / (M - 1) p_j (1 - p_j) is how
-    often two choices differ in unit j. Where a random search was repeated on the same
-    blocks, only pairs of choices of other blocks are counted, and the interval is over
-    blocks.
+    Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)] for M choices of
+    N units, with p_j the frequency at which unit j is chosen and k the mean size of a
+    choice. 2 M / (M - 1) p_j (1 - p_j) is how often two choices differ in unit j. If a
+    random search was repeated on the same blocks, only pairs of choices from different
+    blocks are counted, and the interval is over blocks.
 
     Parameters
     ----------
     table
-        Which units each choice holds (choice, unit), bool; choices of the same blocks
+        Which units each choice holds (choice, unit), bool; choices from the same blocks
         follow each other.
     confidence
-        Two-sided, in (0, 1).
+        Confidence of the two-sided interval, in (0, 1).
     seeds
-        How many choices in a row are of the same blocks.
+        Number of successive choices that are from the same blocks.
 
     Examples
     --------

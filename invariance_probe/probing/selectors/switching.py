@@ -1,16 +1,20 @@
-"""Whether a decoder relies on the same units in every epoch, by permutation.
+"""Test by permutation whether a decoder relies on the same units throughout.
 
-In: sums over blocks, the epoch of each block, and a penalty. Out: the overlap of the
-epochs' reliance, the mean overlap when blocks are dealt to epochs at random, and the
-share of permutations with as little overlap. A small p says that reliance moves between
-epochs by more than chance and noise.
+In: sums over blocks, the epoch of each block, and a ridge penalty. Reliance is the
+share of each unit in what the decoder loses without it. Out: how much the reliance of
+different epochs overlaps, the mean overlap when blocks are assigned to epochs at
+random, and the proportion of these permutations with as little overlap. A small p says
+that reliance differs between epochs by more than chance and noise.
 
 The overlap alone says nothing: two estimates of one distributed code overlap little,
-and so do epochs that switch. A permutation keeps the noise, the number of units and how
-distributed the code is. The test does not tell a set that switches from a decoder that
-drifts. Blocks are taken to be exchangeable, so they must be longer than what activity
-remembers: with blocks of one memory the test was below .05 in up to .115 of sessions
-where nothing changes (reports/messengers/switching.md has those that it uses).
+and so do epochs whose units differ. A permutation keeps the noise, the number of units
+and how distributed the code is. The test does not tell a set of units that switches
+from a decoder that drifts.
+
+Blocks must be exchangeable, so they must be longer than the memory of the activity (its
+autocorrelation time). With blocks of one memory, p was below .05 in up to 11.5 % of the
+sessions in which nothing changes; reports/messengers/switching.md has the rates for the
+block lengths that are used.
 """
 
 import numpy as np
@@ -20,28 +24,32 @@ from invariance_probe.probing.decoders.ridge import UNIT
 from invariance_probe.probing.selectors.moments import BlockMoments
 
 AT_ONCE = 64
-"""Permutations that are scored together."""
+"""Number of permutations that are scored together."""
 MODES_REMEMBERED = 4
-"""Number of leading components of activity whose memory counts."""
+"""Number of leading principal components whose memory is measured."""
 MEMORIES = 4
-"""Wanted length of a block, in memories."""
+"""Length of a block that is aimed at, in memories."""
 FEWEST_MEMORIES = 2
-"""Shortest block that is tested, in memories."""
+"""Shortest block for which the test is made, in memories."""
 FEWEST_BLOCKS = 4
-"""Fewest blocks of an epoch."""
+"""Smallest number of blocks per epoch."""
 
 
 def memory_bins(x: np.ndarray) -> float:
-    """How long activity remembers, in bins, at least 1.
+    """Memory of the activity, a measure of its autocorrelation time, in bins.
 
-    That is the number of bins over which the autocorrelation of a leading component
-    falls to 1/e of that at lag 1, for the component that remembers longest. Noise that
-    is new in every bin does not shorten it.
+    It is the number of bins over which the autocorrelation of a leading principal
+    component falls to 1/e of its value at lag 1, for the component in which this takes
+    longest. So noise that is new in every bin does not shorten it.
 
     Parameters
     ----------
     x
         Activity (row, unit).
+
+    Returns
+    -------
+    Number of bins, at least 1.
     """
     x = x - x.mean(axis=0)
     scores = x @ np.linalg.eigh(x.T @ x)[1][:, -MODES_REMEMBERED:]
@@ -58,20 +66,20 @@ def memory_bins(x: np.ndarray) -> float:
 
 
 def blocks_of(shortest: int, memory: float, wanted: int) -> int:
-    """Number of blocks that an epoch is cut into.
+    """Number of blocks into which each epoch is cut.
 
     Parameters
     ----------
     shortest
-        Bins of the shortest epoch.
+        Length of the shortest epoch (bins).
     memory
-        How long activity remembers (bins).
+        Memory of the activity (bins), from `memory_bins`.
     wanted
-        Most blocks.
+        Largest number of blocks.
 
     Returns
     -------
-    At least `FEWEST_BLOCKS`, or 0 where even the fewest would be too short.
+    At least `FEWEST_BLOCKS`, or 0 if even that few blocks would be too short.
     """
     blocks = max(FEWEST_BLOCKS, min(wanted, int(shortest / (MEMORIES * memory))))
     return blocks if shortest / blocks >= FEWEST_MEMORIES * memory else 0
@@ -89,20 +97,21 @@ def switching(
     Parameters
     ----------
     moments
-        Of all blocks of the session.
+        Moments of all blocks of the session.
     epoch
         Epoch of every block (block,), 0, 1 ...
     penalty
         Ridge penalty, as in `BlockMoments.parts`.
     permutations
-        How many times blocks are dealt to epochs anew; epochs keep their numbers of
-        blocks.
+        Number of random assignments of blocks to epochs; every epoch keeps its number
+        of blocks.
     rng
         Random generator for the permutations.
 
     Returns
     -------
-    The test by mode, `refit` and `fixed`.
+    The test by mode: `refit` (the decoder is fitted again without a unit) and `fixed`
+    (the unit is held at its mean).
 
     References
     ----------
@@ -129,19 +138,19 @@ def switching(
 
 
 def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[Mode, np.ndarray]:
-    """Share of each unit in what a decoder loses without it, by mode.
+    """Share of each unit in what a decoder loses without single units, by mode.
 
-    With w the ridge decoder of an epoch's blocks, C their covariance, R the ridge and P
-    = (C + R)^-1, the squared error rises by w^2 (C + 2 R) on the diagonal where unit u
-    is held at its mean (`fixed`), and the penalised error by w^2 / P where the decoder
-    is fitted again (`refit`).
+    Let w be the ridge decoder of an epoch's blocks, C their covariance, R the ridge and
+    P = (C + R)^-1. If unit u is held at its mean (`fixed`), the squared error rises by
+    w_u^2 (C_uu + 2 R_uu). If the decoder is fitted again (`refit`), the penalised error
+    rises by w_u^2 / P_uu.
 
     Parameters
     ----------
     moments
-        Of all blocks of the session.
+        Moments of all blocks of the session.
     member
-        Which blocks each epoch has, 0 or 1 (..., epoch, block).
+        Whether each block belongs to each epoch, 0 or 1 (..., epoch, block).
     penalty
         Ridge penalty, as in `BlockMoments.parts`.
 
@@ -177,14 +186,15 @@ def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[
 
 
 def mean_overlap(shares: np.ndarray) -> np.ndarray:
-    """Mean cosine between the shares of all pairs of epochs (...,).
+    """Mean cosine between the reliance of all pairs of epochs (...,).
 
-    It is 1 where the shares are the same, and 0 where no unit is in common.
+    It is 1 if the shares of all units are the same, and 0 if no unit has a share in two
+    epochs.
 
     Parameters
     ----------
     shares
-        (..., epoch, unit).
+        Share of each unit in each epoch (..., epoch, unit).
     """
     units = shares / np.sqrt((shares**2).sum(axis=-1, keepdims=True))
     cosines = units @ np.swapaxes(units, -1, -2)

@@ -1,8 +1,8 @@
 """Check that the parts of a study agree with each other.
 
 In: a study whose fields are valid one by one. Out: every contradiction between them, with
-its own place in the study file. The files of this folder each check one part: axes and
-doses, hypotheses, methods, pairings. Recordings are not read here.
+its place in the study file. Each file of this folder checks one part: axes and doses,
+hypotheses, methods, or pairings. Recordings are not read here.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,8 @@ def disagreements(study: Design) -> Iterator[Problem]:
     Yields
     ------
     problem
-        Its place in the study, the value got, and why it is wrong with what to do.
+        Its place in the study, the value there, and a sentence that says what is wrong
+        and what to do.
     """
     yield from _named_twice(study)
     yield from _transform_problems(study)
@@ -51,7 +52,7 @@ def disagreements(study: Design) -> Iterator[Problem]:
 
 
 def _named_twice(study: Design) -> Iterator[Problem]:
-    """Yield sessions, hypotheses, axes and transforms whose name is taken."""
+    """Yield sessions, hypotheses, axes and transforms whose name is not unique."""
     names = [
         source.session or source.name if source.kind == "catalog" else source.session
         for source in study.recordings
@@ -66,7 +67,7 @@ def _named_twice(study: Design) -> Iterator[Problem]:
 
 
 def _transform_problems(study: Design) -> Iterator[Problem]:
-    """Yield transforms that choose among bins where a window has a single one."""
+    """Yield transforms that remove some of a window's bins, if it has only one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (
@@ -81,7 +82,7 @@ def _transform_problems(study: Design) -> Iterator[Problem]:
 
 
 def _decoding_problems(study: Design) -> Iterator[Problem]:
-    """Yield folds and probes that do not go with the rest of the study."""
+    """Yield folds and probes that do not fit the rest of the study."""
     if study.folds.scheme == "shuffled" and study.folds.embargo_s > 0:
         yield (
             ("folds", "embargo_s"),

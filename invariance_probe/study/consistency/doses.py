@@ -1,7 +1,7 @@
 """Check axes, sweeps and specificity controls against the rest of a study.
 
-In: a study. Out: each problem with its place, the value got, and why it is wrong with
-what to do.
+In: a study. Out: each problem as its place, the value there, and a sentence that says
+what is wrong and what to do.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from invariance_probe.study.views import POOL, Views
 
 
 def axis_problems(study: Design) -> Iterator[Problem]:
-    """Yield axes that the views do not have, and doses that they cannot take."""
+    """Yield axes that the views do not have, and doses that an axis cannot take."""
     known = study.views.doses()
     for i, axis in enumerate(study.axes):
         if axis.path not in known:
@@ -35,7 +35,7 @@ def axis_problems(study: Design) -> Iterator[Problem]:
                 "changes nothing",
             )
         if len(set(axis.doses)) < len(axis.doses):
-            yield ("axes", i, "doses"), axis.doses, "a dose stands twice"
+            yield ("axes", i, "doses"), axis.doses, "a dose appears twice"
         for j, dose in enumerate(axis.doses):
             try:
                 study.views.at(axis.path, dose)
@@ -46,7 +46,7 @@ def axis_problems(study: Design) -> Iterator[Problem]:
 def control_problems(study: Design) -> Iterator[Problem]:
     """Yield specificity controls that no hypothesis can have, or that clash.
 
-    A control is another corruption that is as strong as the hypothesis's own.
+    Such a control is another corruption that is as strong as the one of a hypothesis.
     """
     if not study.controls or any(axis_problems(study)) or any(hypothesis_problems(study)):
         return  # no control can be matched in strength to a wrong axis or hypothesis
@@ -61,7 +61,7 @@ def control_problems(study: Design) -> Iterator[Problem]:
             yield (
                 ("controls", i),
                 control,
-                f"no hypothesis has a control as strong: {HAVE_CONTROLS}; leave it out",
+                f"no hypothesis can have this control: {HAVE_CONTROLS}; leave it out",
             )
         for path, dose, views in filter(None, found):
             kind = path.split(".")[0]
@@ -72,12 +72,12 @@ def control_problems(study: Design) -> Iterator[Problem]:
                     ("controls", i),
                     control,
                     f"{kind} is a transform of this study already; sweep it up to {dose:g} and "
-                    "leave this out",
+                    "leave this control out",
                 )
             elif known.setdefault((path, dose), views) != views:
                 two = (
-                    f"two hypotheses ask for {path}={dose:g}, once with units lost as silent and "
-                    "once at their mean"
+                    f"two hypotheses ask for {path}={dose:g}, one with lost units silent and the "
+                    "other with them at their mean"
                 )
                 yield ("controls", i), control, f"{two}; declare the same `value` for both"
 

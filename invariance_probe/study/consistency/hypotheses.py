@@ -1,7 +1,7 @@
 """Check hypotheses against the axes, arms and sessions of their study.
 
-In: a study. Out: each problem with its place, the value got, and why it is wrong with
-what to do.
+In: a study. Out: each problem as its place, the value there, and a sentence that says
+what is wrong and what to do.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,8 +17,8 @@ from invariance_probe.study.hypotheses import CONTROLS, AnyHypothesis, Contrast
 def hypothesis_problems(study: Design) -> Iterator[Problem]:
     """Yield hypotheses that their study cannot test.
 
-    Their axis or dose is not swept, their group does not exist, an arm is missing that
-    they compare, or their prediction or controls do not go with their axis.
+    Either their axis or dose is not swept, or their group does not exist, or an arm that
+    they compare is missing, or their prediction or controls do not fit their axis.
     """
     known = study.views.doses()
     axes = {meant(axis.path, known): axis for axis in study.axes}
@@ -75,7 +75,7 @@ def hypothesis_problems(study: Design) -> Iterator[Problem]:
 
 
 def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
-    """Say that a hypothesis is about an axis that its study does not sweep.
+    """Write the message that the study does not sweep the axis of a hypothesis.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
     axes
         Paths that the study sweeps.
     known
-        Paths that its views have, swept or not.
+        Paths that the study's views have, swept or not.
     """
     if got in known:
         swept = ", ".join(repr(path) for path in axes)
@@ -93,7 +93,7 @@ def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
 
 
 def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
-    """Say which doses a hypothesis may be about.
+    """Write the message that says which doses a hypothesis may be about.
 
     Parameters
     ----------
@@ -107,14 +107,13 @@ def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
     Returns
     -------
     reason
-        Empty where the axis itself has this dose in percent: that problem is told at the
-        axis.
+        Empty if the axis gives this dose in percent. Then the axis has the problem.
     """
     identity, path = study.views.doses().get(hypothesis.axis), hypothesis.axis
     possible = [dose for dose in axis.doses if dose == identity or _takes(study, path, dose)]
     in_percent = [dose for dose in axis.doses if dose not in possible]
     if any(dose == 100 * hypothesis.dose for dose in in_percent):
-        return ""  # the problem is told at the axis
+        return ""  # the problem is reported at the axis
     part = hypothesis.dose / 100
     percent = f"; {hypothesis.dose:g} % is {part:g}" if part in possible else ""
     listed = ", ".join(f"{dose:g}" for dose in possible if dose != identity) or "none"
@@ -131,14 +130,16 @@ def _takes(study: Design, path: str, dose: float) -> bool:
 
 
 def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[Problem]:
-    """Yield what is wrong with the controls, guide or role of a contrast.
+    """Yield problems of the controls or the role of a contrast.
+
+    A contrast cannot be confirmatory if its pairs are chosen by the target itself.
 
     Parameters
     ----------
     study
         The study.
     i
-        Position of the hypothesis, from 0.
+        Position of the hypothesis in the study, from 0.
     hypothesis
         The contrast.
     """

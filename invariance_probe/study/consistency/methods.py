@@ -1,7 +1,7 @@
 """Check methods and measurements against the rest of a study.
 
-In: a study. Out: each problem with its place, the value got, and why it is wrong with
-what to do.
+In: a study. Out: each problem as its place, the value there, and a sentence that says
+what is wrong and what to do.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
     study
         The study.
     place
-        Where the method stands in it: the study's own, a swept one or a recipe's.
+        Place of the method in the study: its own method, a swept one or a recipe's.
     method
         The method.
     """
@@ -39,13 +39,13 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
         yield (
             (*place, "kind"),
             method.kind,
-            "its closed form knows local pairs only; use a method that learns by gradient",
+            "its closed form covers local pairs only; use a method trained by gradient descent",
         )
     if jitters and method.pairs_in_time:
         yield (
             (*place, "kind"),
             method.kind,
-            f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
+            f"{method.kind} chooses its own windows in time, so {jitters[0]} has no effect; "
             f"sweep {method.pairs_in_time!r} instead, or use another method",
         )
     yield from _negatives_problems(study, place, method)
@@ -58,7 +58,7 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
 
 
 def recipe_problems(study: Design) -> Iterator[Problem]:
-    """Yield recipes of a study's own panel that cannot be trained in it."""
+    """Yield recipes of a study's own panel that cannot be trained."""
     for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
         place = ("panel", "recipes", i, "method")
         if isinstance(recipe.method, LinearSSL) or isinstance(study.method, LinearSSL):
@@ -72,27 +72,27 @@ def recipe_problems(study: Design) -> Iterator[Problem]:
 
 
 def _is_swept(study: Design, kind: str) -> bool:
-    """Whether some axis sweeps a dose of this kind of augmentation."""
+    """Whether an axis sweeps a dose of this kind of stage."""
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
 def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator[Problem]:
-    """Yield negatives from other sessions where models see a single one."""
+    """Yield negatives from other sessions, if models see only one session."""
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
         yield (
             (*place, "negatives", "scope"),
             negatives.scope,
-            "models see one session, so that there are no windows of others; use 'session', or "
-            "let models train on several by views.pool",
+            "models see one session only, so there are no windows of others; use 'session', or "
+            "let models train on several sessions with views.pool",
         )
 
 
 def _without_closed_form(study: Design) -> list[str]:
-    """Kinds of corruptions in use that linear SSL has no closed form for.
+    """Return the corruptions in use that linear SSL has no closed form for.
 
-    A transform or an adversary is in use where it is swept, or changes something at its
-    declared dose.
+    A transform or an adversary is in use if it is swept, or if its declared dose changes
+    something.
     """
     swept = {
         path.split(".")[0]
@@ -103,18 +103,13 @@ def _without_closed_form(study: Design) -> list[str]:
 
 
 def measurement_problems(study: Design) -> Iterator[Problem]:
-    """Yield measurements that cannot be made in this study.
-
-    These are the declared measurements, which no verdict rests on.
-    """
+    """Yield entries of `measurements` that cannot be measured in this study."""
     yield from repeated(
         (("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements)
     )
     for i, asked in enumerate(study.measurements):
         if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
-            reason = (
-                "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
-            )
+            reason = "give the budgets to compare, ascending and each once, such as [1, 2, 4, 8]"
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
             longer = (
@@ -127,28 +122,28 @@ def measurement_problems(study: Design) -> Iterator[Problem]:
 
 
 def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator[Problem]:
-    """Yield why reliance cannot be measured; it trains and attacks own models."""
+    """Yield why the measurement `reliance` cannot be made in this study."""
     if pools(study):
         alone = (
             "reliance trains models of one session each; leave it out, or let no model train on "
-            "several (views.pool)"
+            "several sessions (views.pool)"
         )
         yield (*place, "kind"), asked.kind, alone
     adversary = study.views.adversary
     if adversary is not None and not is_idle(adversary) and not _is_swept(study, adversary.kind):
         other = (
-            f"reliance attacks the plain loss, and under {adversary.kind} its models would train "
-            "on another; sweep that, or leave it out"
+            f"reliance attacks the plain loss, but under {adversary.kind} its models would "
+            f"train on another loss; sweep {adversary.kind}, or leave it out"
         )
         yield (*place, "kind"), asked.kind, other
     yield from _negatives_problems(study, (*place, "of"), asked.of)
 
 
 def closed_form_problems(study: Design) -> Iterator[Problem]:
-    """Yield settings that linear SSL, which has a closed form, cannot use."""
+    """Yield settings of a study of closed-form linear SSL that it cannot use."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (
-            "linear_ssl has no randomness, so every look would see the same; leave "
+            "linear_ssl has no randomness, so every look would see the same results; leave "
             "training.adaptive out, or use another method"
         )
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same

@@ -1,7 +1,7 @@
 """Check pairings and pools of sessions against the rest of a study.
 
-In: a study. Out: each problem with its place, the value got, and why it is wrong with
-what to do. A pool is several sessions that one model trains on.
+A pool is a set of sessions on which one model trains. In: a study. Out: each problem as
+its place, the value there, and a sentence that says what is wrong and what to do.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ ACROSS_UNITS = (
 )
 """Stages of views that compare or mix units or windows.
 
-With a pool they would do so across the border of two sessions."""
+With a pool they would mix units or windows of different sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
-"""Methods that need the units of one session, or the distance of two windows in time."""
+"""Methods that need the units of one session, or times that are comparable."""
 
 
 def pairing_problems(study: Design) -> Iterator[Problem]:
-    """Yield what is wrong with mined pairs."""
+    """Yield problems of a pairing with mined pairs."""
     pairing = study.views.pairing
     if (
         isinstance(pairing, MinedPairing)
@@ -45,8 +45,8 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
         )
     if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
         alone = (
-            "models see one session, so that there is no other to take partners from; give "
-            "views.pool, or leave it out"
+            "models see one session only, so no other can offer partners; give views.pool, or "
+            "leave `elsewhere` out"
         )
         yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
     if (
@@ -57,13 +57,13 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs "
+            f"smoothing by {pairing.smoothing_s:g} s makes activity alike over 3 of its SDs, "
             f"whatever it codes; use at least {3 * pairing.smoothing_s:g} s, or smooth less",
         )
 
 
 def state_problems(study: Design) -> Iterator[Problem]:
-    """Yield what is wrong with pairs across states, such as waking and sleep."""
+    """Yield problems of a pairing across states, such as waking and sleep."""
     pairing, within = study.views.pairing, study.window.within
     if not isinstance(pairing, StatePairing):
         return
@@ -71,7 +71,7 @@ def state_problems(study: Design) -> Iterator[Problem]:
     if within is None:
         unknown = (
             "pairs across states need `window: {within: {array: ..., values: [...]}}`, "
-            "which says where windows are labelled"
+            "which says in which states windows have a target"
         )
         yield (*place, "kind"), pairing.kind, unknown
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
@@ -91,8 +91,8 @@ def state_problems(study: Design) -> Iterator[Problem]:
         yield (*place, "share"), pairing.share, f"{controls}, or leave the share at 0"
     if pairing.gap_s < 3 * pairing.smoothing_s:
         near = (
-            f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use "
-            f"at least {3 * pairing.smoothing_s:g} s"
+            f"smoothing by {pairing.smoothing_s:g} s mixes bins that are closer than 3 of its "
+            f"SDs; use at least {3 * pairing.smoothing_s:g} s"
         )
         yield (*place, "gap_s"), pairing.gap_s, near
     for at, method in study.methods():
@@ -106,7 +106,7 @@ def state_problems(study: Design) -> Iterator[Problem]:
             yield (
                 (*at, "kind"),
                 method.kind,
-                "it mines partners of its own among all windows it is shown, those asleep too; "
+                "it mines its own partners among all windows that it sees, also those asleep; "
                 "use another method",
             )
 
@@ -119,9 +119,9 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
     study
         The study.
     place
-        Where the pool stands in it: the study's own, or a swept value.
+        Place of the pool in the study: its own views, or a swept value.
     views
-        Views with or without a pool; without one there is no problem.
+        The views; without a pool they have no problem.
     """
     if views.pool is None:
         return
@@ -129,7 +129,7 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
         yield (
             place,
             views.pool,
-            "windows of other sessions are cut in all states; leave window.within out, or the pool",
+            "windows of other sessions come from all states; leave out window.within or the pool",
         )
     by_activity = (
         isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
@@ -153,5 +153,5 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
 
 
 def pools(study: Design) -> bool:
-    """Whether models train on several sessions in some setting."""
+    """Whether models train on several sessions, under any setting of the study."""
     return study.views.pool is not None or any(sweep.path == POOL for sweep in study.sweeps)

@@ -1,6 +1,7 @@
-"""Sentences that several checks of a study share.
+"""Messages that several checks of a study share.
 
-In: names and values that were refused. Out: what is wrong with them, with a suggestion.
+In: names and values that were refused. Out: sentences that say what is wrong with them
+and, where possible, what was meant.
 """
 
 from collections import Counter
@@ -14,52 +15,52 @@ from invariance_probe.study.declaration import Place, Problem
 
 
 def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[Problem]:
-    """Yield every name that is given again, at each place after its first.
+    """Yield a problem for every name that was used before, at the later place.
 
     Parameters
     ----------
     named
-        Pairs of a place and a name.
+        Pairs of a place in the study and the name there.
     """
     places = list(named)
     counts = Counter(name for _, name in places)
     seen: set[str] = set()
     for place, name in places:
         if counts[name] > 1 and name in seen:
-            yield place, name, f"{name!r} stands twice; each needs a name of its own"
+            yield place, name, f"{name!r} appears twice; each needs a name of its own"
         seen.add(name)
 
 
 def meant(got: str, known: Iterable[str]) -> str:
-    """The known name closest to a given one.
+    """Return the known name that is closest to a given one.
 
     Parameters
     ----------
     got
         A name, perhaps misspelt.
     known
-        The names that there are.
+        The names that exist.
 
     Returns
     -------
     name
-        `got` itself where it is known, or where no known name is close.
+        `got` itself if it is known, or if no known name is close.
     """
     names = list(known)
     return got if got in names else next(iter(get_close_matches(got, names, n=1)), got)
 
 
 def unknown(what: str, got: str, known: Any) -> str:
-    """Say that a name is not known, and what was perhaps meant or is allowed.
+    """Write the message that a name is unknown, with the names to use instead.
 
     Parameters
     ----------
     what
-        The noun of what is named, such as `axis`.
+        The kind of thing that has the name, such as `axis`.
     got
-        The name.
+        The unknown name.
     known
-        The names that there are.
+        The names that exist.
     """
     close = get_close_matches(got, list(known), n=1)
     hint = (
@@ -71,7 +72,7 @@ def unknown(what: str, got: str, known: Any) -> str:
 
 
 def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
-    """Say which fraction a percentage is, where a fraction was asked for.
+    """Suggest the fraction that was meant where a user gave a percentage.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
     Returns
     -------
     hint
-        Empty where no fraction was asked for, or the value is no percentage that fits.
+        Empty if the field takes no fraction, or if the value divided by 100 would be
+        refused too.
 
     Examples
     --------
@@ -99,12 +101,12 @@ def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
 
 
 def reason_of(error: ValidationError) -> str:
-    """Say why pydantic refuses a single value."""
+    """Write the reason why pydantic refused a single value."""
     return reason_of_item(error.errors()[0])
 
 
 def reason_of_item(item: Any) -> str:
-    """Say why pydantic refuses a value, by one item of its errors."""
+    """Write the reason why pydantic refused a value, from one item of its errors."""
     limits, said = item.get("ctx", {}), f"{item['msg'][0].lower()}{item['msg'][1:]}"
     if item["type"] == "value_error":
         said = str(limits["error"])

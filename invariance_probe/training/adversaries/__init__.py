@@ -1,9 +1,10 @@
-"""Adversaries: they corrupt the views against the models that train on them.
+"""Adversaries: they corrupt the views so that the loss of the models rises.
 
-In: the method and the batch of a step, for stacked runs. Out: the loss (run,) that the
-encoders descend, on views that were chosen to raise it. Nothing here sees a target, and
-no run sees another: a run's corruption follows from its own loss and from random
-numbers read by address.
+An adversary hides units, adds noise or chooses augmentations, against the models that
+train on the views. In: the method and the batch of a step, for stacked runs (the first
+axis is the run). Out: the loss (run,) that the encoders descend, on the corrupted
+views. No adversary sees a target, and no run sees another: a run's corruption depends
+only on its own loss and on random numbers of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ SEARCHES: dict[str, Callable[..., Search]] = {
     "ascended_mask": Ascent,
     "learned_mask": LearnedScores,
 }
-"""How each declared mask is searched for, where it does not see the window."""
+"""How each declared mask is searched for, unless it depends on the window."""
 
 
 def make_adversary(
@@ -48,37 +49,39 @@ def make_adversary(
     keys: Tensor | None = None,
     clean: Callable[[Tensor], Tensor] | None = None,
 ) -> StackedAdversary | None:
-    """Build the adversary of K runs.
+    """Build the adversary of K stacked runs.
 
     Parameters
     ----------
     declared
-        Adversaries of the K runs, alike but for the dose; empty where there is none.
+        Adversaries of the K runs, which differ only in the dose; empty if there are
+        none.
     arms
-        Arms of the K runs on the adversary's own axis; `shared` gives both views one
-        corruption.
+        Arms of the K runs on the adversary's axis. In the arm `shared` both views get
+        the same corruption.
     units
         Number of units of a window.
     basis
         Returns a given number of leading principal components of each run's training
         activity (run, unit, mode).
     device
-        Where the stacks live.
+        The device of the stacked tensors.
     keys
-        The `views` stream keys of K runs (run,), where a network sees the windows.
+        Key of each run's random numbers for views (run,); needed only for masks that
+        depend on the window.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows
-        (run, row), for that network.
+        Returns the uncorrupted, standardised activity (run, row, time, unit) of given
+        windows (run, row); needed only for masks that depend on the window.
 
     Returns
     -------
     adversary
-        None where all runs have the identity dose.
+        None if no run has a dose that changes anything.
 
     Raises
     ------
     TrainingError
-        When a mask would hide all units, or there are fewer units than modes.
+        If a mask would hide all units, or there are fewer units than components.
     """
     if all(is_idle(one) for one in declared):
         return None

@@ -1,6 +1,7 @@
-"""What every adversary offers the training loop.
+"""The interface between an adversary and the training loop.
 
-An adversary returns the loss under its corruption, and its state for checkpoints.
+An adversary returns the loss of the models under its corruption, and its state for
+checkpoints.
 """
 
 from abc import ABC, abstractmethod
@@ -11,9 +12,10 @@ from torch import Tensor
 from invariance_probe.methods.base import Batch, Method
 
 SEARCH = 22
-"""Purpose of the random numbers of adversaries, in the `views` stream.
+"""Purpose of the random numbers of adversaries.
 
-Every try reads at an address of its own under it.
+A random number is computed from an address (`augmentations.random_bits`): the run's
+key, the step, this purpose, and the number of the try.
 """
 
 
@@ -22,14 +24,14 @@ class StackedAdversary(ABC):
 
     @abstractmethod
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Each run's loss on corrupted views.
+        """Corrupt the views of a batch, and compute each run's loss on them.
 
         Parameters
         ----------
         method
             The models that are attacked.
         batch
-            The step's batch, before corruption.
+            The batch of the step, before the adversary's corruption.
 
         Returns
         -------
@@ -39,7 +41,7 @@ class StackedAdversary(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """What the next steps depend on, by name (run, ...)."""
+        """State that the next steps depend on, by name: tensors (run, ...)."""
 
     @abstractmethod
     def set_state(self, state: Mapping[str, Tensor]) -> None:

@@ -1,9 +1,12 @@
-"""Masks of units that are searched for against the loss.
+"""Masks of units that are searched for so that the loss rises.
 
-One mask serves all windows of a view, and in the shared arm both views. No mask follows
-from the gradient at the mask of ones. Where the first layer acts on kept * x, that
-gradient is sum_i W_ij dL/dW_ij for unit j. It is 0 at a trained optimum whatever the
-unit carries, and -2 lambda |W_j|^2 under a penalty lambda |W|^2.
+A mask hides a given number of units (the budget) by setting them to 0, their mean. One
+mask serves all windows of a view, and in the arm `shared` both views.
+
+No mask is read off the gradient at the point where all units are kept. If the first
+layer acts on kept * x, the gradient for unit j there is sum_i W_ij dL/dW_ij. It is 0 at
+a trained optimum whatever the unit carries, and -2 lambda |W_j|^2 under a penalty
+lambda |W|^2.
 """
 
 from abc import ABC, abstractmethod
@@ -21,12 +24,12 @@ from invariance_probe.study.adversaries import AscendedMask, LearnedMask, WorstO
 from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 HALVINGS = 60
-"""Number of bisections of the interval that holds a projection's threshold."""
+"""Number of bisection steps that find the threshold of a projection."""
 
 MaskLoss = Callable[[Tensor], Tensor]
-"""Computes each run's loss (run,) under a mask.
+"""Function that computes each run's loss (run,) under a mask.
 
-The mask says how much of every unit is kept (run, view, unit), in [0, 1].
+Its argument says how much of every unit is kept (run, view, unit), in [0, 1].
 """
 
 
@@ -35,31 +38,34 @@ class Search(ABC):
 
     @abstractmethod
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Choose what is kept of every unit.
+        """Choose which units are kept.
 
         Parameters
         ----------
         loss
-            What the mask is chosen against.
+            Computes the loss that the mask should raise.
         numbers
-            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+            Returns random numbers for try number i, uniform on (0, 1) (run, view,
+            unit).
 
         Returns
         -------
         kept
-            0 or 1 (run, view, unit).
+            1 for units that are kept and 0 for hidden ones (run, view, unit).
         """
 
 
 class Masks(StackedAdversary):
-    """Hides units of both views at their mean, as a search finds them.
+    """An adversary that hides the units which a search finds.
+
+    Hidden units are set to their mean.
 
     Parameters
     ----------
     search
         How the hidden units are chosen.
     common
-        Which runs have one mask for both views (run,).
+        In which runs both views have the same mask (run,).
     units
         Number of units of a window.
     """
@@ -68,14 +74,14 @@ class Masks(StackedAdversary):
         self._search, self._common, self._units = search, common.view(-1, 1, 1), units
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Search a mask, and compute each run's loss under it.
+        """Search for a mask, and compute each run's loss under it.
 
         Parameters
         ----------
         method
             The models that are attacked.
         batch
-            The step's batch, before corruption.
+            The batch of the step, before the adversary's corruption.
 
         Returns
         -------
@@ -93,12 +99,13 @@ class Masks(StackedAdversary):
         return under(self._search.kept(under, lambda number: self._numbers(batch, number)))
 
     def _numbers(self, batch: Batch, number: int) -> Tensor:
+        """Random numbers of one try, uniform on (0, 1) (run, view, unit)."""
         assert batch.keys is not None
         rows = torch.arange(2, device=batch.views.device).expand(len(batch.keys), -1)
         return uniform(position(batch.keys, batch.step, SEARCH, number), rows, self._units)
 
     def state(self) -> dict[str, Tensor]:
-        """Scores of a search that learns; empty for other searches."""
+        """The scores of a search that learns scores; empty for other searches."""
         return {"scores": self._search.scores} if isinstance(self._search, LearnedScores) else {}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
@@ -108,14 +115,14 @@ class Masks(StackedAdversary):
 
 
 class WorstOf(Search):
-    """The worst of several random masks, for each run.
+    """A search that takes, for each run, the worst of several random masks.
 
-    A single mask is used without computing its loss.
+    A single random mask is used without computing its loss.
 
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for the budget.
+        Declarations of K runs, which differ only in the budget.
     budget
         Number of hidden units (run,).
     units
@@ -126,19 +133,20 @@ class WorstOf(Search):
         self._tries, self._budget = declared[0].tries, budget
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Try each mask on the batch, and take each run's worst.
+        """Try random masks on the batch, and take the one with the largest loss.
 
         Parameters
         ----------
         loss
-            What the mask is chosen against.
+            Computes the loss that the mask should raise.
         numbers
-            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+            Returns random numbers for try number i, uniform on (0, 1) (run, view,
+            unit).
 
         Returns
         -------
         kept
-            0 or 1 (run, view, unit).
+            1 for units that are kept and 0 for hidden ones (run, view, unit).
         """
         tried = [(~smallest(numbers(i), self._budget)).float() for i in range(self._tries)]
         if len(tried) == 1:
@@ -150,15 +158,15 @@ class WorstOf(Search):
 
 
 class Ascent(Search):
-    """Projected gradient ascent on the mask.
+    """A search by projected gradient ascent on the mask.
 
-    It starts near the middle of all masks with the budget. In the end the units that
-    are kept least are hidden.
+    It starts near the mean of all masks with the budget, where every unit is kept in
+    part. In the end the units that are kept least are hidden.
 
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for the budget.
+        Declarations of K runs, which differ only in the budget.
     budget
         Number of hidden units (run,).
     units
@@ -174,19 +182,20 @@ class Ascent(Search):
         )
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Ascend the loss; random numbers break ties between units.
+        """Ascend the loss from a start that is shaken a little to break ties.
 
         Parameters
         ----------
         loss
-            What the mask is chosen against.
+            Computes the loss that the mask should raise.
         numbers
-            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+            Returns random numbers for try number i, uniform on (0, 1) (run, view,
+            unit).
 
         Returns
         -------
         kept
-            0 or 1 (run, view, unit).
+            1 for units that are kept and 0 for hidden ones (run, view, unit).
         """
         shaken = 1e-3 * (numbers(0).float() - 0.5)
         kept = onto_budget(1 - self._budget.view(-1, 1, 1) / self._units + shaken, self._budget)
@@ -200,17 +209,17 @@ class Ascent(Search):
 
 
 class LearnedScores(Search):
-    """Scores of units that learn which units to hide.
+    """A search with one score per unit that learns which units to hide.
 
-    The units with the largest scores plus Gumbel noise are hidden. The scores are moved
-    by the gradient that training computes anyway. The forward pass sees the hard mask,
-    the backward pass the sigmoid of the scores (straight-through). Entropy of the
-    sigmoids is rewarded.
+    The units with the largest scores plus Gumbel noise are hidden. Scores move up the
+    gradient that training computes anyway: the forward pass uses the mask of zeros and
+    ones, and the backward pass the sigmoid of the scores (straight-through estimator).
+    The entropy of the sigmoids is rewarded, so that the choice does not freeze.
 
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for the budget.
+        Declarations of K runs, which differ only in the budget.
     budget
         Number of hidden units (run,).
     units
@@ -222,19 +231,22 @@ class LearnedScores(Search):
         self.scores = torch.zeros(len(declared), 2, units, device=budget.device)
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Draw a mask, and move the scores once training has its gradient.
+        """Draw a mask from the scores.
+
+        The scores move once training has computed the gradient of the mask.
 
         Parameters
         ----------
         loss
-            What the mask is chosen against.
+            Not called.
         numbers
-            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+            Returns random numbers for try number i, uniform on (0, 1) (run, view,
+            unit).
 
         Returns
         -------
         kept
-            0 or 1 (run, view, unit).
+            1 for units that are kept and 0 for hidden ones (run, view, unit).
         """
         gumbel = -(-numbers(0).log()).log()
         kept = (~smallest(-(self.scores + gumbel), self._budget)).float().requires_grad_()
@@ -242,11 +254,17 @@ class LearnedScores(Search):
         return kept
 
     def _climb(self, gradient: Tensor) -> None:
-        """Move the scores up the loss, and towards 0 by the pull of the entropy."""
+        """Move the scores to raise the loss, and towards 0 to raise their entropy.
+
+        Parameters
+        ----------
+        gradient
+            Gradient of the loss with respect to the mask (run, view, unit).
+        """
         hidden = sigmoid(self.scores)
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(2, keepdim=True) / slope.sum(2, keepdim=True)
-        # What one unit gains another gives up, as the budget is fixed.
+        # The budget is fixed: what one unit gains, the others lose.
         rise = (level - gradient) * slope
         self.scores = self.scores + self._rate * (
             rise / largest(rise) - self._entropy * self.scores * slope
@@ -261,7 +279,7 @@ def masked(views: Tensor, kept: Tensor) -> Tensor:
     views
         (run, 2 batch, time, unit); the first half of the rows is view 1.
     kept
-        What is kept of every unit (run, 2, unit).
+        How much of every unit is kept, in [0, 1] (run, 2, unit).
 
     Returns
     -------
@@ -273,10 +291,10 @@ def masked(views: Tensor, kept: Tensor) -> Tensor:
 
 
 def onto_budget(kept: Tensor, budget: Tensor) -> Tensor:
-    """Project rows onto {0 <= kept <= 1, sum(1 - kept) = budget}.
+    """Project masks onto {0 <= kept <= 1, sum(1 - kept) = budget}.
 
-    The projection adds one threshold to each row and clips it; the threshold is found
-    by bisection.
+    The projection adds one number to all units of a mask and clips the result to [0,
+    1]. The number is found by bisection.
 
     Parameters
     ----------
@@ -300,7 +318,7 @@ def onto_budget(kept: Tensor, budget: Tensor) -> Tensor:
 
 
 def largest(gradient: Tensor) -> Tensor:
-    """Largest absolute value of each run's gradient, never 0.
+    """Largest absolute value of each run's gradient, at least 1e-30.
 
     Parameters
     ----------
@@ -310,6 +328,6 @@ def largest(gradient: Tensor) -> Tensor:
     Returns
     -------
     size
-        (run, 1, 1), at least 1e-30.
+        (run, 1, 1).
     """
     return gradient.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)

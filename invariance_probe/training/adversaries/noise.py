@@ -1,6 +1,6 @@
-"""Noise of bounded size that climbs the loss.
+"""Noise of bounded size that moves up the loss.
 
-FLAG, Kong et al. 2020, arXiv:2010.09891, for stacked runs.
+This is FLAG (Kong et al. 2020, arXiv:2010.09891), for stacked runs.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,23 @@ from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 
 class Noise(StackedAdversary):
-    """Noise of bounded size that climbs the loss in sign steps.
+    """An adversary that adds bounded noise which moves up the loss.
 
-    As in FLAG, the noise starts at random within one step; every forward pass but the
-    last also moves the noise one step up; and the encoders learn from the mean loss
-    over all passes. With a basis, or slow cosines, every step is projected onto them
-    and rescaled, so that no value moves by more than epsilon.
+    As in FLAG, the noise starts at random, no larger than one step. Every forward pass
+    but the last also moves the noise one step in the direction of the gradient's signs.
+    The encoders learn from the mean loss over all passes. If a basis or a number of
+    slow cosines is declared, every step is projected onto them and rescaled, so that no
+    value moves by more than epsilon.
 
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for epsilon.
+        Declarations of K runs, which differ only in epsilon.
     shared
-        Which runs have one noise for all windows and both views (run,).
+        In which runs all windows of both views get the same noise (run,).
     basis
-        Orthonormal directions in the space of units (run, unit, mode), or None for all.
+        Orthonormal directions in the space of units (run, unit, mode); None for all
+        directions.
     """
 
     def __init__(
@@ -47,18 +49,18 @@ class Noise(StackedAdversary):
             .float()
             .unsqueeze(1)
         )
-        # Without noise the last pass alone counts: it is the loss of the views, to the bit.
+        # Without noise only the last pass counts: bit for bit the loss of uncorrupted views.
         self._weights = torch.where(epsilon > 0, 1 / self._passes, last)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mean loss over the forward passes.
+        """Compute the mean loss over the forward passes.
 
         Parameters
         ----------
         method
             The models that are attacked.
         batch
-            The step's batch, before corruption.
+            The batch of the step, before the adversary's corruption.
 
         Returns
         -------
@@ -79,14 +81,14 @@ class Noise(StackedAdversary):
         return total
 
     def state(self) -> dict[str, Tensor]:
-        """Empty: every step starts anew."""
+        """Empty, because every training step starts with new noise."""
         return {}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing to restore."""
+        """Do nothing, because there is no state."""
 
     def _start(self, batch: Batch) -> Tensor:
-        """Random noise within one step, the same for all windows in shared runs."""
+        """Random noise of at most one step; in shared runs the same for all windows."""
         assert batch.keys is not None
         runs, rows, time, units = batch.views.shape
         at = torch.arange(rows, device=batch.views.device).expand(runs, -1)
@@ -97,12 +99,12 @@ class Noise(StackedAdversary):
         return torch.where(self._shared, start[:, :1], start)
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """Signs of the gradient, projected; one direction per shared run."""
+        """Signs of the gradient, projected; in shared runs one for all windows."""
         together = torch.where(self._shared, gradient.sum(1, keepdim=True), gradient)
         return self._projected(together.sign())
 
     def _projected(self, noise: Tensor) -> Tensor:
-        """Project noise onto the slow cosines and the basis, where declared."""
+        """Project noise onto the slow cosines and the basis, if declared."""
         if self._slow is not None:
             slow = cosines(noise.shape[2], self._slow).to(noise)
             noise = torch.einsum("ts,krsu->krtu", slow @ slow.T, noise)
@@ -115,7 +117,10 @@ class Noise(StackedAdversary):
         )
 
     def _bounded(self, noise: Tensor, steps: int) -> Tensor:
-        """Shrink noise whose largest value is over what `steps` steps may reach."""
+        """Limit the noise to what a number of steps can reach.
+
+        Projected noise is scaled down as a whole, so that it keeps its direction.
+        """
         most = self._step * steps
         if self._basis is None and self._slow is None:
             return noise.clamp(-most, most)

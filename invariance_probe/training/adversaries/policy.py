@@ -1,11 +1,13 @@
 """A policy over augmentations that learns to raise the encoders' loss.
 
-This is Adversarial AutoAugment, for stacked runs. Every step each run draws several
-operations per view by its policy, and trains on the mean of their losses. The policy
-climbs the loss by REINFORCE (Williams 1992, doi:10.1007/BF00992696): the rewards of a
-step are centred and scaled over its draws, with a bonus for the policy's entropy. How
-far it can go is capped by its strength, the dose. It sees the SSL loss and no target,
-and a run sees no other run.
+This is Adversarial AutoAugment, for stacked runs. An operation hides units, adds noise,
+scales a window or sets single values far out (`augmentations.operations`), at one of
+several levels. In every step each run draws several sets of operations from its policy,
+one operation per view, and trains on the mean of their losses. The policy learns by
+REINFORCE (Williams 1992, doi:10.1007/BF00992696) to raise the loss: the losses of a
+step are standardised over the draws and serve as rewards, with a bonus for the policy's
+entropy. The dose, the policy's strength, limits how large any operation can be. The
+policy sees the SSL loss and no target, and no run sees another.
 
 References
 ----------
@@ -31,10 +33,10 @@ class Policy(StackedAdversary):
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for the strength.
+        Declarations of K runs, which differ only in the strength.
     shared
-        In which runs all windows of both views get one operation, with the same numbers
-        (run,).
+        In which runs all windows of both views get the same operation with the same
+        random numbers (run,).
     """
 
     def __init__(self, declared: list[LearnedPolicy], shared: Tensor) -> None:
@@ -43,19 +45,19 @@ class Policy(StackedAdversary):
         self._shared = shared.view(-1, 1)
         self._strength = torch.tensor([one.strength for one in declared], device=device)
         last = (torch.arange(self._draws, device=device) == self._draws - 1).float().unsqueeze(1)
-        # At strength 0 the last pass alone counts: it is the loss of the views, to the bit.
+        # At strength 0 only the last pass counts: bit for bit the loss of uncorrupted views.
         self._weights = torch.where(self._strength > 0, 1 / self._draws, last)
         self.scores = torch.zeros(len(declared), CHOICES, dtype=torch.float64, device=device)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mean loss over the draws; the policy is moved on the way.
+        """Compute the mean loss over the draws, and let the policies learn.
 
         Parameters
         ----------
         method
             The models that are attacked.
         batch
-            The step's batch, before corruption.
+            The batch of the step, before the adversary's corruption.
 
         Returns
         -------
@@ -74,9 +76,13 @@ class Policy(StackedAdversary):
         return total
 
     def _shown(self, batch: Batch, probabilities: Tensor, draw: int) -> tuple[Tensor, Tensor]:
-        """Corrupt the views of one draw.
+        """Corrupt the views for one draw.
 
-        Returns the views, and the operation of each view (run, view).
+        Returns
+        -------
+        views, choices
+            The corrupted views (run, row, time, unit), and the operation of each view
+            (run, view).
         """
         assert batch.keys is not None
         runs, rows = batch.views.shape[:2]
@@ -87,21 +93,22 @@ class Policy(StackedAdversary):
             position(start, 0), torch.arange(2, device=at.device).expand(runs, -1), 1
         ).squeeze(2)
         choices = drawn(torch.where(self._shared, number[:, :1], number), probabilities)
-        # In shared runs, numbers of a window's own would tell its pair from all others.
+        # In shared runs all windows read the same numbers; otherwise a window's own numbers
+        # would give away which views belong together.
         read = torch.where(self._shared, 0, at)
         return operate(
             batch.views, choices.gather(1, view), self._strength, position(start, 1), read
         ), choices
 
     def _climb(self, probabilities: Tensor, chosen: Tensor, losses: Tensor) -> None:
-        """Move the scores up the expected loss and the entropy.
+        """Move the scores to raise the expected loss and the entropy (REINFORCE).
 
         Parameters
         ----------
         probabilities
-            Of the policy (run, choice).
+            Probability of every operation and level (run, choice).
         chosen
-            (draw, run, view).
+            What was chosen for each view (draw, run, view).
         losses
             (draw, run).
         """
@@ -114,7 +121,7 @@ class Policy(StackedAdversary):
         self.scores = self.scores + self._rate * (slope + self._entropy * entropy)
 
     def state(self) -> dict[str, Tensor]:
-        """The scores."""
+        """The scores, whose softmax is the policy."""
         return {"scores": self.scores}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:

@@ -1,10 +1,11 @@
-"""Masks of units that a network chooses for each window, against the loss.
+"""Masks of units that a network chooses for each window to raise the loss.
 
-The network sees a window's clean activity (whole, standardised, its mean over bins) and
-gives each unit a score. The units with the largest scores plus Gumbel noise are hidden
-(straight-through, exactly the budget). The network climbs the loss that the encoder
-descends, by the gradient that training computes anyway. It sees no target, and a run's
-network sees no other run.
+The network sees the uncorrupted, standardised activity of a window, averaged over its
+bins, and gives each unit a score. The units with the largest scores plus Gumbel noise
+are hidden; their number (the budget) is fixed. The network climbs the loss that the
+encoder descends. It uses the gradient that training computes anyway: the forward pass
+has the mask of zeros and ones, and the backward pass the sigmoid of the scores
+(straight-through estimator). The network sees no target, and no run sees another.
 
 References
 ----------
@@ -25,29 +26,30 @@ from invariance_probe.study.adversaries import LearnedMask
 from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 NETWORK = 24
-"""Purpose of the numbers of the initial weights, in the `views` stream."""
+"""Purpose of the random numbers that initialise the networks; see `SEARCH`."""
 DECAYS = (0.9, 0.999)
-"""Decays of Adam's means of the gradient and of its square."""
+"""Decay rates of Adam's means of the gradient and of its square."""
 
 
 class MaskNetworks:
-    """K networks from a window's mean activity to a score per unit and view.
+    """K networks that map a window's mean activity to a score per unit and view.
 
-    A network is affine, ReLU, affine, and climbs by Adam. The first layer is drawn for
-    each run (He et al. 2015, arXiv:1502.01852, Eq. 10) and the second is 0, so that the
-    first masks are random. A layer's step is the rate over its inputs: a step then
-    moves a score by about the rate, whatever the sizes.
+    A network has an affine layer, a ReLU and a second affine layer, and is trained by
+    Adam. The first layer is drawn for each run (He et al. 2015, arXiv:1502.01852, Eq.
+    10). The second layer starts at 0, so that the first masks are random. The learning
+    rate of a layer is `rate` divided by its number of inputs. One step then moves a
+    score by about `rate`, whatever the size of the layers.
 
     Parameters
     ----------
     keys
-        Stream keys (run,).
+        Key of each run's random numbers (run,).
     units
         Number of units of a window.
     width
         Width of the hidden layer.
     rate
-        How far a step moves a score.
+        How far one step moves a score, about.
     """
 
     def __init__(self, keys: Tensor, units: int, width: int, rate: float) -> None:
@@ -76,34 +78,35 @@ class MaskNetworks:
         Parameters
         ----------
         seen
-            Mean activity of each window (run, 2 window, unit).
+            Mean activity of each window (run, 2 window, unit): first the windows of
+            view 1, then those of view 2.
 
         Returns
         -------
         scores
             (run, view, window, unit).
         hidden
-            The hidden layer (run, 2 window, width).
+            Activity of the hidden layer (run, 2 window, width).
         """
         hidden = shifted_product(
             self._parameters["bias0"], seen, self._parameters["weight0"]
         ).relu_()
         both = shifted_product(self._parameters["bias1"], hidden, self._parameters["weight1"])
-        # A window of a view is given the scores of that view.
+        # The network scores units for both views; a window gets the scores for its own view.
         first, second = both.chunk(2, dim=1)
         return torch.stack([first[..., : self._units], second[..., self._units :]], dim=1), hidden
 
     def climb(self, seen: Tensor, hidden: Tensor, rise: Tensor) -> None:
-        """Take one Adam step up.
+        """Change the weights by one Adam step, so that scores move as wanted.
 
         Parameters
         ----------
         seen
             Mean activity of each window (run, 2 window, unit).
         hidden
-            The hidden layer, as `scores` returned it (run, 2 window, width).
+            Activity of the hidden layer, from `scores` (run, 2 window, width).
         rise
-            How the scores should rise (run, view, window, unit).
+            Direction in which the scores should move (run, view, window, unit).
         """
         nothing = torch.zeros_like(rise[:, 0])
         above = torch.cat(
@@ -131,7 +134,7 @@ class MaskNetworks:
             self._parameters[name] = self._parameters[name] + self._steps[name] * up
 
     def state(self) -> dict[str, Tensor]:
-        """Parameters, Adam's means (run, ...) and the number of steps."""
+        """Weights and Adam's means (run, ...), and the number of steps, by name."""
         kinds = {"": self._parameters, "mean_": self._mean, "square_": self._square}
         return {
             f"{kind}{name}": value for kind, part in kinds.items() for name, value in part.items()
@@ -150,23 +153,25 @@ class MaskNetworks:
 
 
 class WindowMasks(StackedAdversary):
-    """Hides units of every window at their mean, as a network chooses.
+    """An adversary whose networks choose hidden units for every window.
+
+    Hidden units are set to their mean.
 
     Parameters
     ----------
     declared
-        Declarations of K runs, alike but for the budget.
+        Declarations of K runs, which differ only in the budget.
     budget
         Number of hidden units (run,).
     common
-        In which runs all windows of both views get one mask, by the mean of their
-        scores (run,). A mask of a pair's own would be a label that tells it from the
-        others.
+        In which runs all windows of both views get the same mask, from the mean of
+        their scores (run,). If each pair of windows had its own mask here, the mask
+        would give away which views belong together.
     networks
-        Networks of the K runs.
+        The networks of the K runs.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows
-        (run, row).
+        Returns the uncorrupted, standardised activity (run, row, time, unit) of given
+        windows (run, row).
     """
 
     def __init__(
@@ -187,14 +192,14 @@ class WindowMasks(StackedAdversary):
     def loss(self, method: Method, batch: Batch) -> Tensor:
         """Mask the views, and compute each run's loss.
 
-        The networks climb once training has computed the gradient by the masks.
+        The networks learn once training has computed the gradient of the masks.
 
         Parameters
         ----------
         method
             The models that are attacked.
         batch
-            The step's batch, before corruption.
+            The batch of the step, before the adversary's corruption.
 
         Returns
         -------
@@ -225,27 +230,32 @@ class WindowMasks(StackedAdversary):
         return method.loss(replace(batch, views=batch.views * shown.to(batch.views.dtype)))
 
     def _spread(self, gradient: Tensor) -> Tensor:
-        """Gradient by each window's mask (run, view, window, unit).
+        """Give each window its own gradient, or an equal share of the common one.
 
-        Where all windows have one mask, each gets its share of the whole gradient.
+        All windows have equal shares if they have one common mask.
+
+        Parameters
+        ----------
+        gradient
+            Gradient of the loss with respect to the masks (run, view, window, unit).
         """
         return torch.where(self._common, gradient.mean((1, 2), keepdim=True), gradient)
 
     def _rise(self, scores: Tensor, gradient: Tensor) -> Tensor:
-        """Where the scores should go (run, view, window, unit).
+        """Direction in which the scores should move (run, view, window, unit).
 
-        That is up the loss, and back to 0 by the entropy's pull.
+        It raises the loss, and it moves scores towards 0 to raise their entropy.
         """
         hidden = sigmoid(scores)
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(
             1e-30
         )
-        # What one unit gains another gives up, as the budget is fixed.
+        # The budget is fixed: what one unit gains, the others lose.
         rise = level - gradient
-        # The scale is that of the mean over windows: single windows' gradients are mostly noise.
+        # Scaled by the mean over windows, because gradients of single windows are mostly noise.
         largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)
-        # The derivative of the entropy by a score is -score slope.
+        # The derivative of the entropy with respect to a score is -score * slope.
         return (rise / largest - self._entropy * scores) * slope
 
     def state(self) -> dict[str, Tensor]:
@@ -253,12 +263,12 @@ class WindowMasks(StackedAdversary):
         return self._networks.state()
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the networks' state."""
+        """Restore the state of the networks."""
         self._networks.set_state(state)
 
 
 def without_largest(scores: Tensor, budget: Tensor) -> Tensor:
-    """Mask that hides the units with the largest scores of each window.
+    """Mask that hides, in each window, the units with the largest scores.
 
     Parameters
     ----------

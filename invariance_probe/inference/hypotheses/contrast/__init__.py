@@ -1,1 +1,1 @@
-"""Hypotheses that distant pairs help decoding."""
+"""Judging of hypotheses that training on distant pairs helps decoding."""

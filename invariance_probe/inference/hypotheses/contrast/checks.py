@@ -1,8 +1,11 @@
-"""Two checks of a contrast: other seeds at share 0, and a third of the data.
+"""Two checks of a contrast: other random seeds, and a third of the data.
 
-In: samples of the contrast, and the verdict that it would reach. Out: gates. `noise`
-fails where two sets of seeds are shown to differ, and the verdict is then invalid.
-`third` fails where it shows the opposite sign, and the verdict is then `not shown`.
+A contrast compares training on distant pairs of windows with controls, at one share of
+distant pairs. In: its samples, and the verdict that they would give. Out: two gates.
+The gate `noise` fails if models trained with other seeds at share 0 are shown to decode
+differently, and the verdict is then invalid. The other gate fails if training on a
+third of the windows shows an effect of the opposite sign, and the verdict is then
+`not shown`.
 """
 
 from collections.abc import Sequence
@@ -16,22 +19,22 @@ from invariance_probe.plan.settings import A_THIRD, Setting, a_third_of
 ALARM = 0.01
 """Two-sided level at which two sets of seeds are shown to differ.
 
-A contrast's margin may be 0, and then any difference counts. At .05 one sound study in
-twenty would be lost; at .01 it is one in a hundred.
+The margin of a contrast may be 0, so that any true difference counts. At level .05, one
+sound study in twenty would be lost; at .01 it is one in a hundred.
 """
 
 
 def noise(contrast: Sample, margin: float) -> Gate:
-    """Check that share 0 under other seeds differs by no more than the margin.
+    """Check that share 0 with other seeds differs by no more than the margin.
 
-    It fails where a difference is shown at `ALARM`.
+    The gate fails if a difference is shown at level `ALARM`.
 
     Parameters
     ----------
     contrast
-        Share 0 with other seeds minus share 0.
+        Loss at share 0 with other seeds minus that with the study's own.
     margin
-        The hypothesis's margin, in units of R.
+        The margin of the hypothesis, in units of the decodable range R.
     """
     if not contrast.complete:
         return Gate("noise", "not computed", (LEARNING,), "there is no second set of seeds")
@@ -44,16 +47,16 @@ def noise(contrast: Sample, margin: float) -> Gate:
 
 
 def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
-    """Check a verdict with a third of the training windows.
+    """Check that training on a third of the windows does not reverse the verdict.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     verdict
-        The word that the contrasts show: `beneficial`, `harmful` or `not shown`.
+        What the contrasts show: `beneficial`, `harmful` or `not shown`.
     names
-        The contrasts against its controls.
+        Names of the contrasts with the controls, such as `M_loc` (local pairs).
     """
     if question.plan.study.quick:
         return Gate(
@@ -68,10 +71,25 @@ def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
 def _again(
     name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]
 ) -> Gate:
-    """Check whether a setting shows the contrary of a verdict.
+    """Check that another setting does not show the opposite of a verdict.
 
-    A benefit is contradicted where pairs are shown worse than any control. Harm is
-    contradicted where pairs are shown better than local ones.
+    A benefit is contradicted if the pairs are shown to be worse than those of any
+    control. Harm is contradicted if they are shown to be better than local pairs.
+
+    Parameters
+    ----------
+    name
+        Name of the gate.
+    where
+        The setting in words.
+    question
+        The hypothesis with its evidence.
+    setting
+        The setting, such as training on a third of the windows.
+    verdict
+        `beneficial`, `harmful` or `not shown`.
+    names
+        Names of the contrasts with the controls.
     """
     samples = {own: question.sample(own, None, setting.label, setting.fraction) for own in names}
     if not all(sample.complete for sample in samples.values()):

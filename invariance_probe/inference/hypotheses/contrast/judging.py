@@ -1,33 +1,41 @@
-"""Judging whether distant pairs help: contrasts against every control.
+"""Judging whether training on distant pairs helps: contrasts with controls.
 
-In: one hypothesis with its evidence. Out: a judgement with the words `beneficial`,
-`harmful` or `not shown` (science.md 3.3), and measures of what the pairs are.
+In: one hypothesis with its evidence. Out: a judgement, which gives the verdict
+`beneficial`, `harmful` or `not shown` (science.md 3.3), and measures that describe the
+pairs.
 
-All contrasts are in units of the decodable range R, at a share q of distant pairs:
+Distant pairs are windows far apart in time (or in different states) that are taken to
+be alike; local pairs are close in time. A share q of the training pairs is distant.
+With L the decoding loss and R the decodable range, the contrasts are
 
-    M_loc = [L(0) - L_mined(q)] / R                  against local pairs
+    M_loc = [L(0) - L_mined(q)] / R                  with local pairs only
     M_rand, M_shift = [L_control(q) - L_mined(q)] / R
-        against random partners and a shifted index at the same q
+        with random partners, and with partners that were mined for another window
 
-M_oracle is printed beside and enters no verdict. `beneficial` needs every control
-beaten (intersection-union, Berger 1982). It also needs pairs that share the target more
-often than random pairs and than shifted ones. Where a nuisance is named, the pairs must
-differ in it about as much as unrelated windows do.
+For pairs across states the controls are local pairs (M_loc), pairs of another state
+(M_other), pairs with time-shuffled sleep (M_shuffled) and pairs with unit-permuted
+sleep (M_permuted). Hypotheses about them are experimental, so their verdicts always
+count as exploratory. M_oracle, for pairs chosen by the target itself, is reported and
+enters no verdict.
 
-Why pairs are compared with `shifted`: a partner that lies near the mean of activity is
-everybody's neighbour. It has the commonest class and a middling or an extreme nuisance.
-Purity and distance then describe which partners are taken, and say nothing about their
-anchors. A shifted index has the same anchors and takes the same partners as often. So
-over shifts its purity and its distance are those of independent draws from both
-marginals (the runs give these as `pair_agreement_expected` and
-`nuisance_distance_expected`, which are printed beside). Claims are made against the arm
-and not against these expectations, because the arm keeps the gap in time too: under a
-target or nuisance that lasts longer than the gap, distant windows are less alike than
-independent draws.
+A benefit needs three things. First, mined pairs must beat every control by more than
+the margin (intersection-union test, Berger 1982). Second, mined pairs must have the
+same target more often than random pairs and than shifted pairs. This is their purity:
+the fraction of pairs of one class, or a similarity of continuous targets. Third, if the
+study names a nuisance, mined pairs must differ in it about as much as unrelated windows
+do. The last two apply to pairs across time only.
 
-Pairs across states have the controls local, other_state, time_shuffled and
-unit_permuted (M_loc, M_other, M_shuffled, M_permuted). A benefit has to beat all of
-them. These hypotheses are experimental: the verdict says so, and counts as exploratory.
+Why purity and nuisance are also compared with shifted pairs: a window near the mean of
+activity is a nearest neighbour of many others. Such a window tends to have the
+commonest class, and a nuisance that is average or extreme. High purity and a large
+distance can then come from the choice of partners alone, whatever the anchors. Shifted
+pairs have the same anchors and use each partner as often as mined pairs do. Averaged
+over shifts, their purity and distance are therefore those of independent draws of
+anchor and partner (computed in each run as `agreement_expected` and
+`nuisance_distance_expected`, and reported). Claims are made against the shifted pairs
+and not against these expectations, because shifted pairs also keep the minimum gap in
+time. Where a target or nuisance changes more slowly than this gap, distant windows are
+less alike than independent draws.
 """
 
 import math
@@ -71,35 +79,40 @@ AGAINST = {
     "time_shuffled": "M_shuffled",
     "unit_permuted": "M_permuted",
 }  # fmt: skip
-"""Name of the contrast against each control."""
+"""Name of the contrast with each control."""
 UNRELATED = 0.8
-"""Nuisance distance that mined pairs have to exceed.
+"""Nuisance distance above which pairs count as unrelated in the nuisance.
 
-Windows t apart under a nuisance with the time constant tau have the distance 1 - exp(-t
-/ tau). Pairs whose mean distance lies above .8 are as far apart in the nuisance as
-windows more than 1.6 tau apart. A higher bound would refuse pairs that random ones
-barely exceed in a short recording, where few windows are many tau apart.
+The distance is E|n - n'|^2 / (2 Var n), which is 1 for independent windows. Windows t
+apart have the distance 1 - exp(-t / tau) if the nuisance has the time constant tau.
+Pairs with a mean distance above .8 are therefore as different as windows more than 1.6
+tau apart. A higher threshold would be hard to exceed even for random pairs in a short
+recording, where few windows are many tau apart.
 """
 PURITY, PURITY_SHIFTED = "purity > random", "purity > shifted"
 NUISANCE, NUISANCE_SHIFTED = (
     f"nuisance distance > {UNRELATED:g}",
     f"nuisance distance > {UNRELATED:g} of shifted",
 )
-"""Claims about pairs that a benefit needs; the last two only with a named nuisance."""
+"""Claims about pairs that a benefit needs; the last two only if a nuisance is named."""
 Reading = Callable[[DecodedFigures], float | None]
-"""Reads one figure of a run; None where it is not defined."""
+"""Function that reads one figure of a run; None if the figure is not defined."""
 
 
 def _distant(reading: Callable[[PairFigures], float | None]) -> Reading:
+    """Make a function that reads a figure of a run's distant pairs."""
     return lambda found: None if found.distant is None else reading(found.distant)
 
 
 def _sleeping(reading: Callable[[SleepDistances], float]) -> Reading:
+    """Make a function that reads a distance between sleep and waking activity."""
     return lambda found: None if found.sleep is None else reading(found.sleep)
 
 
 AGREEMENT = _distant(lambda pairs: pairs.agreement)
+"""Function that reads how often the distant pairs of a run have the same target."""
 NUISANCE_DISTANCE = _distant(lambda pairs: pairs.nuisance_distance)
+"""Function that reads how far the distant pairs of a run differ in the nuisance."""
 MEASURES: dict[str, Reading] = {
     "purity": AGREEMENT,
     "purity by chance": _distant(lambda pairs: pairs.agreement_expected),
@@ -112,25 +125,28 @@ MEASURES: dict[str, Reading] = {
     "distance of the other state from waking": _sleeping(lambda sleep: sleep.others),
     "distance of unit-permuted sleep from waking": _sleeping(lambda sleep: sleep.permuted),
 }
-"""What a report says about distant pairs, by name."""
+"""Figures about distant pairs that are reported, by name."""
 
 NAIVE = {
     "mined.share": "mined pairs beat random pairs, so they help",
     "state.share": "pairs with sleep beat local pairs, so sleep replays",
 }
-"""What is concluded by comparing with one control alone, by axis."""
+"""Unwarranted conclusion from a comparison with one control alone, by axis."""
 
 
 @dataclass(frozen=True, eq=False)
 class ContrastJudgement(Judgement):
-    """Judgement of a contrast with its claims and gates.
+    """Claims and gates of a contrast, which give its verdict at any level.
 
     Attributes
     ----------
+    question
+        The hypothesis with its evidence.
     draft
-        The finding without its word.
+        The finding without its verdict.
     claims
-        Every claim by name; empty where runs are missing or no session can be decoded.
+        Every claim by name; empty if runs are missing or too few sessions are
+        decodable.
     """
 
     draft: HypothesisFinding
@@ -138,7 +154,11 @@ class ContrastJudgement(Judgement):
 
     @property
     def words(self) -> dict[str, float]:
-        """P values of `beneficial` and `harmful`; empty where a gate leaves no word."""
+        """P values of `beneficial` and `harmful`, by name.
+
+        Empty if a gate failed, if runs are missing, or if too few sessions are
+        decodable.
+        """
         if not self.claims or any(gate.outcome == "failed" for gate in self.draft.gates):
             return {}
         needed = [claim.p_value for name, claim in self.claims.items() if name != HARM]
@@ -146,11 +166,11 @@ class ContrastJudgement(Judgement):
 
     @property
     def p_value(self) -> float | None:
-        """Smaller p value of the two words; None where no word can be shown."""
+        """Smaller p value of `beneficial` and `harmful`; None if `words` is empty."""
         return min(self.words.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """The finding at a level."""
+        """Return the finding, including its verdict, at a significance level."""
         verdict = self._verdict(level)
         finding = replace(
             self.draft,
@@ -161,7 +181,7 @@ class ContrastJudgement(Judgement):
         return replace(finding, sentence=contrast_sentence(self.question, finding))
 
     def _verdict(self, level: float) -> Verdict:
-        """The word at a level, or what takes its place where there is none."""
+        """Return the verdict at a level, or the reason why there is none."""
         verdict = self._without_words()
         if self.words:
             verdict = Verdict(decide(self.words, level, NOT_SHOWN))
@@ -173,6 +193,7 @@ class ContrastJudgement(Judgement):
         return replace(verdict, experimental=hypothesis.experimental and bool(self.claims))
 
     def _without_words(self) -> Verdict:
+        """Return what takes the place of a verdict if neither word can be shown."""
         failed = [gate.name for gate in self.draft.gates if gate.outcome == "failed"]
         if "decodable" in failed:
             return Verdict(UNTESTABLE, ("too few sessions can be decoded",))
@@ -183,13 +204,17 @@ class ContrastJudgement(Judgement):
 
 
 NOT_SHOWN = "not shown"
-"""Word of a contrast that shows neither benefit nor harm."""
+"""Verdict on a contrast for which neither benefit nor harm is shown."""
 
 
 def judge_contrast(question: Question) -> ContrastJudgement:
-    """Judge a contrast.
+    """Judge a contrast: collect its estimates, test its claims, check its gates.
 
-    Where there are interim analyses, it is judged at that of the question.
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence, and the interim analysis at which it is
+        judged.
     """
     hypothesis = question.hypothesis
     assert isinstance(hypothesis, Contrast)
@@ -221,23 +246,28 @@ def judge_contrast(question: Question) -> ContrastJudgement:
 
 
 HARM = "M_loc < -m"
-"""The claim of harm; a benefit does not need it."""
+"""The claim that mined pairs are harmful; a benefit does not need it."""
 
 
 def contrast_claims(
     samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]
 ) -> dict[str, Claim]:
-    """The claims that a benefit needs together, and the claim of harm.
+    """Test the claims that a benefit needs together, and the claim of harm.
 
     Parameters
     ----------
     samples
-        The contrast against every control that the hypothesis names.
+        The contrast with each control that the hypothesis names, by name.
     margin
-        How much each contrast has to exceed, in units of the range.
+        Margin that each contrast must exceed, in units of the range R.
     pairs
-        Claims about mined pairs by name: a measure, and the bound that it has to
-        exceed.
+        Claims about the mined pairs, by name: a measure of the pairs, and the value
+        that it must exceed.
+
+    Returns
+    -------
+    claims
+        By name, each with its p value and whether it is shown at .05.
     """
     p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
     p_values |= {name: _of_pairs(measure, bound) for name, (measure, bound) in pairs.items()}
@@ -246,12 +276,12 @@ def contrast_claims(
 
 
 def _of_pairs(measure: Sample, at: float) -> float:
-    """P value of a claim about pairs; 1 where sessions stand for themselves.
+    """P value of a claim about pairs; 1 if there are too few sessions.
 
-    Such a claim needs a population. Pairs are made of training windows, which the folds
-    of one session share, and their table is the same for all seeds. So a session's
-    values hardly vary, and say nothing about how far its own measure lies from the
-    truth.
+    Such a claim must be about a population of sessions or subjects. Pairs consist of
+    training windows, most of which the folds of a session have in common, and all seeds
+    use the same table of partners. The values within a session therefore hardly vary,
+    and that variance does not tell how far they lie from the truth.
     """
     return (
         measure.p_more_than(at) if measure.complete and measure.scope != THESE_RECORDINGS else 1.0
@@ -259,22 +289,23 @@ def _of_pairs(measure: Sample, at: float) -> float:
 
 
 def decide_contrast(claims: dict[str, Claim]) -> str:
-    """Word that the claims show: `beneficial`, `harmful` or `not shown`."""
+    """Return what the claims show: `beneficial`, `harmful` or `not shown`."""
     if all(claim.shown for name, claim in claims.items() if name != HARM):
         return "beneficial"
     return "harmful" if claims[HARM].shown else "not shown"
 
 
 def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
-    """Measures of mined pairs that a benefit rests on, each with its bound.
+    """Measures of mined pairs that a benefit needs, each with its threshold.
 
-    Windows of sleep have neither target nor nuisance. So nothing is claimed about pairs
-    across states except what they do to the loss.
+    Windows during sleep have neither target nor nuisance. For pairs across states,
+    nothing is therefore claimed except their effect on the loss.
 
     Returns
     -------
     measures
-        By claim: the measure, and the bound that it has to exceed.
+        By name of the claim: the measure, and the value that it must exceed. Empty for
+        pairs across states.
     """
     if question.hypothesis.axis != SHARE:
         return {}
@@ -289,24 +320,26 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
 
 
 def purity_above(question: Question, arm: str) -> Sample:
-    """How much more often mined pairs agree in the target than those of an arm.
+    """Purity of mined pairs minus that of a control's pairs.
 
-    The pairs of both arms have the same gap in time.
+    Purity says how often the two windows of a pair have the same target. The pairs of
+    both arms keep the same minimum gap in time.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     arm
-        The arm to compare with: `random` or `shifted`.
+        The control: `random` or `shifted`.
     """
     return pair_sample(question, AGREEMENT, "mined", arm)
 
 
 def nuisance_of_shifted(question: Question) -> Sample:
-    """Nuisance distance of mined pairs in units of that of shifted ones.
+    """Nuisance distance of mined pairs, with that of shifted pairs as its unit.
 
-    Shifted pairs have the same marginals.
+    Shifted pairs have the same anchors and the same partners, but in other
+    combinations.
     """
     mined, shifted = (
         _readings(question, NUISANCE_DISTANCE, arm, question.hypothesis.dose)
@@ -322,19 +355,19 @@ def pair_sample(
     minus: str | None = None,
     dose: float | None = None,
 ) -> Sample:
-    """Sample of one figure of an arm's distant pairs over the sessions.
+    """Collect one figure of the distant pairs of an arm over the sessions.
 
-    Values are (seed, fold). Where sessions stand for themselves, these take the places
-    of seed and test block.
+    The values of a session have the axes (seed, fold). If claims are about these
+    recordings only, folds are treated like test blocks.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     reading
-        Reads the figure of a run.
+        Function that reads the figure of a run.
     arm
-        The arm whose pairs are measured.
+        The arm whose pairs are measured, such as `mined` or `random`.
     minus
         An arm whose figure is subtracted; None to subtract nothing.
     dose
@@ -348,9 +381,12 @@ def pair_sample(
 
 
 def _readings(question: Question, reading: Reading, arm: str, dose: float) -> dict[str, np.ndarray]:
-    """One figure of the runs of the study's own setting by session, each (seed, fold).
+    """Read one figure of the runs under the study's own setting.
 
-    It is NaN where it is missing.
+    Returns
+    -------
+    values
+        By session name, (seed, fold); NaN where a run or its figure is missing.
     """
     evidence, hypothesis = question.evidence, question.hypothesis
     shape = (evidence.seeds, question.plan.study.folds.count)
@@ -372,10 +408,17 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
 
 
 def _gates(question: Question, word: str) -> list[Gate]:
-    """Gates of a contrast, at one interim analysis.
+    """Check the gates of a contrast, except that on decodable sessions.
 
-    The gates `trained` and `planted targets` are left out: they matter only where an
+    The gates `trained` and `planted targets` are not checked: they matter only if an
     effect is claimed to be smaller than a margin.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    word
+        What the claims show: `beneficial`, `harmful` or `not shown`.
     """
     plan, results, hypothesis, single = (
         question.plan,
@@ -397,6 +440,7 @@ def _gates(question: Question, word: str) -> list[Gate]:
 
 
 def _estimands(question: Question) -> Iterator[Estimand]:
+    """Yield each contrast at every share of distant pairs, then the A/A control."""
     for dose in question.doses:
         for name in CONTRASTS[question.hypothesis.axis]:
             sample = question.sample(name, dose)
@@ -408,7 +452,10 @@ def _estimands(question: Question) -> Iterator[Estimand]:
 
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
-    """Contrasts at the primary dose under every swept setting and check."""
+    """Yield the contrasts at the primary dose under every other setting.
+
+    These are the swept settings, and training on a third of the windows.
+    """
     third = () if question.plan.study.quick else (a_third_of(question.plan.settings[0]),)
     for setting in (*question.plan.settings[1:], *third):
         for control in hypothesis.controls:
@@ -421,10 +468,10 @@ def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
 
 
 def _pairs(question: Question) -> Iterator[PairMeasure]:
-    """Properties of the distant pairs of every arm at the primary dose.
+    """Yield properties of the distant pairs of every arm at the primary dose.
 
-    For pairs across time, also how mined pairs differ from random and from shifted
-    ones.
+    For pairs across time, the differences between mined pairs and random or shifted
+    pairs follow.
     """
     for name, reading in MEASURES.items():
         for arm in question.plan.study.arms_of(question.hypothesis.axis):
@@ -446,6 +493,6 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
 
 
 def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
-    """A finding that repeats its contrast, with nothing found yet."""
+    """Build a finding that repeats the contrast and shows nothing yet."""
     naive = NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None)
     return unjudged(question, "contrast", NOT_SHOWN, scope=THESE_RECORDINGS, naive=naive)

@@ -1,7 +1,7 @@
-"""Scope of a verdict on distant pairs in words: what it can support and what it cannot.
+"""What a verdict on distant pairs can support, and what it cannot.
 
-In: a contrast with its evidence, and its finding. Out: two texts for the report. Nothing
-is judged here.
+In: a contrast with its evidence, and its finding. Out: two texts for the report.
+Nothing is judged here.
 """
 
 import numpy as np
@@ -17,21 +17,22 @@ from invariance_probe.study.state_pairing import STATE_SHARE
 
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
-    """Say what a contrast can support, and what SSL retains compared with a decoder.
+    """Write what a contrast can support, and what SSL retains beside a decoder.
 
-    The reasons are in docs/science.md.
+    The reasons are given in docs/science.md.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     finding
-        Its finding.
+        The finding with its verdict.
     """
     return _supported(question, finding) + _beside_no_ssl(question, finding)
 
 
 def _supported(question: Question, finding: HypothesisFinding) -> str:
+    """Write what the verdict can support."""
     target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
     word, states = finding.verdict.word, finding.axis == STATE_SHARE
     if states and word in ("beneficial", "harmful"):
@@ -62,14 +63,14 @@ def _supported(question: Question, finding: HypothesisFinding) -> str:
 
 
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
-    """Say what a contrast cannot support, however its verdict is worded.
+    """Write what a contrast cannot support, including limits of every verdict.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     finding
-        Its finding.
+        The finding with its verdict.
     """
     if finding.axis == STATE_SHARE:
         return _state_limits(finding)
@@ -123,11 +124,11 @@ STATES_SUPPORT = {
         "{place}, under this recipe: pairs with mined sleep cost {target}, against local pairs."
     ),
 }
-"""What a verdict on pairs across states can support."""
+"""What a verdict on pairs across states (waking and sleep) can support."""
 
 
 def _state_limits(finding: HypothesisFinding) -> str:
-    """Say what a contrast of pairs across states cannot support."""
+    """Write what a contrast of pairs across waking and sleep cannot support."""
     limits = [
         (
             "a confirmed claim: pairs across states are experimental, and no calibration "
@@ -153,9 +154,10 @@ def _state_limits(finding: HypothesisFinding) -> str:
 
 
 def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
-    """Say what fraction of the range SSL keeps, with mined and with local pairs.
+    """Write how much SSL retains with mined and with local pairs.
 
-    The range is that of a decoder without SSL.
+    It is the fraction of the range from the best constant to the best decoder without
+    SSL. The text is empty if runs are missing.
     """
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
     kept = {

@@ -1,7 +1,7 @@
-"""A contrast in words.
+"""Sentence about a contrast: whether training on distant pairs helps.
 
-In: one hypothesis with its evidence, and its finding. Out: its sentence, which claims no
-more than the evidence. Nothing is judged here.
+In: one hypothesis with its evidence, and its finding. Out: a sentence that claims no
+more than the evidence shows. Nothing is judged here.
 """
 
 from invariance_probe.inference.findings import HypothesisFinding
@@ -27,33 +27,37 @@ CONTROLS = {
     "M_shuffled > m": "pairs with time-shuffled sleep",
     "M_permuted > m": "pairs with unit-permuted sleep",
 }  # fmt: skip
-"""The control that each claim says mined pairs beat."""
+"""The control that mined pairs beat if a claim is shown, by name of the claim."""
 ONLY_RANDOM = (
     "mined pairs are better than random ones, which is not a benefit: they are not shown to "
     "be better than local pairs"
 )
+"""Said if mined pairs beat random pairs but are not shown to beat local ones."""
 
 FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessions or more only"
+"""Said if there are too few sessions for claims about the pairs themselves."""
 
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
-    """State the verdict in words, with its figures.
+    """Write the verdict on a contrast as a sentence, with its figures.
 
-    It says where the verdict holds, at which share, what was shown and what was not, and
-    what would settle it where it is withheld or open.
+    The sentence says what the verdict holds for, the share of distant pairs, and what
+    was shown and what was not. If the verdict is withheld or inconclusive, a second
+    sentence says what would settle it.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     finding
-        Its finding.
+        The finding with its verdict.
     """
     missing = not finding.claims and finding.verdict.word != UNTESTABLE
     return _verdict_in_words(question, finding) + remedy(finding, missing)
 
 
 def _verdict_in_words(question: Question, finding: HypothesisFinding) -> str:
+    """Write the verdict as a sentence, without what would settle it."""
     place = f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict.word
     if word == UNCALIBRATED:
@@ -79,12 +83,13 @@ def _verdict_in_words(question: Question, finding: HypothesisFinding) -> str:
 
 
 def pairs_of(question: Question) -> str:
-    """Name the distant pairs: by the guide that made them, or as mined."""
+    """Name the distant pairs: mined from activity, or guided by a label."""
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     return "mined pairs" if guide is None else f"pairs guided by {guide.name!r}"
 
 
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
+    """Write what is shown if distant pairs are beneficial."""
     if finding.axis == STATE_SHARE:
         return (
             f"pairs with mined sleep are beneficial: their loss is below that of "
@@ -103,12 +108,14 @@ def _beneficial(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _harmful(question: Question, finding: HypothesisFinding) -> str:
+    """Write what is shown if distant pairs are harmful."""
     beats = _shown(finding, "M_rand > m")
     more = ", though below that of random pairs, which is not a benefit" if beats else ""
     return f"{pairs_of(question)} are harmful: their loss is above that of local pairs{more}"
 
 
 def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+    """Write why neither benefit nor harm is shown."""
     turned = [f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.passed is False]
     if turned:
         return f"nothing is shown: what the contrasts say is turned by {' and by '.join(turned)}"
@@ -140,15 +147,17 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _asked(finding: HypothesisFinding, name: str) -> bool:
+    """Whether a claim is among those that the finding tested."""
     return any(claim.name == name for claim in finding.claims)
 
 
 def controls_of(finding: HypothesisFinding) -> str:
-    """Name the controls that the finding's claims are about."""
+    """List the controls that the claims of a finding compare with."""
     return listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
 
 
 def _figures(finding: HypothesisFinding) -> str:
+    """Write the estimates and intervals that the verdict rests on."""
     primary = {
         e.name: e
         for e in finding.estimands
@@ -169,14 +178,16 @@ def _figures(finding: HypothesisFinding) -> str:
 
 
 def _interval(estimate: float, low: float, high: float) -> str:
+    """Write an estimate with its 90 % interval."""
     return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _shown(finding: HypothesisFinding, name: str) -> bool:
+    """Whether a claim was tested and is shown."""
     return any(claim.name == name and claim.shown for claim in finding.claims)
 
 
 def nuisance_of(question: Question) -> str:
-    """Name of the nuisance of mined pairs; empty where none is named."""
+    """Nuisance in which mined pairs should differ; empty if the study names none."""
     pairing = question.plan.study.views.pairing
     return pairing.nuisance if isinstance(pairing, MinedPairing) else ""

@@ -1,1 +1,1 @@
-"""Hypotheses about what a dose costs: code, learning and the verdict's word."""
+"""Judging of hypotheses about what a dose costs the code and learning."""

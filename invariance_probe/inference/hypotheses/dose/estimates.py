@@ -1,8 +1,13 @@
-"""Estimates that stand beside a verdict on a dose.
+"""Estimates that are reported with a verdict on a dose.
 
 In: one hypothesis with its evidence. Out: its estimands at every dose and under every
-recipe, the dose interval, the naive rule's answer, and flags. No verdict depends on
-them.
+training recipe, the dose interval, what the naive rule concludes, and flags. No verdict
+depends on them.
+
+The estimands of learning are `delta` (excess loss after training with independent draws
+of the corruption), `H` (the same with one draw shared by all windows of a step) and D =
+delta - H, in units of the decodable range. `C_code` is what decoding loses when a
+decoder without SSL is refitted on what survives the corruption.
 """
 
 import math
@@ -28,14 +33,20 @@ from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import FREE, together
 
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
+"""The naive rule, as the report prints it.
+
+It compares a point estimate of the excess loss with the margin m.
+"""
 NO_SSL = {"kept": "information kept", "lost": "information lost", "undecided": "inconclusive"}
-"""The finding of the code in the words of earlier versions of report.json."""
+"""The finding of the code as earlier versions of report.json worded it."""
 
 
 def estimands_of(question: Question) -> tuple[Estimand, ...]:
-    """Estimands of the declared recipe at every dose.
+    """Return the estimands under the study's own recipe at every dose.
 
-    T and L(d, d) are included at the primary dose only.
+    For a corruption, two excess losses on corrupted test inputs are added at the
+    primary dose: `T`, of encoders trained at dose 0, and `L(d, d)`, of encoders trained
+    at that same dose.
     """
     found = []
     for dose in question.doses:
@@ -53,9 +64,11 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
 
 
 def swept_of(question: Question) -> tuple[Estimand, ...]:
-    """Estimands under every recipe, swept setting and control.
+    """Return the estimands of learning under every other setting and control.
 
-    All are at the primary dose, or at a control's own.
+    Other settings are swept ones and the other recipes of the panel, at the primary
+    dose. Each is followed by the change from the study's own setting. Controls are
+    other augmentations to compare with, each at its own dose.
     """
     names = ("delta",) if question.jitter else ("delta", "D", "H")
     recipes = [recipe.setting for recipe in question.panel.computed[1:]]
@@ -93,21 +106,23 @@ def swept_of(question: Question) -> tuple[Estimand, ...]:
 
 
 def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
-    """Doses up to which training is free, and from which the target is lost.
+    """Find up to which dose training is free and from which the target is lost.
 
-    Lost means that the code and learning both lose more than the margin.
+    Training is free at a dose if all its costs are at most the margin. The target is
+    lost if decoders without SSL and training both lose more than the margin
+    (`C_code > m` and `D > m`). For a jitter both follow from `delta` alone.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     at_most
-        Whether the declared recipe may claim `<= m`.
+        Whether the study's own recipe may claim that a cost is at most the margin.
 
     Returns
     -------
     DoseInterval or None
-        None where runs are missing.
+        None if runs are missing.
     """
     kept, lost = {}, {}
     for dose in question.doses:
@@ -129,9 +144,10 @@ def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
 
 
 def flags_of(question: Question) -> tuple[str, ...]:
-    """Flag `regularised` where a corruption helped by more than m in some arm.
+    """Return the flag `regularised` if training with the corruption was better.
 
-    It helped where it lowered the loss.
+    It was if the loss with independent, shared or paired draws is shown to be lower
+    than at dose 0, by more than the margin. Otherwise the tuple is empty.
     """
     names = ("delta",) if question.jitter else ("delta", "H", "delta_paired")
     arms = [sample for name in names if (sample := question.sample(name)).complete]
@@ -143,7 +159,13 @@ def flags_of(question: Question) -> tuple[str, ...]:
 
 
 def naive_of(question: Question | None) -> NaiveRule:
-    """Answer of the naive rule, with independent and with paired draws."""
+    """Return what the naive rule concludes from independent and paired draws.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence; None if it has not been judged.
+    """
     if question is None or not question.sample("delta").complete:
         return NaiveRule(NAIVE, "not measured", "not measured", None)
 
@@ -157,14 +179,14 @@ def naive_of(question: Question | None) -> NaiveRule:
 
 
 def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
-    """Build the finding of the code as earlier versions of report.json had it.
+    """Build the finding of the code in the format of earlier report versions.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     code
-        The finding of the code; None where it was not measured.
+        The finding of the code; None if it was not measured.
     """
     evidence, hypothesis = question.evidence, question.hypothesis
     measures = code_measures([evidence.sessions[name] for name in question.names])

@@ -1,7 +1,7 @@
-"""Dose interval: where invariance is shown, and from where sensitivity is.
+"""Dose interval: where invariance is shown, and where sensitivity is shown.
 
-In: p values of the claims at every dose. Out: the interval [d_L, d_U). No monotone
-curve is assumed.
+In: p values of the claims at every dose. Out: the interval [d_L, d_U). Losses are not
+assumed to grow monotonically with the dose.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,18 @@ def dose_interval(
 ) -> DoseInterval:
     """Find the dose interval [d_L, d_U).
 
+    d_L is the highest dose up to which invariance is shown at every dose, tested upward
+    from the lowest. d_U is the lowest dose at which sensitivity is shown, with Holm's
+    correction over doses (Holm 1979).
+
     Parameters
     ----------
     identity
-        The dose that changes nothing.
+        The dose that changes nothing; d_L if invariance is shown at no dose.
     kept
-        For every dose, the p value that all `<= m` claims hold together. Doses are
-        tested upward until one fails.
+        P value of invariance by dose: that all losses are at most the margin.
     lost
-        For every dose, the p value that all `> m` claims hold together. Holm's
-        procedure (Holm 1979) runs over the doses.
+        P value of sensitivity by dose: that all losses exceed the margin.
     """
     lower = identity
     for dose in sorted(kept):

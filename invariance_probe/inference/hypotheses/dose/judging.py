@@ -1,11 +1,16 @@
-"""Judging a hypothesis on a dose: gates, the two findings, and the word.
+"""Judging a hypothesis on a dose: gates, the two findings, and the verdict.
 
 In: one hypothesis with its evidence. Out: a judgement, which gives the finding at any
-level.
+significance level.
 
-What is gathered here depends on no level. The word is read from p values at the level
-that Holm's procedure leaves to the hypothesis, once all hypotheses of the study are
-known.
+There are two findings. That of the code says what decoders without SSL lose under the
+corruption, and how many units carry the target. That of learning says what training
+with the corruption costs, under every recipe of a panel. The verdict follows from both:
+`sensitive`, for example, means that the target is lost and that learning is costly.
+
+Everything that is collected here is independent of the level. The verdict is read from
+p values at the level that Holm's procedure leaves to the hypothesis, once all
+hypotheses of the study have been judged.
 """
 
 from collections.abc import Sequence
@@ -63,10 +68,12 @@ class DoseJudgement(Judgement):
 
     Attributes
     ----------
+    question
+        The hypothesis with its evidence.
     gates
-        Every gate that was judged.
+        Every gate that was checked.
     learning
-        What training shows; None where an earlier gate already stops the hypothesis.
+        What training shows; None if a gate that is checked earlier failed.
     """
 
     gates: tuple[Gate, ...]
@@ -74,16 +81,15 @@ class DoseJudgement(Judgement):
 
     @property
     def code(self) -> Code | None:
-        """The code in the hypothesis's sessions; None where it was not measured."""
+        """Results of decoders without SSL; None if they are missing in any session."""
         code = self.question.code
         return code if code is not None and code.complete else None
 
     @cached_property
     def shown(self) -> dict[str, float]:
-        """P value of every word that the prediction is about.
+        """P value of every possible verdict, before gates remove single verdicts.
 
-        Gates that limit everything, carriers, learning or the axis are already applied;
-        gates that take away single words are not.
+        It is empty if a failed gate limits the whole finding, or if runs are missing.
         """
         code = self.code
         if self._stopped(EVERYTHING):
@@ -99,15 +105,15 @@ class DoseJudgement(Judgement):
 
     @property
     def words(self) -> dict[str, float]:
-        """P value of every word, with 1 for the words that a failed gate takes away."""
+        """P value of every verdict, 1 for those that a failed gate takes away."""
         return {word: 1.0 if word in self._taken else p for word, p in self.shown.items()}
 
     @property
     def p_value(self) -> float | None:
-        """Smallest p value of its possible words; None where no word can be shown.
+        """Smallest p value of the possible verdicts; None if there are none.
 
-        For a prediction about units only `few` and `spread` count, because they alone
-        can support or contradict it.
+        For a prediction about how many units carry the target only `few` and `spread`
+        count, because they alone can support or contradict it.
         """
         counted = {
             name: p
@@ -117,7 +123,7 @@ class DoseJudgement(Judgement):
         return min(counted.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """The finding at a level."""
+        """Return the finding, including its verdict, at a significance level."""
         question = self.question
         verdict = self._verdict(level)
         word = verdict.word
@@ -157,7 +163,7 @@ class DoseJudgement(Judgement):
         )
 
     def _verdict(self, level: float) -> Verdict:
-        """The word at a level, or what takes its place where there is none."""
+        """Return the verdict at a level, or the reason why there is none."""
         ends = (EVERYTHING, AXIS) if self.question.about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
             if failed := [
@@ -170,19 +176,26 @@ class DoseJudgement(Judgement):
 
     @property
     def _taken(self) -> set[str]:
-        """What failed gates limit: single words, and whole findings."""
+        """What failed gates take away: single verdicts, or whole findings."""
         return {
             limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits
         }
 
     def _stopped(self, what: str) -> bool:
+        """Whether a failed gate limits a finding, or everything.
+
+        Parameters
+        ----------
+        what
+            The finding, such as `learning`, as named by the `limits` of a gate.
+        """
         return bool({what, EVERYTHING} & self._taken)
 
     @property
     def _missing(self) -> list[str]:
-        """Estimands whose runs are missing or failed, under the declared recipe.
+        """Estimands whose runs are missing or failed, under the study's own recipe.
 
-        C_code is among them where the code was not measured.
+        C_code is listed if the code was not measured; a jitter does not need it.
         """
         if self.learning is None:
             return []
@@ -191,6 +204,7 @@ class DoseJudgement(Judgement):
         return missing + ([] if self.question.jitter or self.code else ["C_code"])
 
     def _notes(self) -> tuple[str, ...]:
+        """Return the notes on a finding, such as missing runs or skewed sessions."""
         if self._missing:
             return (words.without_runs(self._missing),)
         if self.learning is None:
@@ -201,9 +215,10 @@ class DoseJudgement(Judgement):
         )
 
     def _in_its_own_range(self) -> tuple[str, ...]:
-        """Note that gives the effects in units of what dose 0 decodes.
+        """Return a note with the costs in units of what dose 0 decodes.
 
-        There is one only where dose 0 decodes more than R.
+        It is written only if representations at dose 0 decode clearly more than R, the
+        range of the best decoder without SSL. Otherwise the tuple is empty.
         """
         assert self.learning is not None
         declared = self.learning.declared
@@ -221,9 +236,10 @@ class DoseJudgement(Judgement):
         )
 
     def _open_about(self, word: str) -> tuple[str, ...]:
-        """What leaves a word exploratory.
+        """Return the reasons why a verdict counts as exploratory, in words.
 
-        That is gates that are not shown or not computed, and missing recipes.
+        These are gates that were not computed or not shown to hold, and recipes of the
+        panel that were not computed.
         """
         limited = (
             {word, EVERYTHING, AXIS, CARRIERS}
@@ -239,6 +255,7 @@ class DoseJudgement(Judgement):
         return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
+        """Return the finding of the code at a level; None if there is none."""
         if self.code is None or self._stopped(EVERYTHING):
             return None
         question = self.question
@@ -249,6 +266,7 @@ class DoseJudgement(Judgement):
         return replace(found, sentence=words.code_sentence(question, found))
 
     def _learning_finding(self, level: float) -> LearningFinding | None:
+        """Return the finding of learning at a level; None if training is not judged."""
         if self.learning is None:
             return None
         failed = [
@@ -260,7 +278,7 @@ class DoseJudgement(Judgement):
         return learning_finding(self.learning, level, withheld)
 
     def _claims(self) -> tuple[Claim, ...]:
-        """Every claim with its p value: of the code, then of each recipe."""
+        """Return all claims with their p values: of the code, then of each recipe."""
         assert self.learning is not None
         found = {} if self.code is None else self.code.p_values()
         for recipe in self.learning.recipes:
@@ -270,9 +288,13 @@ class DoseJudgement(Judgement):
 
 
 def judge_dose(question: Question) -> DoseJudgement:
-    """Judge a hypothesis on a dose.
+    """Judge a hypothesis on a dose: check gates, and collect what recipes show.
 
-    Where there are interim analyses, it is judged at that of the question.
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence, and the interim analysis at which it is
+        judged.
     """
     entry = gates.decodable(question.covered)
     if entry.outcome == "failed":
@@ -306,6 +328,10 @@ def judge_dose(question: Question) -> DoseJudgement:
 
 
 def _of_carriers(code: Code | None) -> list[Gate]:
+    """Return the gate `distinct`, which checks units that repeat others.
+
+    The list is empty if the code was not measured.
+    """
     if code is None:
         return []
     copies = code.copies
@@ -317,18 +343,21 @@ def _of_carriers(code: Code | None) -> list[Gate]:
 
 
 def _of_training(learning: Learning) -> list[Gate]:
-    """The gate `trained`, where a panel is trained at all."""
+    """Return the gate `trained`: whether the study's recipe trained long enough.
+
+    The list is empty if the panel has no other recipe to compare with.
+    """
     question = learning.question
     if question.plan.study.quick:
         return [gates.trained({}, question.margin, "left out: the study is quick")]
     if len(learning.recipes) == 1 and not question.panel.missing:
-        return []  # the panel is the declared recipe alone: no other is needed or licensed
+        return []  # the panel holds only the study's own recipe: no other is needed or licensed
     changes, why_not = undertraining(learning)
     return [gates.trained(changes, question.margin, why_not)]
 
 
 def _without_word(question: Question, failed: Sequence[Gate]) -> Verdict:
-    """What replaces a verdict that gates took away."""
+    """Return what takes the place of a verdict that failed gates took away."""
     names = [gate.name for gate in failed]
     if names == ["decodable"]:
         return Verdict(UNTESTABLE, ("too few sessions can be decoded",))
@@ -340,7 +369,7 @@ def _without_word(question: Question, failed: Sequence[Gate]) -> Verdict:
 
 
 def _blank(question: Question) -> HypothesisFinding:
-    """A finding that repeats its hypothesis, with nothing found yet."""
+    """Build a finding that repeats its hypothesis and shows nothing yet."""
     return unjudged(
         question,
         "jitter" if question.jitter else "invariance",

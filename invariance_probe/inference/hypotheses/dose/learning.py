@@ -3,9 +3,15 @@
 In: one hypothesis with its evidence. Out: the samples, gates and claims of each recipe,
 and the finding at a level (science.md 2.2).
 
-Every recipe has its own runs, estimands and gates. A recipe that fails a gate is
-reported and never dropped. Learning is then `undecided`, except that the recipes which
-pass may still show that the answer depends on the recipe.
+A recipe is a method with its training settings; the panel is the list of recipes under
+which a hypothesis is judged. Its first recipe is the study's own, called `declared`.
+The finding is `free` if training with the corruption costs at most the margin, `costly`
+if being made invariant costs more, `recipe-dependent` if recipes disagree, and
+otherwise `undecided`.
+
+Every recipe has its own runs, estimands and gates. One that fails a gate is reported
+and never dropped. Learning is then `undecided`, unless the recipes that pass show that
+the answer depends on the recipe.
 """
 
 from collections.abc import Mapping
@@ -37,12 +43,17 @@ from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.plan.settings import Setting, a_third_of
 
 ARMED = ("D", "H", "delta")
-"""Estimands of a corruption under one recipe."""
+"""Estimands of a corruption under one recipe, in units of the decodable range.
+
+`delta` is the excess loss after training with independent draws of the corruption, `H`
+that after training with one draw shared by all windows of a step, and D = delta - H the
+cost of being made invariant.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedRecipe:
-    """One recipe of the panel with its samples, gates and claims.
+    """What training by one recipe of the panel shows.
 
     Attributes
     ----------
@@ -53,14 +64,15 @@ class TrainedRecipe:
     samples
         Its estimands at the primary dose, by name.
     gates
-        Its own gates; empty where runs are missing.
+        Gates that are checked for this recipe; empty if runs are missing.
     p_values
-        P values of its claims, by name.
+        P values of its claims, by name; empty if runs are missing.
     retention
-        Fraction of R that dose 0 keeps, median over sessions; None where runs are
-        missing.
+        Fraction of the decodable range that representations reach at dose 0, median
+        over sessions; None if runs are missing.
     at_most
-        Whether `<= m` may be claimed, because dose 0 can be relied on.
+        Whether a cost may be claimed to be at most the margin. That needs a dose 0 that
+        decodes well and is reproduced by other seeds.
     """
 
     planned: PlannedRecipe
@@ -73,7 +85,7 @@ class TrainedRecipe:
 
     @property
     def complete(self) -> bool:
-        """Whether no run is missing."""
+        """Whether no run of the recipe is missing."""
         return all(sample.complete for sample in self.samples.values())
 
     @property
@@ -84,16 +96,16 @@ class TrainedRecipe:
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """The panel of one hypothesis, as it was trained.
+    """What training shows for one hypothesis, under every recipe of the panel.
 
     Attributes
     ----------
     question
         The hypothesis with its evidence.
     recipes
-        The computed recipes, the declared one first.
+        The recipes that were trained, the study's own first.
     licensed
-        Findings that the declared method is licensed for.
+        The findings (`free`, `costly`) that the study's method is licensed for.
     """
 
     question: Question
@@ -107,15 +119,16 @@ class Learning:
 
     @cached_property
     def p_values(self) -> dict[str, Any]:
-        """P value of each finding of learning, and of delta > m (`dearer`).
+        """P value of `free`, `costly`, `recipe-dependent` and `dearer`.
 
-        The findings are `free`, `costly` and `recipe-dependent`.
+        `dearer` is the claim that, under every recipe, training with the corruption
+        costs more than the margin compared with no corruption (delta > m).
         """
         passing = [recipe.p_values for recipe in self.recipes if recipe.passes]
         found = learning_p(
             passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
         )
-        # a method that is licensed for one finding only cannot show another
+        # a method that is licensed for one finding only cannot show any other
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
             found |= {
                 name: 1.0
@@ -125,7 +138,7 @@ class Learning:
         return found
 
     def finding_at(self, level: float) -> str:
-        """Finding of learning at a level.
+        """Return the finding of learning at a level.
 
         It is `free`, `costly`, `recipe-dependent` or `undecided`.
         """
@@ -135,16 +148,17 @@ class Learning:
 
 
 def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool) -> Learning:
-    """Gather what every recipe of a hypothesis's panel shows.
+    """Collect what every recipe of a hypothesis's panel shows.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     licensed
-        Findings that the declared method is licensed for.
+        The findings (`free`, `costly`) that the study's method is licensed for.
     equivalent
-        Whether the A/A contrast permits `<= m` claims.
+        Whether dose 0 with other seeds decodes as dose 0 does (A/A control), so that a
+        cost may be claimed to be at most the margin.
     """
     panel = question.panel
     recipes = [_trained(question, recipe, equivalent) for recipe in panel.computed]
@@ -152,6 +166,17 @@ def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool)
 
 
 def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> TrainedRecipe:
+    """Collect samples, gates and claims of one recipe.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    planned
+        The recipe, which must have been trained.
+    equivalent
+        Whether the A/A control allows claims that a cost is at most the margin.
+    """
     assert planned.setting is not None
     setting, samples = planned.setting, recipe_samples(question, planned.setting)
     if not all(sample.complete for sample in samples.values()):
@@ -176,14 +201,20 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
 
 
 def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
-    """Samples that the claims of a recipe rest on, at the primary dose.
+    """Collect the estimands of a recipe at the primary dose.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     setting
-        The recipe's setting.
+        The recipe's method, optimisation and data.
+
+    Returns
+    -------
+    samples
+        By name: `D`, `H` and `delta`. For a jitter, `delta` and `delta(n/3)`, the same
+        when training on a third of the windows.
     """
     if not question.jitter:
         return {
@@ -197,19 +228,24 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
 
 
 def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -> dict[str, float]:
-    """P values of both one-sided claims about every estimand of a recipe.
+    """P values of `<= m` and `> m` for every estimand of a recipe.
 
-    Where `<= m` claims are not allowed for a corruption, neither is the claim
-    `delta > m`: both need a dose 0 that can be relied on.
+    If `<= m` claims are not allowed for a corruption, neither is `delta > m`, because
+    both need a reliable dose 0. The p value of a claim that is not allowed is 1.
 
     Parameters
     ----------
     samples
         The recipe's estimands by name.
     margin
-        The margin m, in units of R.
+        The margin m, in units of the decodable range R.
     at_most
         Whether `<= m` claims are allowed.
+
+    Returns
+    -------
+    p_values
+        By claim, such as `D <= m`.
     """
     found = {}
     for name, sample in samples.items():
@@ -221,15 +257,18 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
 
 
 def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
-    """How much more the declared recipe loses than one of more steps.
+    """Compare the losses of the study's recipe with those of longer training.
 
-    It is compared at dose 0, in H and in delta, because an undertrained recipe finds
-    the corruption harmful where better trained ones do not.
+    They are compared at dose 0, in H and in delta, because an undertrained recipe finds
+    a corruption harmful that well-trained recipes do not.
 
     Returns
     -------
-    changes, why_not
-        Samples by name, in units of R, and why there are none; one of the two is empty.
+    changes
+        By how much the losses of the study's recipe are larger, by name (`L(0)`, `H`,
+        `delta`; no `H` for a jitter). Empty if no recipe of its method has more steps.
+    why_not
+        Why `changes` is empty; an empty string if it is not.
     """
     question, declared = learning.question, learning.declared
     longer = longest(learning)
@@ -254,7 +293,10 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
 
 
 def longest(learning: Learning) -> TrainedRecipe | None:
-    """Recipe of the declared method with the most steps; None if none has more."""
+    """The recipe of the study's method with the most steps.
+
+    None if no recipe has more steps than the study's own.
+    """
     own = learning.declared.setting
     assert own.optimisation is not None or len(learning.recipes) == 1
     more = [
@@ -269,12 +311,14 @@ def longest(learning: Learning) -> TrainedRecipe | None:
 
 
 def _minus(losses: SessionLosses, first: Any, second: Any) -> Effect:
+    """Return the losses of one condition minus those of another, as an effect."""
     upper, lower = losses.ssl(first), losses.ssl(second)
     values = upper - lower if upper.shape == lower.shape else upper[:0]
     return Effect(values, losses.range_for(values))
 
 
 def _less(own: Effect, other: Effect) -> Effect:
+    """Return one effect minus another, over the range of the first."""
     values = own.values - other.values if own.values.shape == other.values.shape else own.values[:0]
     return Effect(values, own.range)
 
@@ -287,11 +331,11 @@ def learning_finding(
     Parameters
     ----------
     learning
-        The panel as it was trained.
+        What every recipe shows.
     level
-        Level of every claim, in (0, 1).
+        Level at which every claim is tested, in (0, 1).
     withheld
-        Why there is no finding, where a gate or a missing licence takes it away.
+        Why there is no finding, if a failed gate or a missing licence takes it away.
     """
     question = learning.question
     panel = question.panel
@@ -307,7 +351,7 @@ def learning_finding(
 def _recipe(
     question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float
 ) -> RecipeFinding:
-    """Build what a report says of one recipe."""
+    """Build the report's entry for one recipe, trained or not."""
     setting = planned.setting
     optimisation = setting.optimisation if setting else None
     encoder = getattr(setting.method, "encoder", None) if setting else None

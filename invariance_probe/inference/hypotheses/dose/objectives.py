@@ -1,7 +1,8 @@
 """Whether the finding of learning depends on the SSL objective.
 
-In: one hypothesis with its evidence. Out: the finding under every method that the study
-sweeps, and whether they agree. No verdict depends on it.
+In: one hypothesis with its evidence. Out: the finding (`free`, `costly` or `undecided`)
+under the study's own SSL method and under every other method that the study sweeps, and
+whether they agree. No verdict depends on it.
 """
 
 import numpy as np
@@ -18,17 +19,18 @@ from invariance_probe.plan.recipes import use_of
 from invariance_probe.plan.settings import Setting
 
 METHOD = "method"
-"""The swept path under which other objectives are declared."""
+"""Path of the sweep in which a study declares other SSL methods."""
 OPEN = "undecided"
+"""Finding of a method under which neither `free` nor `costly` is shown."""
 
 
 def objectives(question: Question) -> Objectives | None:
-    """Compare the finding under the study's own method and every swept one.
+    """Compare the finding under the study's own method and every swept method.
 
     Returns
     -------
     Objectives or None
-        None where no method is swept.
+        None if no method is swept.
     """
     own, *swept = question.plan.settings
     others = [setting for setting in swept if setting.path == METHOD]
@@ -43,9 +45,19 @@ def objectives(question: Question) -> Objectives | None:
 
 
 def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
-    """Finding under a setting: `free`, `costly` or `undecided`.
+    """Return the finding under one method: `free`, `costly` or `undecided`.
 
-    None where runs are missing. A jitter is judged here with all of the data only.
+    None if runs are missing. A jitter is judged by training on all windows only, not on
+    a third of them.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    setting
+        The study's own setting, or one in which another method is swept.
+    equivalent
+        Whether the A/A control allows claims that a cost is at most the margin.
     """
     samples = {
         name: question.sample(name, None, setting.label, setting.fraction)
@@ -59,6 +71,7 @@ def _finding(question: Question, setting: Setting, equivalent: bool) -> str | No
 
 
 def _objective(question: Question, setting: Setting, word: str | None) -> Objective:
+    """Build the report's entry for one method, with its finding and estimates."""
     hypothesis = question.hypothesis
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
@@ -79,6 +92,7 @@ def _objective(question: Question, setting: Setting, word: str | None) -> Object
 
 
 def _sentence(rows: list[Objective]) -> str:
+    """Write whether the methods that keep half of the decodable range agree."""
     able = [
         row
         for row in rows
@@ -125,4 +139,5 @@ def _sentence(rows: list[Objective]) -> str:
 
 
 def _listed(names: object) -> str:
+    """Join names with commas."""
     return ", ".join(names)  # type: ignore[arg-type]

@@ -1,14 +1,23 @@
-"""Gates on planted targets: known answers in the hypothesis's own sessions.
+"""Gates on planted targets: artificial targets whose right answer is known.
 
-In: one hypothesis with its evidence. Out: one gate per kind of planted target, each
-judged as if it were the hypothesis's target.
+In: one hypothesis with its evidence. Out: one gate per kind of planted target, which
+fails if the rules of the hypothesis give a wrong verdict on that target.
 
-One unit: the target is the half-counts of the unit whose halves agree best, and the
-inputs are the other halves. It would be wrong to find this target spread, or to find
-that training to ignore the unit's loss is free. All units: the target is the leading
-component of standardised half-counts, for which `sensitive` would be wrong. Planted
-targets are judged under the declared recipe alone, because under a whole panel a wrong
-word would be found less often.
+Both kinds are planted in the study's own sessions and made from their spike counts.
+Every count is split at random into two halves: the target comes from the first halves,
+and the inputs are the second halves.
+
+One unit: the target is the first halves of a single unit, the one whose halves
+correlate best. Target and unit are both moved in time by half the session, so that no
+other unit predicts the target. A verdict that this target is spread over the units
+would be wrong, and so would one that training to ignore the loss of units costs at most
+the margin.
+
+All units: the target is the leading principal component of the standardised first
+halves. Here `sensitive` would be wrong.
+
+Planted targets are judged under the study's own recipe alone, because under a panel,
+whose recipes have to agree, a wrong verdict would be found less often.
 """
 
 from collections.abc import Sequence
@@ -29,22 +38,29 @@ from invariance_probe.study.session import PLANT
 ONE_UNIT, ALL_UNITS = "one_unit", "projection"
 """The kinds of targets that are planted in a session."""
 WRONG = {ONE_UNIT: ("spread", "invariant", "tolerated"), ALL_UNITS: ("sensitive",)}
-"""Words that are wrong for each kind, and that the failure of its gate takes away."""
+"""Verdicts that are wrong for each kind; its gate takes them away if it fails."""
 NAMES = {ONE_UNIT: "planted targets: one unit", ALL_UNITS: "planted targets: all units"}
+"""Name of the gate of each kind."""
 
 
 def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
-    """Judge both kinds of planted targets.
+    """Judge both kinds of planted targets and return their gates.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     contrast
-        A/A contrast of the study's own target.
+        Loss at dose 0 with other seeds minus that with the study's own (A/A control),
+        for the study's own target.
+
+    Returns
+    -------
+    gates
+        One per kind; empty for a jitter.
     """
     if question.jitter:
-        return []  # a planted target says nothing about time
+        return []  # the right verdict on a planted target is not known for a time jitter
     if not question.plan.planted:
         why = "left out: the study is quick, or its sessions hold no spike counts"
         return [Gate(NAMES[kind], "not computed", WRONG[kind], why) for kind in WRONG]
@@ -52,6 +68,17 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
 
 
 def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
+    """Judge one kind of planted target, in the sessions where it can be decoded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    kind
+        `ONE_UNIT` or `ALL_UNITS`.
+    contrast
+        Difference between seeds at dose 0, for the study's own target.
+    """
     controls = question.evidence.planted
     found = {
         session: controls[name]
@@ -85,7 +112,26 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
 def _word(
     question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample
 ) -> tuple[str | None, str]:
-    """The word about the dose, or the reason why there is none."""
+    """Return the verdict on a planted target, or why there is none.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    losses
+        Losses of the planted controls.
+    code
+        Results of decoders without SSL on them; None if they are missing.
+    contrast
+        Difference between seeds at dose 0, for the study's own target.
+
+    Returns
+    -------
+    word
+        The verdict, such as `sensitive`; None if there is none.
+    why
+        Why there is no verdict; empty if there is one.
+    """
     hypothesis = question.hypothesis
     subjects = tuple(found.session.subject for found in losses)
     samples = {

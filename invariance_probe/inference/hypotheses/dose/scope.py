@@ -1,6 +1,7 @@
-"""Scope of a verdict on a dose in words: what it can support and what it cannot.
+"""What a verdict on a dose can support, and what it cannot.
 
-In: a hypothesis and its finding. Out: two texts for the report. Nothing is judged here.
+In: a hypothesis with its evidence, and its finding. Out: two texts for the report.
+Nothing is judged here.
 """
 
 from invariance_probe.inference.findings import HypothesisFinding
@@ -33,7 +34,7 @@ UNCLAIMED = {
     ),
     UNTESTABLE: "What the baselines say of the sessions, and nothing about {axis}.",
 }
-"""What can be read from the results where there is no verdict."""
+"""What the results can support if there is no verdict, by the word in its place."""
 
 LIMITS = {
     "invariant": "that larger doses cost nothing",
@@ -67,7 +68,7 @@ TOLERATED_JITTER = (
     "that the code is invariant: the target itself changes over the window, and only "
     "training was asked to ignore it"
 )
-"""What `tolerated` cannot support on a jitter, where no input is lost."""
+"""What `tolerated` cannot support for a jitter, which removes no input."""
 LIMITS_OF_JITTER = (
     (
         "the circuit's time constant: the training dose at which decoding fails depends on "
@@ -75,30 +76,32 @@ LIMITS_OF_JITTER = (
     ),
     "smoothness of the code beyond that of the target itself, which would need kappa = r / rho",
 )
+"""What no verdict on a jitter can support (science-notes 2.1 and 2.2)."""
 LIMITS_OF_UNITS = (
     "anything about unrecorded units, or whether the circuit relies on a unit (nothing was "
     "perturbed)"
 )
+"""What no verdict about units can support (science-notes 2.1 and 2.2)."""
 LIMITS_OF_DROPOUT = (
     "the loss of units as against noise of the same variance, which can cost the same"
 )
-"""What no verdict on a jitter, on units, or on training with dropped units can support.
+"""What no verdict on training with dropped units can support.
 
 The reasons are in science-notes 2.1 and 2.2.
 """
 
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
-    """Say what a finding can support: where, in which sample, for which target.
+    """Write what a finding can support: for which sessions, target and decoder.
 
-    The text names the decoder, and for learning the recipes.
+    A finding that rests on training names its recipes too.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     finding
-        Its finding.
+        The finding with its verdict.
     """
     word = finding.verdict.word
     if word in UNCLAIMED:
@@ -118,7 +121,7 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _with_what(question: Question, word: str) -> str:
-    """Name what a word is relative to: the decoder, and for learning the recipes."""
+    """Write to which decoder a verdict applies, and under which recipes."""
     if word in CARRIERS_WORDS:
         return (
             f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
@@ -135,20 +138,21 @@ def _with_what(question: Question, word: str) -> str:
 
 
 def _meaning(question: Question, word: str) -> str:
+    """Look up what a verdict means for a corruption, a jitter or units."""
     if word in CARRIERS_WORDS:
         return CARRIERS_MEANINGS[word]
     return JITTER_MEANINGS[word] if question.jitter else MEANINGS[word]
 
 
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
-    """Say what a finding cannot support, however its verdict is worded.
+    """Write what a finding cannot support, including limits of every verdict.
 
     Parameters
     ----------
     question
         The hypothesis with its evidence.
     finding
-        Its finding.
+        The finding with its verdict.
     """
     word = finding.verdict.word
     limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
@@ -170,6 +174,7 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _limits_of_corruption(question: Question, word: str) -> list[str]:
+    """List what a verdict on a corruption or on units cannot support."""
     units = question.hypothesis.axis.startswith("unit_dropout") or word in CARRIERS_WORDS
     limits = [LIMITS_OF_UNITS] if units and word != "competition" else []
     if (
@@ -182,6 +187,7 @@ def _limits_of_corruption(question: Question, word: str) -> list[str]:
 
 
 def _why_exploratory(question: Question, finding: HypothesisFinding) -> str:
+    """Write why a finding counts as exploratory."""
     standing = question.evidence.standing
     if standing.sha256 is None:
         return "it was not registered"

@@ -1,7 +1,11 @@
-"""Put a finding on a dose into words that claim no more than is shown.
+"""Sentences about a finding on a dose, which claim no more than is shown.
 
-In: a hypothesis with its evidence, and the finding with its verdict. Out: the sentences
-and notes of the report. No verdict is reached here.
+In: a hypothesis with its evidence, and the finding with its verdict. Out: sentences and
+notes for the report. No verdict is reached here.
+
+The finding of the code says what decoders without SSL lose under the corruption
+(C_code), and how many units carry the target. The finding of learning says what
+training with the corruption costs under every training recipe.
 """
 
 import math
@@ -38,7 +42,10 @@ from invariance_probe.study.panel import DECLARED, LONGER, WIDER
 from invariance_probe.study.session import THESE_RECORDINGS
 
 NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
-"""Said of `sensitive` where `delta > m` is not shown under every recipe."""
+"""Added to `sensitive` unless delta > m is shown under every recipe.
+
+delta is the excess loss over training without the corruption.
+"""
 
 
 def sentence(
@@ -47,10 +54,11 @@ def sentence(
     missing: Sequence[str],
     open_about: Sequence[str],
 ) -> str:
-    """Write the verdict as a sentence.
+    """Write the verdict on a dose as a sentence.
 
-    It says where the verdict holds, the figures, the word and what the word means. Where
-    the verdict is withheld or open, a second sentence says what would settle it.
+    The sentence says what the verdict holds for, the estimates, the verdict and its
+    meaning. If the verdict is withheld or inconclusive, a second sentence says what
+    would settle it.
 
     Parameters
     ----------
@@ -61,7 +69,7 @@ def sentence(
     missing
         Estimands whose runs are missing or failed.
     open_about
-        What leaves the word exploratory, in words.
+        Reasons why the verdict counts as exploratory, in words.
     """
     settled = remedy(finding, bool(missing))
     return _verdict_in_words(question, finding, missing, open_about) + settled
@@ -96,7 +104,7 @@ def _verdict_in_words(
 
 
 def _figures(question: Question, finding: HypothesisFinding) -> str:
-    """The figures that a word rests on: those of the code, then one per recipe."""
+    """Write the estimates behind a verdict: of the code, then of each recipe."""
     if question.about_units:
         return units_in_words(finding.code) if finding.code else "the code was not measured"
     parts = []
@@ -114,7 +122,7 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _meaning(question: Question, finding: HypothesisFinding) -> str:
-    """Say what the verdict's word means for this finding."""
+    """Write what the verdict means for this finding."""
     word = finding.verdict.word
     if question.about_units:
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
@@ -134,10 +142,11 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_counted(finding: HypothesisFinding) -> str:
-    """Say why there is no word about units, unless intervals are the reason.
+    """Write why nothing is concluded about the number of units.
 
-    The other reasons are units that are copies of each other, and fewer units than
-    `FEWEST_UNITS`.
+    The reasons are units that are copies of each other, and fewer units than
+    `FEWEST_UNITS`. The text is empty if the only reason is wide intervals, or if the
+    verdict is not inconclusive.
     """
     if finding.verdict.word != INCONCLUSIVE:
         return ""
@@ -166,7 +175,7 @@ def _differ(finding: HypothesisFinding) -> str:
 
 
 def _unsettled(question: Question, finding: HypothesisFinding) -> str:
-    """Say which of the findings that a word rests on are not settled."""
+    """Write which claims would have to be settled for a verdict."""
     code, learning = finding.code, finding.learning
     both = (code and code.finding, learning and learning.finding)
     if both == ("kept", "costly"):
@@ -188,10 +197,10 @@ def _unsettled(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
-    """Say, in brackets, what limits the word.
+    """Write, in brackets, what qualifies the verdict.
 
-    This is what leaves it exploratory, which recipes do not count, and whether it rests
-    on the declared recipe or on one method alone.
+    These are the reasons why it is exploratory, recipes that do not count, and whether
+    it rests on the study's own recipe or on one method alone.
     """
     if question.plan.study.quick:
         return (
@@ -214,17 +223,17 @@ def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence
 
 
 def _is_out(recipe: RecipeFinding) -> bool:
-    """Whether a recipe was trained and still cannot be judged."""
+    """Whether a recipe was planned to be trained and still cannot be judged."""
     return recipe.computed and bool(recipe.reason)
 
 
 def without_runs(missing: Sequence[str]) -> str:
-    """Say for which estimands runs are missing or failed."""
+    """Write for which estimands runs are missing or failed."""
     return f"runs are missing or failed for {', '.join(missing)}"
 
 
 def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
-    """Write the finding of learning as a sentence, each recipe's figures first.
+    """Write the finding of learning as a sentence, with the cost by recipe.
 
     Parameters
     ----------
@@ -233,8 +242,8 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
     finding
         The finding of learning.
     withheld
-        Why there is no finding, where a gate or a missing licence takes it away; else
-        empty.
+        Why there is no finding, if a failed gate or a missing licence takes it away;
+        otherwise empty.
     """
     if withheld:
         return f"Nothing is claimed about learning: {withheld}."
@@ -272,7 +281,7 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
 
 
 def _named(recipe: RecipeFinding) -> str:
-    """A recipe's name, with its method where that is not the study's own."""
+    """Name a recipe, with its method if that may differ from the study's own."""
     return (
         f"{recipe.name}, {recipe.method}"
         if recipe.name not in (DECLARED, LONGER, WIDER)
@@ -290,7 +299,7 @@ def _signed_interval(found: Quantity | None) -> str:
 
 
 def code_sentence(question: Question, found: CodeFinding) -> str:
-    """Write the finding of the code as sentences, the numbers of units first.
+    """Write the finding of the code as sentences, about units first.
 
     Parameters
     ----------
@@ -302,7 +311,7 @@ def code_sentence(question: Question, found: CodeFinding) -> str:
     Returns
     -------
     sentences
-        Empty where neither units nor C_code were measured.
+        Empty if neither the number of units nor C_code was measured.
     """
     said = [capital(units_in_words(found))] if found.carriers is not None else []
     if found.C_code is not None:
@@ -311,10 +320,12 @@ def code_sentence(question: Question, found: CodeFinding) -> str:
 
 
 def units_in_words(found: CodeFinding) -> str:
-    """Say how many units suffice (K_s), how many are needed (K_n), and their sum.
+    """Write how many units suffice, how many are needed, and their sum.
 
-    K_s and K_n are rounded up, as science.md 2.1 asks of sentences. Their sum is said as
-    a number of equal carriers that would behave alike.
+    K_s units suffice for half of what all units decode, and losing K_n units leaves
+    less than half. Both are rounded up. Their sum is described as the number of equal
+    carriers (units that each carry the same part of the target) that would give the
+    same K_s and K_n.
     """
     if found.K_s is None or found.K_n is None or found.carriers is None:
         return "too little is decoded to say how many units carry the target"
@@ -344,7 +355,7 @@ def units_in_words(found: CodeFinding) -> str:
 
 
 def _lost_in_words(question: Question, found: CodeFinding) -> str:
-    """Say what decoding loses at the primary dose without SSL (C_code)."""
+    """Write what decoders without SSL lose at the primary dose (C_code)."""
     assert found.C_code is not None
     how = (
         "a decoder refitted on what survives"
@@ -368,7 +379,7 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
 
 
 def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
-    """Notes on the samples: strong skew, and the exact sign-flip test.
+    """Write notes on the samples: strong skew, and the exact sign-flip test.
 
     Parameters
     ----------
@@ -380,8 +391,8 @@ def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
     Returns
     -------
     notes
-        A note on skew where it is above 1 in size, and sessions are a sample of a
-        population. A note on the sign-flip test where that can be computed.
+        A note on skew if it exceeds 1 in size and claims are about a population. A note
+        on the sign-flip test if it can be computed.
     """
     found = []
     skewed = [
