@@ -29,7 +29,7 @@ Each series also has its own marker.
 UNIT = "loss, in units of the decodable range"
 """Label of an axis with losses in units of R, the decodable range."""
 CODE_UNIT = "loss, in units of R_code"
-"""Label of an axis with losses in units of R_code, as C_code has."""
+"""Label of an axis with losses in units of R_code (C_code and C_blind)."""
 
 
 @dataclass(frozen=True)
