@@ -288,7 +288,8 @@ def _came_of(future: Future, task: Task, store: Store) -> Handed:
     """
     if future.cancelled():
         raise ExecutionError(
-            "the dask scheduler stopped; what was measured is kept, run the same command to continue"
+            "the dask scheduler stopped; what was measured is kept, and running the same command "
+            "again continues from there"
         )
     error = future.exception()
     if error is None:

@@ -24,7 +24,7 @@ TESTED = {
     "T": ("representation trained at dose 0, tested on corrupted inputs", "R"),
     CORRUPTED_TWICE: ("representation trained at the dose, tested on corrupted inputs", "R"),
 }
-"""For each loss on corrupted inputs: what is decoded, and the loss's unit."""
+"""For each loss on corrupted inputs: which decoder it is of, and its unit."""
 
 
 def recipe_table(hypothesis: dict[str, Any]) -> Table | None:

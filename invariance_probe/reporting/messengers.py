@@ -177,7 +177,7 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 
 def _switching(report: dict[str, Any]) -> Table:
-    """Build the table of tests of whether decoders rely on other units later."""
+    """Build the table of tests of whether reliance on units differs by epoch."""
     points = report["switching"]
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}

@@ -31,7 +31,7 @@ def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str
 
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
-    """Yield the lines about one hypothesis."""
+    """Yield the lines about the power of one hypothesis."""
     hypothesis, spread = found.hypothesis, found.spread
     at = (
         f"share {hypothesis.share:g}"

@@ -1,7 +1,7 @@
 """Results as tidy tables, for analysis outside this toolkit.
 
 In: runs and their results. Out: a table of losses by run and test block, and a table of
-the held-out sums of errors from which the figures of the code (K_s, K_n, redundancy,
+the held-out sums of errors from which the quantities of the code (K_s, K_n, redundancy,
 C_code, C_blind) follow. No estimand is computed here.
 """
 
@@ -88,7 +88,7 @@ blocks are merged.
 
 
 def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Tabulate the held-out sums of errors behind every figure of the code.
+    """Tabulate the held-out sums of errors behind the quantities of the code.
 
     K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from
     these rows alone (docs/store.md). Sums that were computed after removing repeated units

@@ -111,7 +111,7 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
 
 
 def _observed(beats: bool) -> dict[str, Any]:
-    """Return the marker style of an observed loss, by whether it beats its null."""
+    """Return the marker style of an observed loss that beats its null, or not."""
     colour, marker = (BLUE, "D") if beats else (ORANGE, "s")
     return {"marker": marker, "color": colour, "markersize": 6, "linestyle": ""}
 
