@@ -3,10 +3,10 @@
 In: one of the hypotheses of report.json, and its rows of the report's `curve` (estimates
 by session, seed and dose). Out: figures. Nothing is estimated here.
 
-delta is the loss that training with the corruption adds when it is drawn independently for
-the two views, in units of the decodable range R; H is the loss that it adds when one draw
-is shared by all; D = delta - H. C_code and C_blind are losses of decoders without SSL, in
-units of R_code.
+delta is the loss that training with the corruption adds when it is drawn independently
+for the two views, in units of the decodable range R; H is the loss that it adds when all
+windows share one draw per step; D = delta - H. C_code and C_blind are losses of decoders
+without SSL, in units of R_code.
 """
 
 import math

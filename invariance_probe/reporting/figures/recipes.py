@@ -1,9 +1,9 @@
 """Specification curve: what training costs under every recipe.
 
 A recipe is a method with its optimisation and its encoder's width. In: one of the
-hypotheses of report.json, with its recipes. Out: a figure. delta is the loss that training
-with the corruption adds when it is drawn independently for the two views; H is the loss
-that it adds when one draw is shared by all; D = delta - H.
+hypotheses of report.json, with its recipes. Out: a figure. delta is the loss that
+training with the corruption adds when it is drawn independently for the two views; H is
+the loss that it adds when all windows share one draw per step; D = delta - H.
 
 References
 ----------
