@@ -3,11 +3,12 @@
 In: one of the hypotheses of report.json, with its finding of learning. Out: tables.
 Nothing is computed here, and nothing is said about the code.
 
-All losses here are in units of R, the range from the best constant to the best decoder
-without SSL. delta is the loss that training with the corruption adds when it is drawn
-independently for the two views; H is the loss that it adds when all windows share one
-draw per step; D = delta - H. T and L(d, d) are losses on corrupted inputs, of
-representations trained at dose 0 and at the dose d of the corruption.
+Losses are in units of R, the range from the best constant to the best decoder without
+SSL; only C_code and C_blind, shown for comparison, are of decoders without SSL and in
+units of their own range R_code. delta is the loss that training with the corruption adds
+when it is drawn independently for the two views; H is the loss that it adds when all
+windows share one draw per step; D = delta - H. T and L(d, d) are losses on corrupted
+inputs, of representations trained at dose 0 and at the dose d of the corruption.
 """
 
 from typing import Any
