@@ -129,7 +129,7 @@ def test_killed_while_it_moves_something_aside_nothing_is_gone(tmp_path):
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path, point):
     done = python(committing(tmp_path), f"{point}:2:ENOSPC")
     assert (
-        f"WriteError: the store {tmp_path} cannot be written (No space left on device"
+        f"WriteError: the store {tmp_path} cannot be written to (No space left on device"
         in done.stderr
     )
     assert "Nothing that was committed is lost" in done.stderr
@@ -179,7 +179,7 @@ def test_a_study_on_a_full_disk_stops_at_once_and_goes_on_when_there_is_room(who
         sum(
             "the store" in line
             and "No space left on device" in line
-            and "goes on where it was" in line
+            and "continues where it stopped" in line
             for line in said
         )
         == 1

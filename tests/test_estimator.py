@@ -417,7 +417,7 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
         "text": "cannot be read",
         "gone": "cannot be read",
         "foreign": "not an encoder of this toolkit",
-        "header": "header does not read",
+        "header": "header cannot be read",
         "version": "another version",
         "another network": r"not those of the simclr encoder .*wrong: weight0",
     }

@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from invariance_probe.result import Result
 
 BYTES_A_RUN = 60_000
-"""Disk space of one baseline or grid run, as `plan` estimates it."""
+"""Disk space of one baseline or grid run, in bytes, as `plan` estimates it."""
 SPREAD_HELP = (
     "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, "
     ".04, .06, .03 if left out"
 )
 BYTES_AN_EXAMINATION = 16_000
-"""Disk space of one examination: four small files, as blocks on disk."""
+"""Disk space of one test of a stored encoder, in bytes: four small files."""
 CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
 """Methods that `calibrate` has settings for."""
 
 
 class _Friendly(click.Group):
-    """Prints expected errors as a plain message and exits with their code.
+    """Group of commands that print expected errors without a traceback.
 
-    The code is 2 where the user's input is wrong, 1 where a file cannot be written, and
-    130 where the user stopped the command. Any other error shows its traceback.
+    The exit code is 2 if the user's input is wrong, 1 if a file cannot be written, and 130
+    if the user stopped the command. Any other error shows its traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -464,27 +464,25 @@ def schema() -> None:
 def _executor(
     on: str, profile: Path | None, address: str | None, workers: int | None
 ) -> "Executor | None":
-    """Make the executor that `--on` names; None for `local`.
-
-    `local` means worker processes on this machine.
+    """Make the executor that `--on` names; None for worker processes here.
 
     Parameters
     ----------
     on
-        `local`, `slurm` or `dask`.
+        `local` (worker processes on this machine), `slurm` or `dask`.
     profile
-        What a Slurm cluster asks of jobs, a YAML file; only with `slurm`.
+        YAML file with the options of a Slurm cluster's jobs; allowed only with `slurm`.
     address
-        The scheduler; only with `dask`, which needs it.
+        Address of the Dask scheduler; required with `dask`, allowed only there.
     workers
         Number of worker processes of a local Dask cluster.
 
     Raises
     ------
     click.UsageError
-        When an option does not go with `--on`, or is missing.
+        If an option is missing, or does not go with the value of `--on`.
     ExecutionError
-        When dask.distributed is not installed.
+        If dask.distributed is not installed.
     """
     for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
         if given is not None and on != needs:
@@ -514,14 +512,14 @@ def _executor(
 
 
 def _device() -> str:
-    """The device that `--device auto` means on this machine."""
+    """Return the device that `--device auto` selects on this machine."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _say(result: "Result", folder: Path) -> None:
-    """Write the report, and print every verdict with how many runs it rests on."""
+    """Write the report, and print every verdict and the numbers of runs."""
     index = result.report(folder)
     click.echo(str(result))
     for message in sorted(set(result.lost.values())):

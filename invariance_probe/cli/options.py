@@ -1,4 +1,4 @@
-"""What several commands share: arguments, options, and how a study file is opened.
+"""Arguments and options that commands share, and how a study is opened.
 
 Each option is a click decorator, declared once so that its name, default and help are
 the same in every command.
@@ -33,14 +33,16 @@ STUDY = click.argument("study", type=click.Path(path_type=Path))
 
 
 def open_file(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
-    """Open a study, with the problems of its recordings told along with its own.
+    """Open a study file, and check the study and its recordings.
+
+    All problems are reported in one error.
 
     Parameters
     ----------
     study
-        The file.
+        Path of the study file.
     overrides
-        `dotted.path=value` strings that replace values for this call.
+        Texts `dotted.path=value`, each of which replaces a value for this call.
     """
     from invariance_probe.data.problems import recording_problems
     from invariance_probe.study.load import open_study
@@ -49,5 +51,5 @@ def open_file(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
 
 
 def warn(said: str) -> None:
-    """Print a sentence that is no result, to standard error."""
+    """Print a message to standard error, apart from a command's results."""
     click.echo(said, err=True)

@@ -1,7 +1,8 @@
-"""What `plan` prints of a plan: its recipes, its price, what is stored, and its power.
+"""Text that `plan` prints: recipes, cost, what is stored, and power.
 
-In: a plan. Out: lines of text. Heavy modules are imported where they are needed, so that
-the other commands start fast.
+In: a plan. Out: lines of text. Costs are in model-steps, which are update steps of one
+model, and in core-minutes. Heavy modules are imported where they are needed, so that the
+other commands start fast.
 """
 
 from pathlib import Path
@@ -38,23 +39,21 @@ def price_in_words(made: "Plan") -> str:
 
 
 def _minutes(seconds: float) -> str:
-    """Write seconds as minutes, at least 0.1; below 10 with two digits.
-
-    A short study takes a fraction of a minute.
-    """
+    """Format seconds as minutes: at least 0.1, and with two digits below 10."""
     minutes = seconds / 60
     return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
 
 
 def stock_in_words(looks: "list[Stock]") -> str:
-    """Say what the store has already and what is left to train.
+    """Say how much of a plan is in the store already and what is left to train.
 
-    Where seeds are adaptive, say it for the first interim analysis too.
+    If seeds are added in steps, the same is said for the first interim analysis.
 
     Parameters
     ----------
     looks
-        One entry per interim analysis, the first with the fewest seeds.
+        What is planned and stored up to each interim analysis, the first with the fewest
+        seeds. A study with a fixed number of seeds has one entry.
     """
     whole, first = looks[-1], looks[0]
     said = (
@@ -77,7 +76,7 @@ def stock_in_words(looks: "list[Stock]") -> str:
 def power_in_words(
     made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None
 ) -> str:
-    """Say which power a plan has, from a pilot study or from stated SDs.
+    """Describe the power of a plan, from a pilot study or from stated SDs.
 
     Parameters
     ----------
@@ -86,16 +85,17 @@ def power_in_words(
     runs
         Root of the run store, which holds the pilot's runs.
     pilot
-        A pilot study's file; give this or `sd`.
+        File of a pilot study, whose stored runs show how much results vary; give this or
+        `sd`.
     sd
-        Stated SDs as `NAME=SD,...`, in units of the decodable range.
+        How much results vary, as `NAME=SD,...` in units of the decodable range.
     effect
         True effects to assume, as `NAME=VALUE,...`.
 
     Raises
     ------
     InferenceError
-        When both or neither of `pilot` and `sd` are given, or the study has no claims
+        If both or neither of `pilot` and `sd` are given, or if the study has no claims
         about a dose.
     """
     from invariance_probe.errors import InferenceError
@@ -113,8 +113,8 @@ def power_in_words(
         )
     if not made.study.dose_claims:
         raise InferenceError(
-            "power is worked out for claims about what a dose costs, and this study has none: "
-            "its hypotheses are of other kinds"
+            "power is computed only for claims about what a dose costs, and this study has "
+            "none: its hypotheses are of other kinds"
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:
@@ -127,14 +127,16 @@ def power_in_words(
 
 
 def recipes_in_words(hypothesis: str, panel: "PlannedPanel") -> str:
-    """Say which recipes a hypothesis is judged under, and why others are missing.
+    """Say under which recipes a hypothesis is judged, and why others are missing.
+
+    A recipe is a method with its optimisation and its encoder's width.
 
     Parameters
     ----------
     hypothesis
-        Its id.
+        Id of the hypothesis.
     panel
-        Its recipes.
+        The recipes, including those that are not computed.
     """
     lines = [
         f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} "

@@ -1,7 +1,8 @@
 """Progress of a long command: runs done, model-steps per second, time left.
 
 In: the events of the runner and its workers. Out: a bar on a terminal, or timed lines
-elsewhere, on standard error. It measures nothing and decides nothing.
+elsewhere, on standard error. A model-step is an update step of one model. Nothing is
+measured or decided here.
 """
 
 import sys
@@ -14,19 +15,17 @@ from typing import Any
 import click
 
 EVERY_S = 10
-"""Seconds between two progress lines where there is no terminal."""
+"""Seconds between two progress lines if standard error is no terminal."""
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Show progress inside a `with` block.
-
-    On a terminal this is a bar. Elsewhere it is timed lines.
+    """Show progress during a `with` block, as a bar or as timed lines.
 
     Yields
     ------
     on_event
-        Takes progress events; give it to the runner.
+        Function that takes progress events, to be passed to the runner.
     """
     if sys.stderr.isatty():
         from rich.console import Console
@@ -67,9 +66,9 @@ def _listener(tally: "_Tally", say: Callable[[str], None]) -> Callable[[dict[str
     Parameters
     ----------
     tally
-        Counts events.
+        The counter of all other events.
     say
-        Prints a message.
+        Function that prints a message.
     """
 
     def take(event: dict[str, Any]) -> None:
@@ -84,15 +83,14 @@ def _listener(tally: "_Tally", say: Callable[[str], None]) -> Callable[[dict[str
 
 
 PRIOR_S = 10.0
-"""Core-seconds of work after which the measured pace weighs as much as the expected."""
+"""Core-seconds of work after which measured and expected pace weigh the same."""
 
 
 class _Tally:
     """Adds up progress events, so that the time left can be estimated.
 
-    Work is counted in expected seconds of one core. A stage that names no expected
-    seconds, as those of a calibration, is counted in model-steps, or in runs where it
-    trains nothing.
+    Work is counted in expected seconds of one core. A stage for which these are unknown,
+    as in a calibration, is counted in model-steps, or in runs if it trains nothing.
 
     Parameters
     ----------
@@ -136,7 +134,7 @@ class _Tally:
         )
 
     def left(self) -> str:
-        """Say how long this stage and all later ones will take; nothing below 1 s."""
+        """Say how long this stage and all later ones will take; empty below 1 s."""
         seconds = self.seconds_left()
         if seconds < 1:
             return ""
@@ -150,10 +148,11 @@ class _Tally:
         )
 
     def seconds_left(self) -> float:
-        """Expected wall-clock time left, in s.
+        """Return the expected wall-clock time left, in seconds.
 
-        The pace is seconds per unit of work. It starts from the expected pace, which
-        counts like `PRIOR_S` of work done, and moves to the measured one.
+        It is the work left times the pace, in seconds per unit of work. The pace is a mean
+        of the expected and the measured one, in which the expected pace has the weight of
+        `PRIOR_S` of work.
         """
         elapsed = time.monotonic() - (self.began if self.priced else self.started)
         done = self.done + (self.earlier if self.priced else 0.0)

@@ -1,9 +1,11 @@
-"""Executors: hand out runs in stacks and collect what is committed.
+"""Executors: measure runs in worker processes, here or on a cluster.
 
-In: runs, their sessions, and a place to read and write. Out: results in the store, and
-the reason for every run that was lost. The store alone decides what is done. Every
-executor is one function `(runs, sessions, place, on_event) -> why runs were lost, by
-key` (`jobs.Executor`). Any number of workers, on any number of machines that share the
-store, may die or work on the same run. What was committed stays as it was first
-committed.
+In: runs, their sessions, and the folders and device to use. Out: results in the store,
+and the reason for every run that was lost. Runs are handed out in stacks: runs of one
+session and one architecture, which are trained together. Every executor is a function
+`(runs, sessions, place, on_event) -> reasons for lost runs, by key` (`jobs.Executor`).
+
+The store alone decides which runs are done. Any number of workers, on any number of
+machines that share the store, may die or work on the same run. The first result that is
+committed for a run stays.
 """

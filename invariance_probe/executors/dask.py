@@ -1,10 +1,10 @@
 """Dask executor: stacks go to a dask cluster, remote or on this machine.
 
 In: runs and the address of a scheduler. Out: results in the store, and the reasons for
-lost runs. Every thread of a dask worker keeps one worker process of this toolkit busy,
-as the local executor does. So a run that kills its process leaves the dask worker
-alive. Dask replaces a dask worker that dies. A stack on which dask gives up is handed
-out again in halves.
+lost runs. Stacks are runs of one session and one architecture. As in the local executor,
+the training is done in separate worker processes, one for each thread of a dask worker.
+So a run that kills its process leaves the dask worker alive. Dask itself replaces a dask
+worker that dies. A stack on which dask gives up is handed out again in halves.
 """
 
 import queue
@@ -26,9 +26,9 @@ from invariance_probe.results.store import Store
 from invariance_probe.study.session import Session
 
 LOCAL = "local"
-"""Address that stands for a cluster on this machine, which ends with the study."""
+"""Address that means a cluster on this machine, which ends with the study."""
 ANSWER_S = 30
-"""How long a scheduler may take to answer, in seconds."""
+"""Longest time that a scheduler may take to answer, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Dask:
     address
         Address of the scheduler, or `local`.
     workers
-        Number of processes of a local cluster; as many as there are cores when left
-        out.
+        Number of processes of a local cluster; one per core if omitted.
     command
-        Command that starts a worker process; the workers' own Python if omitted.
+        Command that starts a worker process; by default the worker module, run with the
+        Python of the dask worker.
     """
 
     address: str
@@ -76,14 +76,15 @@ class Dask:
 
         Returns
         -------
-        The reason why a run was lost, by the run's key.
+        lost
+            The reason for each lost run, by its key.
 
         Raises
         ------
         ExecutionError
-            When no scheduler answers, or when it goes away.
+            If no scheduler answers, or if it stops before the runs are measured.
         WriteError
-            When a worker cannot write to the store.
+            If a worker cannot write to the store.
         """
         if not runs:
             return {}
@@ -125,21 +126,21 @@ class Dask:
 
 
 class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
-    """Worker processes of one dask worker, one for each of its threads.
+    """Pool of worker processes of one dask worker, one for each of its threads.
 
     Parameters
     ----------
     name
-        Name of the call that they serve.
+        Name of the executor's call that the pool serves.
     command
-        Command that starts them; this Python's worker if omitted.
+        Command that starts a process; by default the worker module, run with this Python.
     """
 
     def __init__(self, name: str, command: tuple[str, ...] | None) -> None:
         self.name, self._command = name, command
 
     def setup(self, worker: Worker) -> None:
-        """Prepare an empty pool; processes are started when a job needs one."""
+        """Make the pool empty; a process is started when a job needs one."""
         self._free: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
 
     def teardown(self, worker: Worker) -> None:
@@ -150,7 +151,7 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
     ) -> Handed:
-        """Hand a job to an idle process, or to a new one.
+        """Measure a job in an idle process, or in a new one.
 
         Parameters
         ----------
@@ -163,7 +164,8 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
         Returns
         -------
-        The outcome: keys that were not committed, and why.
+        handed
+            The outcome of the job: keys of runs that were not committed, and why.
         """
         try:
             process = self._free.get_nowait()
@@ -180,7 +182,7 @@ def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
     Parameters
     ----------
     name
-        Name of the call, under which events are logged.
+        Name of the executor's call; events are logged under this name.
     job
         The job as plain JSON data.
     keys
@@ -188,7 +190,8 @@ def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
 
     Returns
     -------
-    The outcome: keys that were not committed, and why.
+    handed
+        The outcome of the job: keys of runs that were not committed, and why.
     """
     worker = get_worker()
     processes = worker.plugins[name]
@@ -204,7 +207,7 @@ def _measured(
     command: tuple[str, ...] | None,
     on_event: Callable[[Event], None],
 ) -> dict[str, str]:
-    """Hand out stacks to a dask cluster until all are measured or lost.
+    """Hand out stacks to a dask cluster until every run is measured or lost.
 
     Parameters
     ----------
@@ -213,17 +216,19 @@ def _measured(
     stacks
         The stacks to measure.
     jobs
-        Writes stacks as jobs.
+        Converts stacks to jobs, the plain data that workers read.
     store
-        The store, which says what is committed where a worker died.
+        The store, which shows what was committed before a worker died.
     command
-        Command that starts a worker process; the workers' own Python where None.
+        Command that starts a worker process; None for the worker module, run with the
+        Python of the dask worker.
     on_event
         Called with every event, from one thread at a time.
 
     Returns
     -------
-    The reason why a run was lost, by the run's key.
+    lost
+        The reason for each lost run, by its key.
     """
     name, said, lost = (
         f"invariance-probe-{uuid.uuid4().hex[:12]}",
@@ -265,7 +270,7 @@ def _measured(
 
 
 def _came_of(future: Future, task: Task, store: Store) -> Handed:
-    """Outcome of a future, also where dask gave up on its worker.
+    """Return the outcome of a future, even if dask gave up on its worker.
 
     Parameters
     ----------
@@ -274,16 +279,17 @@ def _came_of(future: Future, task: Task, store: Store) -> Handed:
     task
         The task that it measured.
     store
-        The store, which says what was committed before the worker died.
+        The store, which shows what was committed before the worker died.
 
     Raises
     ------
     ExecutionError
-        When the scheduler went away.
+        If the scheduler stopped.
     """
     if future.cancelled():
         raise ExecutionError(
-            "the dask scheduler went away; what was measured is kept, run the same command to go on"
+            "the dask scheduler stopped; what was measured is kept, and running the same command "
+            "again continues from there"
         )
     error = future.exception()
     if error is None:

@@ -1,7 +1,8 @@
 """Jobs: what a worker is given, where it reads and writes, and retries.
 
-In: stacks of runs and their sessions. Out: jobs as plain JSON data, and what is handed
-out again after a worker came back without results. No process is started here.
+In: stacks (runs of one session and one architecture) and their sessions. Out: jobs as
+plain JSON data, and what to hand out again after a worker returned without results. No
+process is started here.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +15,14 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 TRIES = 3
-"""How often a run is handed out, in its stack and then in halves of it."""
+"""How often a run is handed out: in its stack, then in ever smaller halves."""
 GO_ON_LATER = 75
-"""Exit code of a worker that was asked to end.
+"""Exit code of a worker that was asked to stop.
 
 Nothing was wrong, and what it has trained so far is kept.
 """
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""Environment variables of a worker: numerical libraries use one thread."""
+"""Environment of a worker: its numerical libraries use one thread each."""
 
 Event = dict[str, Any]
 """A message about the progress of runs; the key `event` holds its kind.
@@ -34,7 +35,7 @@ A worker sends `progress` (model_steps), `committed` (key, status), `damaged` (m
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs read and write.
+    """Folders and device that workers use.
 
     Attributes
     ----------
@@ -45,7 +46,7 @@ class Place:
     device
         Device to compute on.
     registration
-        The registration that every result carries; empty where there is none.
+        Hash of the study's registration, kept with every result; empty if there is none.
     """
 
     base: Path
@@ -53,7 +54,7 @@ class Place:
     device: str = "cpu"
     registration: str = ""
     checkpoint_s: float = 60.0
-    """Seconds between two checkpoints of a training."""
+    """Seconds between two checkpoints during training."""
 
 
 class Executor(Protocol):
@@ -82,13 +83,14 @@ class Executor(Protocol):
 
         Returns
         -------
-        The reason why a run was lost, by the run's key.
+        lost
+            The reason for each lost run, by its key.
         """
 
 
 @dataclass(frozen=True)
 class Handed:
-    """The outcome of a job.
+    """The outcome of a job that was handed to a worker.
 
     Attributes
     ----------
@@ -97,9 +99,9 @@ class Handed:
     message
         Why they were not committed.
     stopped
-        Whether the worker was only asked to end.
+        Whether the worker ended only because it was asked to stop.
     fatal
-        Whether no other worker can do better, because the store cannot be written.
+        Whether trying again is useless, because the store cannot be written to.
     """
 
     undone: list[str]
@@ -110,12 +112,12 @@ class Handed:
 
 @dataclass(frozen=True)
 class Task:
-    """A stack to be measured.
+    """A stack to be measured, with the number of tries left.
 
     Attributes
     ----------
     stack
-        The stack.
+        Runs of one session and one architecture.
     tries
         How often it may still be handed out.
     """
@@ -124,27 +126,28 @@ class Task:
     tries: int = TRIES
 
     def left(self, undone: Sequence[Run]) -> "Task":
-        """Make the same task with only the runs that are not done."""
+        """Return the same task with only the given runs, those not yet done."""
         return Task(Stack(self.stack.session, tuple(undone)), self.tries)
 
     def after(
         self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]
     ) -> list["Task"]:
-        """Decide what to hand out after a task came back.
+        """Decide what to hand out again after a task came back.
 
         Parameters
         ----------
         handed
             The outcome of the task.
         lost
-            Reasons for lost runs, by key. Runs that were tried often enough are added.
+            Reasons for lost runs, by key. Runs that may not be tried again are added.
         tell
-            Called with the event `lost` for them.
+            Called with the event `lost` if runs are added.
 
         Returns
         -------
-        The rest of the task as it is, where the worker was only asked to end; otherwise
-        its halves; empty where nothing is left to try.
+        again
+            The rest of the task if the worker was only asked to stop, otherwise the two
+            halves of that rest; empty if nothing is left to try.
         """
         if not handed.undone:
             return []
@@ -158,7 +161,8 @@ class Task:
     def again(self) -> list["Task"]:
         """Split the task in halves after a worker died on it.
 
-        A run that kills its worker then takes few other runs along.
+        So a run that kills its worker takes ever fewer other runs with it. The result is
+        empty if no tries are left.
         """
         return (
             [Task(half, self.tries - 1) for half in self.stack.halves()] if self.tries > 1 else []
@@ -166,7 +170,7 @@ class Task:
 
 
 class Jobs:
-    """Writes stacks as the jobs that `invariance_probe.worker` reads.
+    """Converts stacks to the jobs that `invariance_probe.worker` reads.
 
     Parameters
     ----------
@@ -183,17 +187,18 @@ class Jobs:
         self._place = place
 
     def of(self, stack: Stack) -> dict[str, Any]:
-        """Write a stack as a job.
+        """Convert a stack to a job.
 
         Parameters
         ----------
         stack
-            Runs of one session.
+            Runs of one session and one architecture.
 
         Returns
         -------
-        Plain JSON data: the runs, where their session and the other sessions that they
-        read come from, and everything in `Place`.
+        job
+            Plain JSON data: the runs, the sources of their recording and of the other
+            sessions that they read, folders and device.
         """
         return {
             "runs": [run.model_dump(mode="json") for run in stack.runs],

@@ -1,9 +1,10 @@
 """Local executor: worker processes on this machine, one thread each.
 
 In: runs and the number of workers. Out: results in the store, and the reasons for lost
-runs. All workers take stacks from one queue. A worker that dies loses nothing that it
-committed. The runs that it had not committed are handed out again in halves, to a fresh
-worker. A run that was handed out `jobs.TRIES` times without result is reported as lost.
+runs. All workers take stacks (runs of one session and one architecture) from one queue.
+If a worker dies, nothing that it committed is lost. Its other runs are handed out again
+in halves, to a new worker. A run that was handed out `jobs.TRIES` times without a result
+is reported as lost.
 """
 
 import json
@@ -42,7 +43,7 @@ class WorkerProcess:
     Parameters
     ----------
     command
-        Command that starts it.
+        Command that starts the process.
     """
 
     def __init__(self, command: Sequence[str] = WORKER) -> None:
@@ -52,7 +53,7 @@ class WorkerProcess:
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
     ) -> Handed:
-        """Hand out a job and wait until the worker is done with it.
+        """Hand a job to the worker and wait until it is done or the worker died.
 
         Parameters
         ----------
@@ -65,7 +66,8 @@ class WorkerProcess:
 
         Returns
         -------
-        The outcome: keys that were not committed, and why.
+        handed
+            The outcome of the job: keys of runs that were not committed, and why.
         """
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
@@ -99,7 +101,7 @@ class WorkerProcess:
             process.wait()
 
     def kill(self) -> None:
-        """End the worker at once; another thread may do so at the same time."""
+        """End the worker at once, even if another thread does so at the same time."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -123,15 +125,18 @@ class WorkerProcess:
 def _exit(code: int) -> str:
     """Describe how a process ended.
 
-    A system that runs out of memory ends a process by SIGKILL.
+    A process ended by SIGKILL has usually used too much memory.
     """
-    killed = ": it was killed, as systems do where memory does not suffice"
+    killed = ": it was killed, probably because the system ran out of memory"
     return f"exit {code}{killed if code == -signal.SIGKILL else ''}"
 
 
 @dataclass
 class _Queue:
-    """Stacks to measure, and the number of those that are not settled yet."""
+    """Stacks that wait to be measured, and the state that all workers share.
+
+    `open` is the number of stacks that are waiting or being measured.
+    """
 
     waiting: "queue.Queue[Task | None]" = field(default_factory=queue.Queue)
     open: int = 0
@@ -139,7 +144,7 @@ class _Queue:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: bool = False
     broken: Exception | None = None
-    """Why no worker can go on: the store cannot be written, or this process failed."""
+    """Error that ends the call: no write access to the store, or an error here."""
 
     def put(self, tasks: Sequence[Task]) -> None:
         """Add tasks to the queue."""
@@ -149,7 +154,7 @@ class _Queue:
             self.waiting.put(task)
 
     def settle(self, workers: int) -> None:
-        """Note that one task came back; end the workers when none is left."""
+        """Count one task as finished; let the workers end if none is left."""
         with self.lock:
             self.open -= 1
             if self.open == 0:
@@ -160,9 +165,9 @@ class _Queue:
 class LocalWorkers:
     """Worker processes on this machine, kept from one call to the next.
 
-    To start a worker takes seconds, most of which go into loading its libraries. All
-    stages of a study therefore share the same processes. Use it as a context manager: the
-    processes end with the `with` block, and at once where the block raises.
+    Starting a worker takes seconds, mostly to load its libraries. All stages of a study
+    therefore share the same processes. Use this class as a context manager: the processes
+    end with the `with` block, and are killed if the block raises an exception.
 
     Parameters
     ----------
@@ -204,7 +209,7 @@ class LocalWorkers:
         Parameters
         ----------
         runs
-            The runs that are missing in the store.
+            The runs that are missing from the store.
         sessions
             Their sessions, which say where recordings come from.
         place
@@ -214,13 +219,13 @@ class LocalWorkers:
 
         Returns
         -------
-        The reason why a run was lost, by the run's key.
+        lost
+            The reason for each lost run, by its key.
 
         Raises
         ------
         WriteError
-            When a worker cannot write to the store: what is not committed yet would be
-            trained for nothing.
+            If a worker cannot write to the store, so that further training would be wasted.
         """
         if not runs:
             return {}
@@ -271,7 +276,7 @@ def run_local(
 ) -> dict[str, str]:
     """Measure runs in worker processes that end with this call.
 
-    The parameters, what is returned and what is raised are those of `LocalWorkers`.
+    Parameters, return value and exceptions are those of `LocalWorkers`.
     """
     with LocalWorkers(workers, command) as hand_out:
         return hand_out(runs, sessions, place, on_event=on_event)
@@ -289,7 +294,7 @@ def _serve(
     tasks
         The queue that all workers share.
     jobs
-        Writes stacks as jobs.
+        Converts stacks to jobs, the plain data that workers read.
     workers
         Number of worker processes.
     tell
@@ -306,7 +311,7 @@ def _serve(
 def _serve_all(
     tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
-    """Hand out tasks to one worker process until there are none left."""
+    """Hand out tasks to one worker process until none is left."""
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
         if handed.fatal:

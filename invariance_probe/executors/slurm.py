@@ -1,12 +1,13 @@
-"""Slurm executor: every stage is one array job whose tasks read stacks.
+"""Slurm executor: each stage is one array job, whose tasks measure stacks.
 
-In: runs and what the cluster asks of jobs. Out: results in the store, and the reasons
-for lost runs. A submission is a folder `jobs/NAME/` in the store, and NAME is the name
-of its array job. `0.jsonl`, `1.jsonl` ... hold the stacks of each task, `array.sh` is
-the script that was submitted, and `0.out` and `0.err` hold the output of a task. Tasks
-of an earlier call that are still queued or running are found by these names. They are
-waited for and not submitted again. This process only watches: when it ends, the tasks
-go on.
+In: runs, and the options of the cluster's jobs. Out: results in the store, and the
+reasons for lost runs. Stacks are runs of one session and one architecture.
+
+A submission is a folder `jobs/NAME/` in the store, and NAME is the name of its array job.
+`0.jsonl`, `1.jsonl` ... hold the stacks of each task, `array.sh` is the script that was
+submitted, and `0.out` and `0.err` hold the output of a task. Tasks of an earlier call that
+are still queued or running are found by these names; they are waited for and not submitted
+again. This process only watches: if it ends, the tasks continue.
 """
 
 import json
@@ -30,19 +31,19 @@ from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"
 LOOKS = 2
-"""How many times in a row a task must be missing from the queue to count as over.
+"""Checks in a row without a task in the queue after which it counts as over.
 
-Once is not enough, because the queue may lag behind its jobs.
+One check is not enough, because the queue may lag behind its jobs.
 """
 LOG_TAIL = 400
-"""Characters from the end of a task's log that are quoted to say why a run was lost."""
+"""Characters from the end of a task's log that are quoted if a run is lost."""
 SHARED_S = 90.0
-"""Longest time to wait for a folder that another machine committed, in seconds.
+"""Longest time (s) to wait for a folder that another machine committed.
 
 A shared file system may show it late.
 """
 SETTLED = "settled"
-"""File that marks a submission which is no longer needed."""
+"""Name of a file that marks a submission as no longer needed."""
 
 SCRIPT = """#!/bin/bash
 {options}
@@ -70,7 +71,7 @@ class Slurm:
     Attributes
     ----------
     profile
-        What the cluster asks of jobs, such as partition, account and time.
+        Options of the cluster's jobs, such as partition, account and time.
     """
 
     profile: SlurmProfile
@@ -101,15 +102,15 @@ class Slurm:
 
         Returns
         -------
-        The reason why a run was lost, by the run's key.
+        lost
+            The reason for each lost run, by its key.
 
         Raises
         ------
         ExecutionError
-            When Slurm's commands are missing, or when a job is refused.
+            If Slurm's commands are missing, or if Slurm refuses a job.
         WriteError
-            When a task cannot write to the store: what is not committed yet would be
-            trained for nothing.
+            If a task cannot write to the store, so that further training would be wasted.
         """
         if not runs:
             return {}
@@ -141,7 +142,7 @@ class Slurm:
 
 @dataclass(eq=False)
 class _ArrayTask:
-    """One task of an array that was submitted.
+    """One task of an array job that was submitted.
 
     Attributes
     ----------
@@ -162,17 +163,17 @@ class _ArrayTask:
     tasks: list[Task]
     undone: dict[str, Run]
     read: int = 0
-    """Number of bytes of its output that were read."""
+    """Number of bytes of its output that have been read."""
     missed: int = 0
-    """How many times in a row it was missing from the queue."""
+    """Number of times in a row that it was missing from the queue."""
     message: str = ""
     stopped: bool = False
-    """Whether its last event says that it was asked to end."""
+    """Whether its last event says that it was asked to stop."""
 
     def events(self) -> Iterator[Event]:
-        """Yield the events of the task since the last call.
+        """Yield the events that the task has written since the last call.
 
-        Only whole lines are read. A line that was cut off when the task was killed is
+        Only complete lines are read. A line that was cut off when the task was killed is
         skipped.
         """
         try:
@@ -202,32 +203,32 @@ class _ArrayTask:
         return (
             f"its Slurm task died: {log[-LOG_TAIL:]}"
             if log
-            else "its Slurm task died without a word"
+            else "its Slurm task died and left no message"
         )
 
 
 @dataclass(eq=False)
 class _Watch:
-    """The tasks of a stage that are queued or running, as known to this process.
+    """Watches the tasks of one stage, and submits again what they leave undone.
 
     Attributes
     ----------
     profile
-        What the cluster asks of jobs.
+        Options of the cluster's jobs.
     place
         Folders and device.
     jobs
-        Writes stacks as jobs.
+        Converts stacks to jobs, the plain data that workers read.
     tell
         Called with every event.
     running
-        Tasks that are not over.
+        Tasks that are not finished.
     lost
-        The reason why a run was lost, by the run's key.
+        The reason for each lost run, by its key.
     committed
-        Keys of runs that tasks say they committed.
+        Keys of runs that tasks say they have committed.
     noted
-        Messages that were told once already.
+        Messages that were passed on already, and are not repeated.
     """
 
     profile: SlurmProfile
@@ -237,7 +238,7 @@ class _Watch:
     running: list[_ArrayTask] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     kept: set[Path] = field(default_factory=set)
-    """Submissions that are not removed, because their logs say why runs were lost."""
+    """Folders that are not removed, because their logs say why runs were lost."""
     committed: set[str] = field(default_factory=set)
     noted: set[str] = field(default_factory=set)
 
@@ -247,7 +248,7 @@ class _Watch:
         return self.place.store / "jobs"
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        """Find tasks of earlier calls that still measure some of these runs."""
+        """Find and watch tasks of earlier calls that still measure some of the runs."""
         wanted = {run.key(): run for run in runs}
         folders = {folder.name: folder for folder in self._folders()}
         queue = _queue(folders) if folders else {}
@@ -311,7 +312,7 @@ class _Watch:
         ]
 
     def look(self) -> None:
-        """Read the tasks' output and submit again what finished tasks left undone."""
+        """Read the output of tasks, and submit again what finished ones left undone."""
         for one in self.running:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})
@@ -348,7 +349,7 @@ class _Watch:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _hear(self, one: _ArrayTask) -> None:
-        """Pass on the new events of a task, and note what they settle."""
+        """Pass on the new events of a task, and record which runs it committed."""
         for event in one.events():
             one.stopped = event["event"] == "stopped"
             if event["event"] == "error":
@@ -362,9 +363,9 @@ class _Watch:
             self.tell(event)
 
     def _settled(self, one: _ArrayTask) -> list[Task]:
-        """Decide what to hand out again after a task is over.
+        """Decide what to hand out again after a task has finished.
 
-        The stack on which the task died is handed out in halves, those after it
+        The stack on which the task died is handed out in halves, and the stacks after it
         unchanged.
         """
         store = Store(self.place.store)
@@ -384,14 +385,14 @@ class _Watch:
         return again + left[1:]
 
     def _note(self, message: str) -> None:
-        """Tell a message, once."""
+        """Pass on a message, unless it was passed on before."""
         if message not in self.noted:
             self.noted.add(message)
             self.tell({"event": "note", "message": message})
 
 
 def _read_tasks(path: Path) -> list[Task]:
-    """Read the stacks of a job file; none where the file cannot be read."""
+    """Read the stacks of a job file; empty if the file cannot be read."""
     try:
         jobs = [json.loads(line) for line in path.read_text().splitlines()]
         return [
@@ -415,8 +416,9 @@ def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
 
     Returns
     -------
-    By name of the array and index of the task, the reason that Slurm gives for its state;
-    None if Slurm cannot be queried.
+    dict or None
+        The reason that Slurm gives for the state of each task, by name of the array job
+        and index of the task; None if Slurm cannot be queried.
     """
     asked = [
         "squeue",
@@ -438,7 +440,7 @@ def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
     Parameters
     ----------
     profile
-        What the cluster asks of jobs.
+        Options of the cluster's jobs.
     folder
         Folder of the submission.
     count
@@ -468,23 +470,23 @@ def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
 
 
 def _call(*command: str) -> str:
-    """Run a Slurm command and return its output; raise where it fails."""
+    """Run a Slurm command and return its output; raise an error if it fails."""
     done = _run(command)
     if done.returncode != 0:
         raise ExecutionError(
             f"{command[0]} refused the job: {done.stderr.strip() or done.stdout.strip()}; "
-            "put what your cluster asks for into the file of --profile "
+            "write the options that your cluster needs into the file given with --profile "
             "(partition, account, time, memory, options)"
         )
     return done.stdout.strip()
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run a Slurm command; raise where it is not installed."""
+    """Run a Slurm command; raise an error if it is not installed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise ExecutionError(
-            f"--on slurm needs the command {command[0]}, which is not here; "
-            "run this on a login node"
+            f"--on slurm needs the command {command[0]}, which was not found; "
+            "run this on a login node of the cluster"
         ) from None

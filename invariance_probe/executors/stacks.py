@@ -1,7 +1,8 @@
-"""Stacks: which runs go to a worker together.
+"""Stacks: runs that are handed to a worker together.
 
-In: runs. Out: stacks of one session and one architecture, the costliest first. Costs
-are rough and decide only the order of the queue. Nothing is run here.
+In: runs. Out: stacks of one session and one architecture, the costliest first. The models
+of a stack are trained at the same time. Costs are rough and decide only the order of the
+queue. Nothing is run here.
 """
 
 import json
@@ -15,8 +16,8 @@ from invariance_probe.study.methods import Reliance
 STACK = 16
 """Most trained models in one stack.
 
-More models no longer gain speed on a CPU, and with fewer models less is lost when a
-worker dies.
+Larger stacks train no faster on a CPU, and with smaller ones less is lost if a worker
+dies.
 """
 
 _ROUGH_COST = {
@@ -25,25 +26,28 @@ _ROUGH_COST = {
     "leak": 200, "shared_dimensions": 400, "messengers": 600, "mined_pairs": 700,
     "square_roots": 30,
 }  # fmt: skip
-"""Cost of a run without gradient, in update steps, for the order of the queue only."""
+"""Rough cost of runs that train no network, in update steps of an SSL model.
+
+Kinds of runs that are not listed cost 10 steps.
+"""
 _STEP_COST = {"supervised": 0.2}
 """Cost of one update step, relative to that of an SSL model."""
 _UNITS = 100
-"""Rough number of units of a session, for the cost of an attack on all of them."""
+"""Typical number of units of a session, for the cost of removing each unit."""
 _EXAMINED = 10
-"""Cost of an examination, in update steps, for the order of the queue only."""
+"""Rough cost of testing a stored encoder (an examination), in update steps."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs of one session that a worker takes together.
+    """Runs of one session and one architecture that a worker measures together.
 
     Attributes
     ----------
     session
-        Name of their session.
+        Name of the session.
     runs
-        The runs, of one architecture.
+        The runs.
     """
 
     session: str
@@ -51,7 +55,7 @@ class Stack:
 
     @property
     def cost(self) -> float:
-        """Rough cost in update steps of an SSL model."""
+        """Rough cost of all runs, in update steps of an SSL model."""
         return sum(_cost(run) for run in self.runs)
 
     def halves(self) -> tuple["Stack", ...]:
@@ -65,15 +69,15 @@ class Stack:
 def make_stacks(runs: Iterable[Run], size: int = STACK) -> list[Stack]:
     """Group runs by session and architecture into stacks, the costliest first.
 
-    Examinations are counted by the encoders that they examine, and those of one encoder
-    stay together, so that an encoder is loaded and its probe fitted only once.
+    All examinations (tests) of one stored encoder count as one model and stay together, so
+    that the encoder is loaded and its probe fitted only once.
 
     Parameters
     ----------
     runs
         The runs to measure.
     size
-        Most models per stack.
+        Largest number of models per stack.
     """
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -89,7 +93,8 @@ def make_stacks(runs: Iterable[Run], size: int = STACK) -> list[Stack]:
 def _models(runs: list[Run]) -> list[list[Run]]:
     """Group runs by model.
 
-    A trained run is a model of its own. The examinations of one encoder are one model.
+    Every run that trains is a model of its own. All examinations (tests) of one stored
+    encoder are one model.
     """
     models: dict[str, list[Run]] = {}
     for i, run in enumerate(runs):
@@ -106,7 +111,7 @@ def _near_equal_parts(models: list[list[Run]], size: int) -> list[list[list[Run]
 
 
 def _architecture(run: Run) -> str:
-    """Key that runs of one stack have in common."""
+    """Return a text that is equal for runs that can be in one stack."""
     examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
         return examined + run.method.kind
@@ -116,7 +121,7 @@ def _architecture(run: Run) -> str:
 
 
 def _cost(run: Run) -> float:
-    """Rough cost of a run in update steps."""
+    """Return the rough cost of a run, in update steps of an SSL model."""
     if run.examination is not None:
         return _EXAMINED
     if isinstance(run.method, Reliance):

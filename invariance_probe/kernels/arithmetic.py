@@ -1,6 +1,7 @@
-"""How the products of a training step are computed.
+"""Choice of how the matrix products of a training step are computed.
 
-By torch or by the native kernels, and in the tensors' own precision or in bfloat16.
+They are computed by torch or by the native kernels, and in the tensors' own precision or
+in bfloat16.
 """
 
 from dataclasses import dataclass
@@ -15,16 +16,16 @@ from invariance_probe.study.training import Optimisation
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What the layers of a stack compute with.
+    """How the layers of models that are trained together multiply matrices.
 
     Attributes
     ----------
     kernels
         `torch` or `native`.
     halves
-        Whether products round their factors to bfloat16. They then sum in single
-        precision (native), or in what torch sums in. All else, and what is stored,
-        stays single.
+        Whether the factors of products are rounded to bfloat16. The native kernels then
+        add up in single precision, torch in a precision of its own choice. All other
+        computations, and all that is stored, keep single precision.
     """
 
     kernels: str = "torch"
@@ -32,19 +33,19 @@ class Arithmetic:
 
     @classmethod
     def of(cls, settings: Optimisation, device: torch.device) -> "Arithmetic":
-        """Build what an optimisation asks for.
+        """Choose the arithmetic that the training settings of a study ask for.
 
         Parameters
         ----------
         settings
-            Kernels and precision.
+            Training settings, with kernels and precision.
         device
-            Where the training runs.
+            Device on which the models are trained.
 
         Raises
         ------
         TrainingError
-            When native kernels are asked for and cannot compute here.
+            If native kernels are requested but cannot be used on this device or machine.
         """
         if settings.kernels == "native":
             require_native(device)
@@ -52,21 +53,21 @@ class Arithmetic:
 
     @property
     def native(self) -> bool:
-        """Whether the native kernels compute."""
+        """Whether the native kernels are used."""
         return self.kernels == "native"
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
-        """Batched matrix product by torch.
+        """Multiply the matrices of every run, with torch.
 
         Parameters
         ----------
         a, b
-            (run, row, in) and (run, in, out).
+            Factors (run, row, in) and (run, in, out).
 
         Returns
         -------
         product
-            (run, row, out), of the dtype of `a`.
+            Products (run, row, out), with the dtype of `a`.
         """
         return torch.bmm(a.bfloat16(), b.bfloat16()).to(a.dtype) if self.halves else torch.bmm(a, b)
 
@@ -76,12 +77,12 @@ PLAIN = Arithmetic()
 
 
 def require_native(device: torch.device) -> None:
-    """Refuse native kernels where they cannot compute.
+    """Raise an error if the native kernels cannot be used.
 
     Raises
     ------
     TrainingError
-        On devices other than the CPU, and where the kernels cannot be built.
+        If the device is not the CPU, or if the kernels cannot be built on this machine.
     """
     if device.type != "cpu":
         raise TrainingError(
@@ -92,5 +93,5 @@ def require_native(device: torch.device) -> None:
 
 
 def storage(precision: str) -> torch.dtype:
-    """Floating type that weights and activations are kept in."""
+    """Return the floating-point type in which weights and activations are stored."""
     return torch.float64 if precision == "float64" else torch.float32

@@ -1,10 +1,10 @@
-"""Compiles native.cpp, once per machine, compiler and processor.
+"""Compile native.cpp, once per machine, compiler and processor.
 
 The library is plain C++ without torch's headers. So it builds in seconds with any
-compiler that knows vector extensions (GCC, Clang), and it does not break with another
-version of torch. It is kept in the user's cache folder (or `INVARIANCE_PROBE_CACHE`),
-under a hash of its source, its flags and what the compiler knows of the processor. One
-rename puts it there, so that any number of workers can ask for it at once.
+compiler that supports vector extensions (GCC, Clang), and does not depend on the version
+of torch. It is kept in the user's cache folder (or `INVARIANCE_PROBE_CACHE`), under a hash
+of its source, the flags, and the compiler's description of the processor. It is put there
+by one rename, so that any number of workers can build it at the same time.
 """
 
 import ctypes
@@ -31,23 +31,23 @@ FLAGS = (
     "-fPIC",
     "-shared",
 )
-"""Flags of the compiler.
+"""Compiler flags.
 
 None of them lets the compiler reorder sums or assume that there is no NaN.
 """
 BUILD_S = 300
-"""Seconds that a build may take."""
+"""Longest time that a build may take, in seconds."""
 
 
 def why_unavailable() -> str:
-    """Why there are no native kernels on this machine; empty where there are."""
+    """Return why native kernels cannot be used here; empty if they can."""
     found = library()
     return found if isinstance(found, str) else ""
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | str:
-    """Load the compiled library, or say why it cannot be built here.
+    """Load the compiled library, or return the reason why it cannot be built.
 
     The first call on a machine compiles it.
     """
@@ -70,7 +70,7 @@ def library() -> ctypes.CDLL | str:
 
 
 def _built(compiler: str) -> Path:
-    """Path of the compiled library; compiles it where the cache lacks it."""
+    """Return the path of the compiled library, compiling it if necessary."""
     folder = (
         Path(os.environ.get("INVARIANCE_PROBE_CACHE") or user_cache_path("invariance_probe"))
         / "native"
@@ -87,7 +87,7 @@ def _built(compiler: str) -> Path:
 
 
 def _identity(compiler: str) -> str:
-    """Hash the source, the flags, the compiler and the usable instructions."""
+    """Hash the source, the flags, the compiler and the processor's features."""
     known = _run(compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull)
     return hashlib.sha256(
         "\n".join([SOURCE.read_text(encoding="utf-8"), " ".join(FLAGS), compiler, known]).encode()

@@ -1,6 +1,8 @@
-"""The native kernels' draws of views.
+"""Random draws of views by the native kernels.
 
-They equal what `augmentations/` draws by torch, to the bit.
+In: spike counts, and start positions in streams of random numbers. Out: thinned, silenced
+or standardised counts. They equal those that `augmentations/` computes with torch, bit
+for bit.
 """
 
 import torch
@@ -10,23 +12,25 @@ from invariance_probe.kernels.library import native
 
 
 def fair_halves(ones: Tensor, start: Tensor, bins: Tensor, units: int) -> Tensor:
-    """Draw Bin(x, 1/2) for the packed counts at given bins.
+    """Draw one binomial half, Bin(x, 1/2), of every spike count x in given bins.
 
     Parameters
     ----------
     ones
-        Packed counts of a recording (chunk, time, word), int64.
+        Counts of a recording (chunk, time, word), int64, as `augmentations.counts` packs
+        them: four units per word, and up to sixteen spikes of each unit per chunk.
     start
-        Start positions of the runs' random bits (run,).
+        Start of each run's random bits (run,).
     bins
-        Bins (run, ...), which also address the bits.
+        Indices of the bins (run, ...). They also select the random bits, so that a bin has
+        the same half wherever it occurs.
     units
         Number of units.
 
     Returns
     -------
     halves
-        (run, ..., unit), int16.
+        Thinned counts (run, ..., unit), int16.
     """
     half = torch.empty(*bins.shape, units, dtype=torch.int16)
     native().call(
@@ -51,16 +55,16 @@ def lose_units(windows: Tensor, start: Tensor, rows: Tensor, threshold: Tensor) 
     windows
         Counts (run, batch, time, unit), int16.
     start
-        Start positions of the runs' random numbers (run,).
+        Start of each run's random numbers (run,).
     rows
-        Row of the numbers that each window reads (run, batch or 1).
+        Row of random numbers, one per unit, that each window uses (run, batch or 1).
     threshold
-        (run, batch or 1), int16.
+        Threshold of each window, or of each run (run, batch or 1), int16.
 
     Returns
     -------
     windows
-        (run, batch, time, unit), int16.
+        Counts without the lost units (run, batch, time, unit), int16.
     """
     lost = windows.clone()
     runs, batch, times, units = windows.shape
@@ -81,21 +85,21 @@ def lose_units(windows: Tensor, start: Tensor, rows: Tensor, threshold: Tensor) 
 
 
 def standardise(windows: Tensor, scale: float, mean: Tensor, inverse_sd: Tensor) -> Tensor:
-    """Compute (windows scale - mean) inverse_sd in float32.
+    """Standardise counts: (windows * scale - mean) * inverse_sd, in float32.
 
     Parameters
     ----------
     windows
         Counts (run, batch, time, unit), int16.
     scale
-        Factor on the counts.
+        Factor by which the counts are multiplied first.
     mean, inverse_sd
-        (run, 1, 1, unit), float32.
+        Mean and inverse standard deviation of each unit (run, 1, 1, unit), float32.
 
     Returns
     -------
     windows
-        (run, batch, time, unit), float32.
+        Standardised activity (run, batch, time, unit), float32.
     """
     out = torch.empty(windows.shape, dtype=torch.float32)
     runs, batch, times, units = windows.shape

@@ -1,6 +1,7 @@
 """The native kernels as differentiable functions of stacked tensors.
 
-All tensors are float32, and their first axis is the run.
+All tensors are float32. Their first axis is the run: models that are trained together have
+one slice each.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from invariance_probe.kernels.library import native
 
 
 class _Affine(torch.autograd.Function):
-    """x weight + bias, with its gradients."""
+    """Affine map x @ weight + bias, with its gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
@@ -47,7 +48,7 @@ class _Affine(torch.autograd.Function):
 
 
 class _NormedReLU(torch.autograd.Function):
-    """ReLU(scale BN(x weight) + shift), with its gradients."""
+    """ReLU(scale * BN(x @ weight) + shift), with its gradients; BN is batch norm."""
 
     @staticmethod
     def forward(
@@ -96,7 +97,7 @@ class _NormedReLU(torch.autograd.Function):
 
 
 class _Contrast(torch.autograd.Function):
-    """NT-Xent, whose gradient is computed in the forward pass."""
+    """NT-Xent loss, with its gradient, which the forward pass computes."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, temperature: float, halves: bool) -> Tensor:
@@ -112,28 +113,28 @@ class _Contrast(torch.autograd.Function):
 
 
 def _sizes(x: Tensor, weight: Tensor) -> tuple[int, int, int, int]:
-    """Numbers of runs, rows, inputs and outputs."""
+    """Return the numbers of runs, rows, inputs and outputs."""
     return *x.shape, weight.shape[2]
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
-    """Affine map x weight + bias by the native kernels.
+    """Compute the affine map x @ weight + bias with the native kernels.
 
     Parameters
     ----------
     x
-        (run, row, in).
+        Inputs (run, row, in).
     weight
-        (run, in, width).
+        Weights (run, in, width).
     bias
-        (run, 1, width).
+        Biases (run, 1, width).
     halves
         Whether the factors of products are rounded to bfloat16.
 
     Returns
     -------
     out
-        (run, row, width).
+        Outputs (run, row, width).
     """
     return _Affine.apply(x, weight, bias, halves)
 
@@ -141,48 +142,48 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
 def normed_relu(
     x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool
 ) -> Tensor:
-    """ReLU(scale BN(x weight) + shift) by the native kernels.
+    """Compute ReLU(scale * BN(x @ weight) + shift) with the native kernels.
 
-    Batch norm is over the rows of each run.
+    The batch norm BN is over the rows of each run.
 
     Parameters
     ----------
     x
-        (run, row, in).
+        Inputs (run, row, in).
     weight
-        (run, in, width).
+        Weights (run, in, width).
     scale, shift
-        (run, 1, width).
+        Learned scale and shift of the batch norm (run, 1, width).
     epsilon
-        Added to the variance.
+        Small number added to the variance.
     halves
         Whether the factors of products are rounded to bfloat16.
 
     Returns
     -------
     out
-        (run, row, width).
+        Outputs (run, row, width).
     """
     return _NormedReLU.apply(x, weight, scale, shift, epsilon, halves)
 
 
 def contrast(z: Tensor, temperature: float, halves: bool) -> Tensor:
-    """NT-Xent of each run by the native kernels.
+    """Compute the NT-Xent loss of each run with the native kernels.
 
     The gradient is computed along with the loss.
 
     Parameters
     ----------
     z
-        Unit vectors (run, 2 batch, width).
+        Unit vectors (run, 2 batch, width): all first views, then all second views.
     temperature
-        Positive; divides the similarities.
+        Positive number that divides the similarities.
     halves
         Whether the factors of products are rounded to bfloat16.
 
     Returns
     -------
     loss
-        (run,).
+        Loss of each run (run,).
     """
     return _Contrast.apply(z, temperature, halves)

@@ -1,6 +1,6 @@
-"""The compiled kernels' functions, called on stacked CPU tensors.
+"""Call the functions of the compiled kernels on stacked CPU tensors.
 
-Arguments are passed as they are: shapes and types are the callers' care.
+Shapes are not checked here: callers must pass what native.cpp expects.
 """
 
 import ctypes
@@ -19,8 +19,8 @@ READ = {torch.float32, torch.int64, torch.int16}
 class Native:
     """The functions of native.cpp.
 
-    Every tensor is contiguous, on the CPU, and its first axis is the run. The functions
-    are inner loops: shapes and types are their callers' care.
+    Every tensor must be contiguous, on the CPU, and have the run as its first axis. Shapes
+    are not checked, because the functions are inner loops.
 
     Parameters
     ----------
@@ -31,9 +31,10 @@ class Native:
     def __init__(self, compiled: ctypes.CDLL) -> None:
         self._compiled = compiled
         self.multiplies_halves = bool(compiled.multiplies_halves())
-        """Whether the processor multiplies bfloat16 itself.
+        """Whether the processor has instructions for bfloat16 products.
 
-        If not, it is done in single precision, with the same rounding and no faster.
+        If not, they are computed in single precision, with the same rounding but no gain
+        in speed.
         """
 
     def call(self, name: str, *arguments: Tensor | int | float | None) -> None:
@@ -42,10 +43,10 @@ class Native:
         Parameters
         ----------
         name
-            Of the function.
+            Name of the function.
         *arguments
-            Tensors become pointers to their memory, numbers C's long and float, and
-            None the null pointer.
+            Its arguments: tensors are passed as pointers to their memory, numbers as C's
+            long and float, and None as the null pointer.
         """
         getattr(self._compiled, name)(*map(_passed, arguments))
 
@@ -68,7 +69,7 @@ def native() -> Native:
     Raises
     ------
     TrainingError
-        When they cannot be built on this machine; the message says why.
+        If they cannot be built on this machine; the message says why.
     """
     found = library()
     if isinstance(found, str):

@@ -1,11 +1,11 @@
-// The inner loops of a training step on a CPU, run by run: products, batch norm, the contrast, the draws of views.
+// The inner loops of a training step on a CPU, run by run: matrix products, batch norm, the NT-Xent loss, and the random draws of views.
 //
-// Every function takes stacked tensors whose first axis is the run and works through one run after the other, so that what a layer
-// passes on stays in the core's cache. A run's numbers depend on its own slices only. Memory is the caller's; nothing here allocates
-// but scratch that is kept between calls. One thread.
+// Every function takes stacked tensors whose first axis is the run (models that are trained together have one slice each). It works
+// through one run after the other, so that the output of a layer stays in the core's cache. The numbers of a run depend on its own slices
+// only. The caller provides all memory, except for scratch space, which is kept between calls. Everything runs in one thread.
 //
-// Products are blocked as in Goto & van de Geijn 2008 (doi:10.1145/1356052.1356053), less the levels that matrices of a few hundred rows
-// do not need: a tile of sums stays in registers while it goes through the depth.
+// Products are blocked as in Goto & van de Geijn 2008 (doi:10.1145/1356052.1356053), without the levels that matrices of a few hundred
+// rows do not need: a tile of sums stays in registers while it runs along the depth (the summed axis).
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +33,7 @@ inline Vector splat(float value) { return value - Vector{}; }
 
 // ---- Products ----------------------------------------------------------------------------------------------------------------
 
-// What a product reads: single precision, or two bfloat16 of successive depth in one word, summed in single precision.
+// Factors of a product: numbers in single precision, or words of two bfloat16 numbers of successive depth. Sums are in single precision.
 struct Single {
     typedef float Word;
     static Vector right(const float* __restrict from) { return load(from); }
@@ -120,14 +120,14 @@ void transpose(const T* from, long rows, long columns, T* to) {
             for (long k = i; k < std::min(i + 16, rows); ++k) to[j * rows + k] = from[k * columns + j];
 }
 
-// The nearest bfloat16 (even where two are as near), in the low half of a word.
+// Round to the nearest bfloat16 (ties to even), in the low half of a word.
 inline uint32_t rounded(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }
 
-// Words of two successive columns: (row, (columns + 1) / 2).
+// Pack two successive columns into each word: (row, (columns + 1) / 2).
 void pair_columns(const float* __restrict from, long rows, long columns, uint32_t* to) {
     const long words = (columns + 1) / 2;
     for (long i = 0; i < rows; ++i, from += columns, to += words) {
@@ -136,7 +136,7 @@ void pair_columns(const float* __restrict from, long rows, long columns, uint32_
     }
 }
 
-// Words of two successive rows: ((rows + 1) / 2, column).
+// Pack two successive rows into each word: ((rows + 1) / 2, column).
 void pair_rows(const float* __restrict from, long rows, long columns, uint32_t* to) {
     for (long i = 0; i + 1 < rows; i += 2, from += 2 * columns, to += columns)
         for (long j = 0; j < columns; ++j) to[j] = rounded(from[j]) | rounded(from[columns + j]) << 16;
@@ -144,7 +144,7 @@ void pair_rows(const float* __restrict from, long rows, long columns, uint32_t* 
         for (long j = 0; j < columns; ++j) to[j] = rounded(from[j]);
 }
 
-// out = x weight, of one run.
+// out = x @ weight, for one run.
 void product(const float* __restrict x, const float* __restrict weight, float* __restrict out, long rows, long inputs, long width, bool halves) {
     if (!halves) return multiply<Single>(x, inputs, 1, weight, width, out, width, rows, width, inputs);
     const long words = (inputs + 1) / 2;
@@ -154,7 +154,7 @@ void product(const float* __restrict x, const float* __restrict weight, float* _
     multiply<Halves>(a, words, 1, b, width, out, width, rows, width, words);
 }
 
-// Gradients of a product, of one run; grad_x is left out where it is null.
+// Gradients of a product, for one run; grad_x is not computed if it is null.
 void product_backward(const float* __restrict grad, const float* __restrict x, const float* __restrict weight, float* __restrict grad_x, float* __restrict grad_weight, long rows, long inputs, long width, bool halves) {
     if (!halves) {
         multiply<Single>(x, 1, inputs, grad, width, grad_weight, width, inputs, width, rows);
@@ -178,7 +178,8 @@ void product_backward(const float* __restrict grad, const float* __restrict x, c
 
 // ---- Numbers -----------------------------------------------------------------------------------------------------------------
 
-// exp of numbers up to about 88, to 2 units in the last place; below -87 it is 0, so that a row of which nothing is left has no finite loss.
+// exp(x) for x up to about 88, accurate to 2 units in the last place. Below -87 it is 0, so that a row whose terms all vanish has no finite
+// loss.
 inline Vector exponential(Vector given) {
     const Vector x = given < splat(-87.0f) ? splat(-87.0f) : given;
     const Vector magic = splat(12582912.0f);
@@ -204,7 +205,7 @@ inline uint64_t mix(uint64_t word) {
     return word ^ (word >> 31);
 }
 
-// How many ones each 16-bit lane has.
+// Count the ones in each 16-bit lane of a word.
 inline uint64_t lane_ones(uint64_t word) {
     word -= (word >> 1) & 0x5555555555555555u;
     word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
@@ -216,7 +217,7 @@ inline uint64_t lane_ones(uint64_t word) {
 
 extern "C" {
 
-// 1 where the processor multiplies bfloat16 itself, 0 where that is done in single precision.
+// 1 if the processor has instructions for bfloat16 products, 0 if they are computed in single precision.
 int multiplies_halves() {
 #if defined(__AVX512BF16__) && defined(__AVX512F__)
     return 1;
@@ -225,7 +226,7 @@ int multiplies_halves() {
 #endif
 }
 
-// out = x weight + bias: x (run, row, in), weight (run, in, width), bias (run, width).
+// out = x @ weight + bias: x (run, row, in), weight (run, in, width), bias (run, width).
 void affine(const float* __restrict x, const float* __restrict weight, const float* __restrict bias, float* __restrict out, long runs, long rows, long inputs, long width, long halves) {
     for (long run = 0; run < runs; ++run, x += rows * inputs, weight += inputs * width, bias += width, out += rows * width) {
         product(x, weight, out, rows, inputs, width, halves);
@@ -245,7 +246,8 @@ void affine_backward(const float* __restrict grad, const float* __restrict x, co
     }
 }
 
-// Linear map, batch norm over the rows of each run, ReLU; keeps the normalised rows and the inverse standard deviations (run, width).
+// Linear map, batch norm over the rows of each run, ReLU. The normalised rows and the inverse standard deviations (run, width) are kept for
+// the gradients.
 void normed_relu(const float* __restrict x, const float* __restrict weight, const float* __restrict scale, const float* __restrict shift, float* __restrict normed, float* __restrict inverse, float* __restrict out, long runs, long rows, long inputs, long width, float epsilon, long halves) {
     float* __restrict mean = scratch<float>(5, width);
     for (long run = 0; run < runs; ++run) {
@@ -304,7 +306,8 @@ void normed_relu_backward(const float* __restrict grad_out, const float* __restr
     }
 }
 
-// NT-Xent (Chen et al. 2020, Eq. 1) of unit vectors z (run, row, width), the second views after the first; loss (run,), and its gradient.
+// NT-Xent loss (Chen et al. 2020, Eq. 1) of unit vectors z (run, row, width), all first views before all second views; loss (run,), and its
+// gradient.
 void contrast(const float* __restrict z, float temperature, float* __restrict loss, float* __restrict grad, long runs, long rows, long width, long halves) {
     const long padded = (rows + LANES - 1) / LANES * LANES, words = (width + 1) / 2;
     float *weights = scratch<float>(5, rows * padded), *turned = scratch<float>(6, (rows + width) * width + 2 * padded);
@@ -358,8 +361,8 @@ void contrast(const float* __restrict z, float temperature, float* __restrict lo
     }
 }
 
-// One half of every count at the given bins, Bin(x, 1/2): ones (chunk, time, word) of packed counts, start (run,), bins (run, row);
-// half (run, row, unit). Addressed by the bin, as `fair_halves` in augmentations/counts.py, to the bit.
+// One binomial half, Bin(x, 1/2), of every count x in the given bins: packed counts ones (chunk, time, word), start (run,), bins (run, row);
+// half (run, row, unit). The bin selects the random bits. The result equals `fair_halves` in augmentations/counts.py, bit for bit.
 void fair_halves(const int64_t* ones, long chunks, long times, long words, const int64_t* start, const int64_t* bins, int16_t* half, long runs, long rows, long units) {
     uint64_t* lanes = scratch<uint64_t>(5, words);
     for (long run = 0; run < runs; ++run)
@@ -375,8 +378,9 @@ void fair_halves(const int64_t* ones, long chunks, long times, long words, const
         }
 }
 
-// Silence the units that are lost: values (run, row, time, unit) in place, int16; start (run,), address (run, row) of each row's numbers,
-// threshold (run, row or 1). A unit is lost where its 16-bit number is below the threshold, as `DropUnits` in augmentations/population.py.
+// Silence the units that are lost, in place: values (run, row, time, unit), int16; start (run,), address of each row's random numbers
+// (run, row), threshold (run, row or 1). A unit is lost if its 16-bit random number is below the threshold, as for `DropUnits` in
+// augmentations/population.py.
 void lose_units(int16_t* values, const int64_t* start, const int64_t* address, const int16_t* threshold, long per_row, long runs, long rows, long times, long units) {
     const long words = (units + 3) / 4;
     uint64_t* numbers = scratch<uint64_t>(5, words);
@@ -391,7 +395,7 @@ void lose_units(int16_t* values, const int64_t* start, const int64_t* address, c
         }
 }
 
-// (values scale - mean) inverse_sd: values (run, row, unit), int16; mean and inverse_sd (run, unit).
+// (values * scale - mean) * inverse_sd: values (run, row, unit), int16; mean and inverse_sd (run, unit).
 void standardise(const int16_t* values, float scale, const float* __restrict mean, const float* __restrict inverse_sd, float* __restrict out, long runs, long rows, long units) {
     for (long run = 0; run < runs; ++run, mean += units, inverse_sd += units)
         for (long row = 0; row < rows; ++row, values += units, out += units)

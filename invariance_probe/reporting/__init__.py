@@ -1,7 +1,7 @@
-"""From findings to report.json and the pages made from it.
+"""Reports: report.json, and the pages, tables and figures made from it.
 
-Findings go in; a folder with report.json, pages, tables and figures comes out. Torch is
-not needed, and nothing is inferred here.
+In: a study's findings. Out: a folder with report.json, two pages, tables and figures.
+Torch is not needed, and nothing is inferred here.
 """
 
 from invariance_probe.reporting.render import render

@@ -1,7 +1,13 @@
-"""Tables of the finding of the code: how many units, which, and what is lost.
+"""Report tables about the code, as measured by decoders without SSL.
 
-A hypothesis of report.json with its finding of the code goes in; tables come out.
-Nothing is computed here, and no word about learning stands here.
+In: one of the hypotheses of report.json, with its finding of the code. Out: a table of
+quantities, and a table of the units that carry the target. Nothing is computed here, and
+nothing is said about learning.
+
+K_s is the fewest units found that reach half of the R2 of all units. K_n is the fewest
+units whose removal leaves less than half. C_code and C_blind are losses under the
+corruption, in units of R_code: the loss of the best constant minus that of the decoder
+that reads all units.
 """
 
 from typing import Any
@@ -11,15 +17,15 @@ from invariance_probe.reporting.words import one_decimal, two_decimals
 from invariance_probe.study.counting import counted
 
 LONGEST = 12
-"""Units that the page names per session; named_units.csv has them all."""
+"""Most units that the page names per session; named_units.csv lists all."""
 EXPLORATORY = {"n_eff": "N_eff (exploratory)", "red_idx": "RedIdx (exploratory)"}
-"""Exploratory quantities, with the names that the table gives them."""
+"""Exploratory measures: their names in report.json, and in the table."""
 COUNTED = {
     "K_s": "fewest units found that reach half of what all decode",
     "K_n": "fewest units found whose loss leaves less than half, the rest refitted",
     "carriers": "K_s + K_n: like this many equal independent carriers",
 }
-"""Numbers of units, and how each is to be read."""
+"""Quantities that count units, each with the explanation given in the table."""
 READ = {
     "redundancy": (
         "1: each half of the units holds half of the information; 2: each holds all of it"
@@ -29,13 +35,27 @@ READ = {
     ),
     "C_blind": "what one decoder loses that cannot see the corruption, of R_code",
 }
-"""Ratios and losses, and how each is to be read."""
+"""Ratios and losses, each with the explanation given in the table."""
 UNKNOWN_MASKS = "equal to C_blind, since this corruption leaves no input intact"
-"""How C_code is to be read where no decoder can be refitted."""
+"""Explanation of C_code where no decoder can be refitted.
+
+A corruption such as noise leaves no inputs intact that a decoder could be refitted on.
+"""
 
 
 def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of the quantities of the code; None where it was not measured."""
+    """Build the table of K_s, K_n, redundancy, C_code and related quantities.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        One row per quantity, with its 90 % interval; None if the code was not measured.
+    """
     code = hypothesis["code"]
     if code is None:
         return None
@@ -67,7 +87,18 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def unit_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of the units that carry the target; None where none was named."""
+    """Build the table of the units that carry the target, one row per session.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        None if the code was not measured or no unit was named.
+    """
     code = hypothesis["code"]
     if code is None or not code["units"]:
         return None
@@ -87,6 +118,10 @@ def unit_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def _chosen(units: list[dict[str, Any]], by: str) -> str:
+    """List the units chosen in some fold, each with its number of folds.
+
+    `by` is `gained` (enough for half) or `lost` (less than half is left without them).
+    """
     chosen = sorted((unit for unit in units if unit[by]), key=lambda unit: -unit[by])
     said = ", ".join(f"{unit['unit']} ({unit[by]})" for unit in chosen[:LONGEST])
     return said + (f" and {len(chosen) - LONGEST} more" if len(chosen) > LONGEST else "")

@@ -1,7 +1,7 @@
-"""Where a report is written, and what may not be replaced there.
+"""Choose the folder of a report, and protect what is already in it.
 
-In: the study's file and the folder asked for. Out: the folder, or an error before
-anything is trained.
+In: the study, and the folder given with `--out`, if any. Out: the folder to write to, or
+an error before anything is trained.
 """
 
 import json
@@ -15,13 +15,20 @@ REPORT = "report.json"
 
 
 def report_folder(file: StudyFile, asked: Path | None) -> Path:
-    """Return the folder of a study's report: the one asked for, or reports/NAME.
+    """Return the folder for a study's report: the given one, or reports/NAME.
+
+    Parameters
+    ----------
+    file
+        The study, with the file that it was read from.
+    asked
+        The folder given by the user; None for reports/NAME.
 
     Raises
     ------
     StudyError
-        When the folder holds something else than a report, or, where no folder was asked for, the
-        report of another study of the same name.
+        If the folder holds anything but a report, or if no folder was given and
+        reports/NAME holds the report of another study with the same name.
     """
     folder = asked or Path("reports") / file.study.name
     refuse_foreign(folder)
@@ -30,36 +37,38 @@ def report_folder(file: StudyFile, asked: Path | None) -> Path:
             file.line(
                 ("name",),
                 file.study.name,
-                f"{folder} holds the report of another study of this name, {other}; give this one "
-                "another name, or another folder with --out",
+                f"{folder} holds the report of another study of this name, {other}; rename this "
+                "study, or choose another folder with --out",
             )
         )
     return folder
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that is no report: what it holds would be lost.
+    """Raise an error if a folder holds files but no report.
+
+    Writing a report replaces the whole folder, so these files would be lost.
 
     Raises
     ------
     StudyError
-        When it is a file, or a folder with files and without a report among them.
+        If the path is a file, or a folder that is not empty and has no report.json.
     """
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise StudyError(f"{folder} is a file; name a folder for the report with --out")
+        raise StudyError(f"{folder} is a file; choose a folder for the report with --out")
     if any(folder.iterdir()) and not (folder / REPORT).is_file():
         raise StudyError(
-            f"{folder} holds files and no report, and writing one would delete them; name a new "
-            "folder with --out"
+            f"{folder} holds files but no report, and writing a report would delete them; choose "
+            "a new folder with --out"
         )
 
 
 def named_from(file: StudyFile, folder: Path) -> str:
-    """Return the path of a study's file from the folder of its report, which names it there.
+    """Return the path of the study file, relative to the folder of its report.
 
-    It is empty for a study that was made in Python.
+    It is empty for a study that was made in Python, which has no file.
     """
     if file.path is None:
         return ""
@@ -67,7 +76,14 @@ def named_from(file: StudyFile, folder: Path) -> str:
 
 
 def _other_study(file: StudyFile, folder: Path) -> str:
-    """Return the file of the study whose report a folder holds; empty where it is this one."""
+    """Say which other study the report in a folder is about.
+
+    Returns
+    -------
+    other
+        Path of that study's file, or what else is known of it; empty if the report is of
+        this study, or if there is none that can be read.
+    """
     try:
         held = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -76,7 +92,7 @@ def _other_study(file: StudyFile, folder: Path) -> str:
         return ""
     written = held["provenance"].get("study_file")
     if written is None:
-        return f"of which only its hash is known ({held['study']['sha256'][:12]})"
+        return f"known only by its hash ({held['study']['sha256'][:12]})"
     if not written:
         return "" if file.path is None else "which was made in Python"
     source = (folder / written).resolve()

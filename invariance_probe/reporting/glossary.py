@@ -1,15 +1,15 @@
-"""The glossary of a report: its words and letters (science.md 2 and 3).
+"""Glossary of a report: its verdicts, findings, symbols and flags.
 
-In: the content of report.json. Out: the entries that this report uses, in groups. Words
-about the code and words about learning have separate groups, and none is used for the
-other. Words of earlier versions are named as such, so that an older report can be read
-beside a new one.
+In: the content of report.json. Out: the entries that this report uses, in groups. The
+definitions are those of science.md 2 and 3. Terms about the code and terms about learning
+have separate groups, and no term is used for both. Names used by earlier versions are
+mentioned, so that an older report can be read beside a new one.
 """
 
 from typing import Any
 
 Entry = tuple[str, str]
-"""A word or letter, and what it means."""
+"""A term or symbol, and its meaning."""
 
 LETTERS: tuple[Entry, ...] = (
     ("m", "the margin: the largest loss that would not matter"),
@@ -197,7 +197,7 @@ STATES: tuple[Entry, ...] = (
 
 
 def glossary(report: dict[str, Any]) -> list[tuple[str, tuple[Entry, ...]]]:
-    """The groups of entries that a report uses.
+    """Select the groups of glossary entries that a report needs.
 
     Parameters
     ----------
@@ -207,8 +207,8 @@ def glossary(report: dict[str, Any]) -> list[tuple[str, tuple[Entry, ...]]]:
     Returns
     -------
     groups
-        Each a title with its entries; groups on kinds of hypotheses that the report does
-        not have are left out.
+        Pairs of a title and its entries. Groups about kinds of hypotheses that the report
+        does not have are left out.
     """
     kinds = {hypothesis["kind"] for hypothesis in report["hypotheses"]}
     axes = {hypothesis["axis"] for hypothesis in report["hypotheses"]}

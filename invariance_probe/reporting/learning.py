@@ -1,7 +1,14 @@
-"""Tables of the finding of learning: recipes, and corrupted inputs.
+"""Report tables about learning: training recipes, and corrupted inputs.
 
-A hypothesis of report.json with its finding of learning goes in; tables come out.
-Nothing is computed here, and no word about the code stands here.
+In: one of the hypotheses of report.json, with its finding of learning. Out: tables.
+Nothing is computed here, and nothing is said about the code.
+
+Losses are in units of R, the range from the best constant to the best decoder without
+SSL; only C_code and C_blind, shown for comparison, are of decoders without SSL and in
+units of their own range R_code. delta is the loss that training with the corruption adds
+when it is drawn independently for the two views; H is the loss that it adds when all
+windows share one draw per step; D = delta - H. T and L(d, d) are losses on corrupted
+inputs, of representations trained at dose 0 and at the dose d of the corruption.
 """
 
 from typing import Any
@@ -11,18 +18,32 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import two_decimals
 
 ON_CORRUPTED = ("T", CORRUPTED_TWICE)
-"""Estimands of probes that are tested on corrupted inputs."""
+"""Estimands measured on corrupted test inputs: T and L(d, d)."""
 TESTED = {
     "C_code": ("no SSL; refitted on what survives", "R_code"),
     "C_blind": ("no SSL; one decoder that cannot see the corruption", "R_code"),
     "T": ("representation trained at dose 0, tested on corrupted inputs", "R"),
     CORRUPTED_TWICE: ("representation trained at the dose, tested on corrupted inputs", "R"),
 }
-"""What is decoded from corrupted inputs, and the unit of its loss."""
+"""For each loss on corrupted inputs: which decoder it is of, and its unit."""
 
 
 def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of every recipe of the panel; None where nothing was trained."""
+    """Build the table of the recipes under which learning was judged.
+
+    A recipe is a method with its optimisation and its encoder's width.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        One row per recipe: its settings, the part of R that dose 0 keeps, the estimates of
+        D, H and delta, and the finding; None if there is no finding of learning.
+    """
     learning = hypothesis["learning"]
     if learning is None:
         return None
@@ -66,7 +87,19 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of what is decoded from corrupted inputs; None without T and L(d, d)."""
+    """Build the table of losses on corrupted inputs at the primary dose.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        One row per quantity, with its 90 % interval; None if neither T nor L(d, d) was
+        measured.
+    """
     found = {
         e["name"]: e for e in hypothesis["estimands"] if e["dose"] == hypothesis["primary_dose"]
     }

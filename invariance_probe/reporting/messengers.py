@@ -1,8 +1,8 @@
-"""Tables of messenger units: their damage, acceptance and stability.
+"""Report tables of messenger units: the few units that a decoder relies on.
 
-The content of report.json goes in. Tables and notes come out: what the removal of
-messenger units costs, whether the sets are accepted, and whether they stay the same.
-There are none where a study did not ask for the measurement.
+In: the content of report.json. Out: tables and notes on what the removal of sets of b units
+costs (their damage), which sets are accepted, and whether the same units are chosen
+again. There are no tables if the study did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ NOTE = (
     "the decodable range: 1 is as bad as knowing nothing. “Refitted”: the decoder is fitted "
     "again without the units; “fixed”: it is not, and the units are held at their mean."
 )
-"""What the section says first: how units were chosen and scored."""
+"""First text of the section: how units were chosen and scored."""
 MEANING = (
     "What can be said: these units are relevant to this decoder of this target, in these "
     "sessions. What cannot: that they cause or transmit anything (that takes a perturbation), "
@@ -26,12 +26,12 @@ MEANING = (
     "recordings whose units are not matched. No verdict rests on these, and levels are not "
     "corrected over budgets or sessions."
 )
-"""What can be concluded from the section, and what cannot."""
+"""What can and what cannot be concluded from the section."""
 FILES = (
     "units.csv has every unit of every session: how often it was chosen, what the loss rises by "
     "without it alone, the norm of its decoder weights and its variance."
 )
-"""What units.csv has beyond the page."""
+"""What units.csv holds in addition to the tables of the page."""
 ACCEPTING = (
     "Damage is the loss without the b units less that of all; in brackets the highest damage "
     "within the 95 % band of random sets of other units with like rates (of any others where "
@@ -40,20 +40,32 @@ ACCEPTING = (
     "interval over blocks). The smallest budgets may be refused because random sets hold a "
     "carrier too. After each unit: how often it was chosen when blocks were reweighted."
 )
-"""How the tables of damages are to be read, and when a set is accepted."""
+"""How to read the tables of damage, and when a set is accepted."""
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
-"""Whether the decoder is refitted without the units, as tables name it."""
+"""Names of the decoders in tables.
+
+`refit` is refitted without the removed units; `fixed` is not.
+"""
 LEVEL = 0.05
-"""Significance level at which tests of switching are counted."""
+"""Significance level of the tests of switching between epochs."""
 FEWEST_BLOCKS = 4
-"""Fewest blocks per epoch with which switching is tested."""
+"""Fewest blocks per epoch for which switching is tested."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
-    """Tables of messenger units; none where they were not measured.
+    """Build the tables of messenger units.
 
-    In order: the sets that each decoder chose, whether they stay the same, whether
-    reliance switches between epochs, and how localised the code is.
+    Parameters
+    ----------
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    tables
+        The sets chosen with each decoder and their damage, how stable the choice is,
+        whether reliance switches between epochs (where this was tested), and how few units
+        hold half of the decodable range; empty if nothing was measured.
     """
     points = report["messengers"]
     if not points:
@@ -71,7 +83,7 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def epochs_of(report: dict[str, Any]) -> str:
-    """Between which epochs sets are transferred, in words."""
+    """Describe the two epochs between which sets of units are compared."""
     array = next(
         (
             asked["epochs"]
@@ -88,7 +100,7 @@ def epochs_of(report: dict[str, Any]) -> str:
 
 
 def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
-    """Table of the sets that one decoder chose, and of their damage."""
+    """Build the table of the sets chosen with one decoder, and their damage."""
     rows = [
         (
             p["session"],
@@ -119,10 +131,10 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
 
 
 def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
-    """Table of how far choices stay the same, and of what sets cost later.
+    """Build the table of how stable the choice of units is.
 
-    It has the stability over blocks, the stability over seeds where the selector is
-    random, and the cost of a set in another epoch.
+    It shows the stability over blocks, the stability over seeds if the search is random,
+    and what a set chosen in one epoch costs in the other.
     """
     random = any(p["seed_stability"] is not None for p in points)
     rows = tuple(
@@ -165,7 +177,7 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 
 def _switching(report: dict[str, Any]) -> Table:
-    """Table of tests of whether reliance moves between epochs."""
+    """Build the table of tests of whether reliance on units differs by epoch."""
     points = report["switching"]
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
@@ -200,7 +212,10 @@ def _switching(report: dict[str, Any]) -> Table:
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
-    """Table of how localised the code is, by session and decoder."""
+    """Build the table of how many units must go until half of the range is lost.
+
+    It compares units chosen to harm most with units removed at random.
+    """
     of = {(p["session"], p["chosen_with"]): p for p in points}
     rows = tuple(
         (
@@ -231,9 +246,9 @@ def _banded(damage: dict[str, float]) -> str:
 
 
 def _interval(point: dict[str, Any], name: str) -> str:
-    """Write an estimate with its interval.
+    """Format an estimate with its interval.
 
-    An end without a bound is null in report.json.
+    An end that is null in report.json becomes `no bound`.
     """
     if point[name] is None:
         return two_decimals(None)

@@ -1,8 +1,8 @@
-"""Write the paragraph for a paper's Methods section.
+"""Write the paragraph about a study for a paper's Methods section.
 
 In: a plan and the content of its report. Out: plain sentences with this study's numbers.
-What a study did not use, such as adaptive seeds, is not mentioned. Results are not told
-here.
+What the study did not use, such as adaptive seeds, is not mentioned. Results are not
+reported here.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ from invariance_probe.study.views import TimeJitter
 
 
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
-    """Say in plain words how a study was done.
+    """Describe in plain words how a study was done.
 
     Parameters
     ----------
     plan
-        What was planned.
+        The study with its sessions, runs and recipes.
     report
         The content of report.json.
 
@@ -83,7 +83,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
 
 
 def _code(plan: Plan) -> str:
-    """Say how the code was measured without SSL, where a corruption asks for it."""
+    """Describe how the code was measured without SSL; empty if it was not."""
     sessions = {session.name for session in plan.sessions}
     asked = [
         run.method
@@ -113,7 +113,7 @@ def _code(plan: Plan) -> str:
 
 
 def _panel(plan: Plan) -> str:
-    """Say under which recipes claims about learning were judged."""
+    """Describe the recipes under which claims about learning were judged."""
     if not plan.study.dose_claims:
         return ""
     found = {recipe.name: recipe for panel in plan.panels.values() for recipe in panel.recipes}
@@ -142,7 +142,7 @@ def _recipe(recipe: PlannedRecipe) -> str:
 
 
 def _messengers(study: Study) -> str:
-    """Say how messenger units were searched for, if they were."""
+    """Describe how messenger units were searched for; empty if they were not."""
     return "".join(
         f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge "
         f"decoder most were chosen {_chosen_by(asked)} on {asked.blocks} interleaved blocks and "
@@ -158,9 +158,10 @@ def _messengers(study: Study) -> str:
 
 
 def _reliance(study: Study) -> str:
-    """Say how sets of units were chosen and scored for reliance, if they were.
+    """Describe how it was measured which units the SSL objective relies on.
 
-    Sets are chosen for the objective, for a refitted and for a fixed decoder.
+    Sets of units are chosen to harm the objective, a refitted decoder, or a fixed one. The
+    text is empty if the study did not ask for this.
     """
     return "".join(
         f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets "
@@ -177,7 +178,7 @@ def _reliance(study: Study) -> str:
 
 
 def _chosen_by(asked: Messengers) -> str:
-    """Name the search that chose messenger units, with its budget of passes."""
+    """Name the search for messenger units, with its limit of forward passes."""
     if asked.selector == "greedy_backward" and asked.passes is None:
         return "greedily (forward and backward, with exchanges of one unit)"
     return f"by {asked.selector}" + (
@@ -190,9 +191,9 @@ def _seeded(asked: Messengers) -> str:
 
 
 def _epochs(asked: Messengers) -> str:
-    """Say which epochs of a recording were compared, and how.
+    """Describe which epochs of a recording were compared, and by which test.
 
-    The test asks whether the decoder relies on other units in other epochs.
+    The test asks whether a decoder relies on the same units in all epochs.
     """
     named = f"Epochs were the values of {asked.epochs!r}. " if asked.epochs else ""
     if asked.switching is None:
@@ -206,14 +207,14 @@ def _epochs(asked: Messengers) -> str:
 
 
 def _arms(study: Study) -> tuple[str, ...]:
-    """The arms of all axes."""
+    """Return the arms (how draws are shared) of all swept axes, without repeats."""
     if not any(axis.path in (SHARE, STATE_SHARE) for axis in study.axes):
         return study.arms
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
 
 
 def _fixed(study: Study) -> str:
-    """Name the corruptions and the jitter that were the same at every dose."""
+    """Describe the corruptions and time jitter that were the same at every dose."""
     swept = {axis.path for axis in study.axes}
     said = []
     for stage in study.views.corruptions:
@@ -232,7 +233,7 @@ def _fixed(study: Study) -> str:
 
 
 def _mined(study: Study) -> str:
-    """Say how distant pairs were made, if any were."""
+    """Describe how distant pairs of windows were made; empty if there were none."""
     pairing = study.views.pairing
     if isinstance(pairing, StatePairing):
         return _asleep(study, pairing)
@@ -252,7 +253,7 @@ def _mined(study: Study) -> str:
 
 
 def _alike(pairing: MinedPairing) -> str:
-    """Say which windows counted as alike."""
+    """Describe which windows counted as similar when pairs were mined."""
     guide = pairing.guide
     if guide is None:
         return (
@@ -274,7 +275,7 @@ def _alike(pairing: MinedPairing) -> str:
 
 
 def _asleep(study: Study, pairing: StatePairing) -> str:
-    """Say how pairs across states were made."""
+    """Describe how pairs of windows across states, such as sleep, were made."""
     within = study.window.within
     assert within is not None
     array = within.array
@@ -304,7 +305,7 @@ def _values(values: tuple[int, ...]) -> str:
 
 
 def _looked(training: Training) -> str:
-    """Say how seeds were added, if they were adaptive."""
+    """Describe how seeds were added; empty if their number was fixed."""
     adaptive = training.adaptive
     if adaptive is None:
         return ""
@@ -318,7 +319,7 @@ def _looked(training: Training) -> str:
 
 
 def network(encoder: Encoder) -> str:
-    """Name an encoder with its sizes.
+    """Describe an encoder by its architecture and sizes.
 
     Examples
     --------
@@ -345,7 +346,7 @@ def network(encoder: Encoder) -> str:
 
 
 def optimiser(settings: Optimisation) -> str:
-    """Name an optimiser with its settings.
+    """Describe an optimiser and its settings.
 
     Examples
     --------
@@ -372,7 +373,7 @@ def optimiser(settings: Optimisation) -> str:
 
 
 def _arithmetic(settings: Optimisation) -> str:
-    """Name the precision and the kernels; nothing for torch in single precision."""
+    """Name the precision and the kernels; empty for torch in single precision."""
     precision = {
         "float32": "",
         "float64": ", in double precision",

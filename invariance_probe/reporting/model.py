@@ -1,6 +1,6 @@
-"""The content of report.json, which pages, tables and figures are views of.
+"""The content of report.json, from which pages, tables and figures are made.
 
-A plan and its findings go in; plain data comes out. Nothing is written here.
+In: a plan and its findings. Out: plain data. Nothing is written to disk here.
 """
 
 import math
@@ -15,25 +15,25 @@ from invariance_probe.reporting.scores import with_scores
 SCHEMA_VERSION = 2
 """Version of the schema of report.json.
 
-Version 2 has `code`, `learning` and `dropping`; `C_info` is now `C_blind`, the word
-`recoverable` is `tolerated`, and `ssl_adds` is gone. `no_ssl` is kept for this version
-only.
+Version 2 adds `code`, `learning` and `dropping`, renames `C_info` to `C_blind` and the
+verdict `recoverable` to `tolerated`, and drops `ssl_adds`. `no_ssl` is kept for this
+version only.
 """
 
 
 def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> dict[str, Any]:
-    """The content of report.json as plain data.
+    """Assemble the content of report.json as plain data.
 
-    A number that is not finite becomes null.
+    Numbers that are not finite become None, which JSON writes as null.
 
     Parameters
     ----------
     plan
-        What was planned.
+        The study with its sessions, runs and recipes.
     findings
-        What was inferred.
+        The verdicts, with the estimates and measurements behind them.
     provenance
-        Versions, device and times. Only this part depends on time and machine: all else
+        Versions, device and times. Only this part depends on time and machine; all else
         is a function of the study and its results.
 
     Returns
@@ -81,7 +81,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
 
 
 def finite(value: Any) -> Any:
-    """Plain data with null for every number that is not finite, as JSON requires."""
+    """Copy plain data, with None for numbers that are not finite (JSON has none)."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

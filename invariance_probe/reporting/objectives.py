@@ -1,6 +1,7 @@
-"""The table of what every SSL objective says about a hypothesis.
+"""Report table of what each SSL objective finds about a hypothesis.
 
-A hypothesis of report.json goes in; a table comes out. Nothing is computed here.
+In: one of the hypotheses of report.json. Out: a table with one row per SSL method.
+Nothing is computed here.
 """
 
 from typing import Any
@@ -9,7 +10,19 @@ from invariance_probe.reporting.table import Table
 
 
 def objective_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of every method's word; None where no method was swept."""
+    """Build the table that compares the findings of several SSL methods.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        Each method's finding (`free`, `costly` or `undecided`), whether the method is
+        licensed for such a claim, and its estimates; None if the study compares no methods.
+    """
     found = hypothesis["objectives"]
     if found is None:
         return None

@@ -1,7 +1,10 @@
-"""The table of the distant pairs of a contrast: purity and distances.
+"""Report table of the distant pairs of windows that models were trained on.
 
-A hypothesis of report.json goes in. The table shows how pure its pairs are, and how far
-apart in the nuisance and in time. Nothing is computed here.
+In: one of the hypotheses of report.json, about pairs mined across time or across states
+such as sleep. Out: a table. Of pairs across time it shows the purity (how well the two
+windows agree in the target) and how far apart they are in a nuisance variable and in
+time; of pairs across states, how often they were used and how far sleep lies from waking.
+Nothing is computed here.
 """
 
 from typing import Any
@@ -22,11 +25,22 @@ CLAIMS = {
     "nuisance distance": NUISANCE,
     "nuisance distance over shifted": NUISANCE_SHIFTED,
 }
-"""The claim that is shown beside each measure of mined pairs."""
+"""Claim shown in the same row as each measure of mined pairs, by measure."""
 
 
 def pair_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Table of distant pairs; None where a hypothesis has none."""
+    """Build the table of distant pairs, one row per measure and kind of pairs.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+
+    Returns
+    -------
+    Table or None
+        None if the hypothesis is not about distant pairs.
+    """
     if not hypothesis["pairs"]:
         return None
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}
@@ -67,6 +81,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def _said(claim: dict[str, Any], scope: str) -> str:
+    """State whether a claim is shown; with few sessions nothing is claimed."""
     if scope == THESE_RECORDINGS:
         return f"{claim['name']}: not claimed of fewer than {POPULATION} sessions"
     return (

@@ -1,7 +1,7 @@
 """What the report shows about one hypothesis: the code, learning, then both.
 
-A hypothesis of report.json and its figures go in; titled parts come out. Nothing is
-drawn or written here.
+In: one of the hypotheses of report.json, and its figures. Out: its findings, each with a
+title, a sentence, figures and tables. Nothing is drawn or written here.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from invariance_probe.reporting.representation import representation_tables
 from invariance_probe.reporting.table import Table
 
 EXPLORATORY = ("N_eff", "RedIdx")
-"""Exploratory measures: in the table of sessions, but in no sentence."""
+"""Exploratory measures, which are shown in tables but in no sentence."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One titled part of what a verdict rests on, with its figures and tables.
+    """One finding that a verdict rests on, with its figures and tables.
 
     Attributes
     ----------
     title
-        Its heading.
+        Heading.
     sentence
         The finding in words.
     charts, tables
@@ -66,7 +66,8 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
     Returns
     -------
     parts
-        The findings with their figures and tables, then what is common to both.
+        The findings with their figures and tables, then the figures and tables that belong
+        to neither finding alone.
     """
     code, learning = hypothesis["code"], hypothesis["learning"]
     findings = []
@@ -91,9 +92,9 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
 
 
 def _without_code(no_ssl: dict[str, Any]) -> str:
-    """What is known without SSL where there is no finding of the code.
+    """Describe what is known without SSL if there is no finding of the code.
 
-    A jitter, for example, has none.
+    A hypothesis on time jitter, for example, has no such finding.
     """
     clauses = [no_ssl["verdict"], *filter(None, no_ssl["detail"].split("; "))]
     said = "; ".join(clause for clause in clauses if not clause.startswith(EXPLORATORY))

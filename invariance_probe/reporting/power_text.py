@@ -1,6 +1,7 @@
-"""The power of a planned study, as the plain text that `plan` prints.
+"""Text about the power of a planned study, as `plan` prints it.
 
-Simulated powers go in; lines of text come out. Nothing is simulated here.
+In: the power of each hypothesis, which is the fraction of simulated studies that support
+its prediction. Out: lines of text. Nothing is simulated here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,15 @@ from invariance_probe.study.counting import counted
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
-    """The text that `plan` prints about power.
+    """Describe the power of every hypothesis and the smallest sufficient designs.
 
     Parameters
     ----------
     found
         The power of each hypothesis.
     steps_per_second
-        Model-steps per second of one core, for the price.
+        Training speed of one core, in model-steps (update steps of one model) per second.
+        The costs of designs in core-hours are computed with it.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str
 
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
-    """Yield the lines about one hypothesis."""
+    """Yield the lines about the power of one hypothesis."""
     hypothesis, spread = found.hypothesis, found.spread
     at = (
         f"share {hypothesis.share:g}"
@@ -76,9 +78,10 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
 
 
 def _words(found: HypothesisPower) -> Iterator[str]:
-    """Yield how often each word is said where it is true, planned as it is.
+    """Yield how often the planned study reaches each verdict if it is true.
 
-    The same under the declared recipe alone stands beside it where there is a panel.
+    If several recipes are used, the frequency under the declared recipe alone follows in
+    brackets.
     """
     yield "    how often each word is said where it is true:"
     for one in found.words:
@@ -91,7 +94,7 @@ def _rounded(found: HypothesisPower) -> list[tuple[str, float]]:
 
 
 def _table(found: HypothesisPower) -> Iterator[str]:
-    """Yield the table of power by sessions and seeds."""
+    """Yield the table of power by number of sessions and seeds."""
     seeds = sorted({power.seeds for power in found.table})
     worst = max(power.error for power in found.table)
     yield f"  power by sessions and seeds (each +- {worst:.3f} or less, from simulating)"
@@ -115,7 +118,7 @@ def _table(found: HypothesisPower) -> Iterator[str]:
 
 
 def _smallest(found: HypothesisPower, rate: float) -> Iterator[str]:
-    """Yield the smallest designs that reach the wanted power."""
+    """Yield the smallest designs whose power is high enough (`WANTED`)."""
     if found.fewest is None or found.cheapest is None:
         most = max(found.table, key=lambda power: (power.scope != THESE, power.power))
         yield (

@@ -1,8 +1,9 @@
-"""Tables of the units that an SSL objective and two decoders rest on.
+"""Report tables of the units that an SSL objective and two decoders rely on.
 
-The content of report.json goes in. Tables and notes come out, with the three targets of
-removal (objective, refitted and fixed decoder) kept apart. There are none where a study
-did not ask for the measurement.
+In: the content of report.json. Out: tables and notes. Sets of units are chosen so that
+their removal harms one of three targets most: the trained model's SSL loss (the
+objective), a decoder refitted without the units, or a decoder held fixed. The damage to
+each target is shown separately. There are no tables if the study did not ask for this.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ NOTE = (
     "are not to be compared with each other: 1 is no bound of the first, and no share of what "
     "the model knows."
 )
-"""What the section says first: how sets were chosen, scored and scaled."""
+"""First text of the section: how sets were chosen, scored and scaled."""
 MEANING = (
     "What can be said: on which units this trained model's objective, and these decoders, rest "
     "in these sessions. A set that carries the target without the objective holds information "
@@ -35,7 +36,7 @@ MEANING = (
     "only one. Models of a session share most of their training windows, and decoders know no "
     "seed, so that counts of models are no test. No verdict rests on these."
 )
-"""What can be concluded from the section, and what cannot."""
+"""What can and what cannot be concluded from the section."""
 SCORED = (
     "Damage, mean over the models of a session; in brackets the highest damage within the 95 % "
     "band of random sets of other units (with like rates, where thirds of the rates leave 40 "
@@ -43,17 +44,25 @@ SCORED = (
     "the target is not shown to have a range in every fold. After each unit: in which share of "
     "the models it was chosen."
 )
-"""How the tables of damages are to be read."""
+"""How to read the tables of damage."""
 TARGETS = {"objective": "objective", "refit": "refitted", "fixed": "fixed"}
-"""What the removal of units is meant to harm, as tables name it."""
+"""What the removal of units is meant to harm, with its name in tables."""
 
 
 def reliance_tables(report: dict[str, Any]) -> list[Table]:
-    """Tables of reliance; none where a study did not ask for it.
+    """Build the tables of the units that objective and decoders rely on.
 
-    In order: one table per target that sets are chosen for, the scale of the
-    objectives, how far sets consist of the same units, and the sessions without
-    figures.
+    Parameters
+    ----------
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    tables
+        One table per target that sets were chosen for, the scale of the objective's loss,
+        the overlap of the decoders' sets with the objective's, and the sessions without
+        results; empty if the study did not ask for this.
     """
     if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
         return []
@@ -71,7 +80,10 @@ def reliance_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def _absent(report: dict[str, Any]) -> list[Table]:
-    """Table of the sessions that have no figures, and why; empty if all have."""
+    """Build the table of the sessions without results, with the reasons.
+
+    The list is empty if every session has results.
+    """
     there = {p["session"] for p in report["reliance"]}
     rows = tuple(
         (
@@ -87,7 +99,7 @@ def _absent(report: dict[str, Any]) -> list[Table]:
 
 
 def _scales(points: Sequence[dict[str, Any]]) -> Table:
-    """Table of the scale of every session's objective."""
+    """Build the table of the scale of the objective's loss in each session."""
     of = {p["session"]: p for p in points}
     rows = tuple(
         (
@@ -117,7 +129,7 @@ def _scales(points: Sequence[dict[str, Any]]) -> Table:
 
 
 def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
-    """Table of the sets that were chosen for one target, scored by all three."""
+    """Build the table of sets chosen for one target, with all three damages."""
     own = [p for p in points if p["chosen_for"] == target]
     rows = [
         (
@@ -142,7 +154,7 @@ def _fewest(points: Sequence[dict[str, Any]]) -> str:
 
 
 def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
-    """Table of how far decoders' sets consist of the objective's units."""
+    """Build the table of how far decoders and objective rely on the same units."""
     sessions = len({p["session"] for p in points})
     rows = tuple(
         (

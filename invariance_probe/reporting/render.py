@@ -1,8 +1,8 @@
-"""From findings to a report's folder: report.json, pages, tables, figures.
+"""Write the folder of a report: report.json, pages, tables and figures.
 
-A plan and its findings go in. A folder with report.json, index.html, report.md, CSV
-tables and SVG figures comes out. All of them are views of report.json. Nothing is
-inferred here.
+In: a plan and its findings. Out: a folder with report.json, index.html, report.md, CSV
+tables and SVG figures. Pages, tables and figures present the content of report.json.
+Nothing is inferred here.
 """
 
 import base64
@@ -39,28 +39,36 @@ def render(
     out: Path,
     sums: pd.DataFrame | None = None,
 ) -> Path:
-    """Write a report.
+    """Write a report to a folder.
 
-    Everything is written beside the folder first, so that a report is never half new
-    and half old.
+    Everything is first written to a temporary folder, which then replaces an older
+    report. So a report is never half new and half old.
 
     Parameters
     ----------
-    plan, findings
-        What was planned and what was inferred.
+    plan
+        The study with its sessions, runs and recipes.
+    findings
+        The verdicts, with the estimates and measurements behind them.
     table
-        Tidy results: one row per run and test block.
+        Losses, one row per run and test block (`results.tables.tidy`).
     provenance
-        Versions, device, times: whatever may differ between two runs of one study.
+        Versions, device and times: whatever may differ between two runs of one study.
     out
-        Folder of the report; an older report in it is replaced, and nothing else.
+        Folder of the report. An older report in it is replaced.
     sums
-        Held-out sums of every code; without them there is no dropping_curves.csv.
+        Held-out sums of errors behind the dropping curves (`results.tables.code_sums`); if
+        omitted, dropping_curves.csv is not written.
 
     Returns
     -------
     path
         The report's index.html.
+
+    Raises
+    ------
+    StudyError
+        If `out` is a file, or a folder with files but no report.
     """
     refuse_foreign(out)
     report = report_model(plan, findings, provenance)
@@ -105,7 +113,7 @@ def _page(
     sections: list[Section],
     methods: str,
 ) -> str:
-    """Fill a template: index.html or report.md."""
+    """Fill the template of one page, `index.html` or `report.md`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariance_probe.reporting"),
         autoescape=name.endswith(".html"),
@@ -143,9 +151,10 @@ def _page(
 
 
 def _number(value: Any) -> str:
-    """Write a number for a reader: three decimals, a true minus, or a dash.
+    """Format a number with three decimals and a true minus sign.
 
-    The dash stands where there is no number.
+    From 100 upwards it has three significant digits. True and False become `yes` and `no`,
+    and None becomes a dash.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -156,7 +165,7 @@ def _number(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    """Format a number to three significant digits."""
+    """Format a number to three significant digits; None becomes a dash."""
     if value is None:
         return "\N{EN DASH}"
     return (
@@ -178,13 +187,13 @@ def _p_value(value: float | None) -> str:
 
 
 def _p_sign(value: float) -> str:
-    """Write a p value as it follows the letter p: `= 0.012` or `< 0.001`."""
+    """Format a p value to follow the letter p: `= 0.012` or `< 0.001`."""
     text = _p_value(value)
     return text if text.startswith("<") else f"= {text}"
 
 
 def _repeats(code: dict[str, Any]) -> str:
-    """Name a session's units that repeat others: copies, and sums of others."""
+    """List a session's redundant units: copies of a unit, and sums of units."""
     said = [" = ".join(pair) for pair in code["copies"]]
     said += [f"{one} = {' + '.join(others)}" for one, *others in code["sums"]]
     return "; ".join(said) or "none"

@@ -1,7 +1,8 @@
-"""Tables of a hypothesis's representations, apart from how well they decode.
+"""Report tables about trained representations, apart from overall decoding.
 
-A hypothesis and the content of report.json go in; tables come out. Means over sessions
-are taken here; nothing else is computed.
+In: one of the hypotheses of report.json, and the whole report. Out: a table of how
+representations change with the training dose, and a table of the cost by class. Means
+over sessions are taken here; nothing else is computed.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from invariance_probe.reporting.table import Table
 
 
 def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Table]:
-    """Tables of a hypothesis's representations: invariance, similarity, classes.
+    """Build the tables about the representations behind a hypothesis.
 
-    Tables without a measurement are left out.
+    One table is about invariance, detection of the corruption and similarity by training
+    dose, the other about the cost by class.
 
     Parameters
     ----------
@@ -27,14 +29,20 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
     Returns
     -------
     tables
-        None, one or two of them.
+        The tables for which there are measurements, at most two.
     """
     found = [_looks(hypothesis, report), _classes(hypothesis, report)]
     return [table for table in found if table is not None]
 
 
 def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
-    """Table of invariance, detection and similarity, by training dose."""
+    """Build the table of invariance, detection and similarity by training dose.
+
+    Invariance S says how little a representation moves when its input is corrupted,
+    detection how often a classifier recognises the corrupted input, and similarity how
+    close a representation of clean inputs is to that at dose 0. The result is None if none
+    of them was measured.
+    """
     sessions, axis, primary = (
         set(hypothesis["sessions"]),
         hypothesis["axis"],
@@ -97,7 +105,19 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 
 
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
-    """How the table of `_looks` is to be read."""
+    """Write the note on how to read the table of `_looks`.
+
+    Parameters
+    ----------
+    primary
+        The primary dose, at which inputs are corrupted.
+    corrupted
+        Whether representations of corrupted inputs were measured.
+    ceiling
+        Whether two seeds at dose 0 were compared.
+    sessions
+        Number of sessions.
+    """
     moved = (
         f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and "
         "0 where a corrupted window is as far from itself as a stranger; “read by the probe” "
@@ -121,7 +141,10 @@ def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) 
 
 
 def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
-    """Table of delta by class of the target."""
+    """Build the table of delta, the cost of the primary dose, by class.
+
+    The result is None if it was not measured, as for a target without classes.
+    """
     own = [p for p in report["classes"] if p["hypothesis"] == hypothesis["id"] and not p["session"]]
     if not own:
         return None
@@ -144,7 +167,7 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
 
 
 def _over(points: Sequence[dict[str, Any]], name: str) -> str:
-    """Mean over sessions, with the lowest and highest where there are several."""
+    """Format the mean over sessions, with the lowest and highest if several."""
     values = [p[name] for p in points if p[name] is not None]
     if not values:
         return _number(None)

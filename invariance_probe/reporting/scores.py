@@ -1,7 +1,7 @@
-"""Losses in units that a reader knows: R2, or bits for classes.
+"""Decoding scores in familiar units: R2, or bits per window for classes.
 
-In: losses and the floor, the loss of the best constant, of the same windows. Out: a score that is 0
-for the best constant and larger for a better decoder, as losses are not.
+In: a decoder's losses, and the floor (the loss of the best constant) on the same windows.
+Out: a score that is 0 for the best constant and larger for a better decoder.
 """
 
 import math
@@ -12,19 +12,24 @@ import pandas as pd
 from invariance_probe.inference.evidence.points import OWN_SSL
 
 WORDS = {"continuous": "R2", "circular": "R2 of cosine and sine", "categorical": "bits per window"}
-"""What a score is called, by the kind of target."""
+"""Name of the score, by kind of target."""
 Losses = TypeVar("Losses", float, pd.Series)
 
 
 def score_of(loss: Losses, floor: Losses, kind: str) -> Losses:
-    """Score of held-out losses: R2 about the best constant, or the bits gained on it.
+    """Convert held-out losses to R2, or to bits per window for classes.
 
     Parameters
     ----------
     loss, floor
-        Held-out losses of a decoder and of the best constant, one or a column of them.
+        Held-out losses of a decoder and of the best constant: numbers or columns.
     kind
-        Of the target: `continuous`, `circular` or `categorical`.
+        Kind of the target: `continuous`, `circular` or `categorical`.
+
+    Returns
+    -------
+    score
+        R2, or the bits gained over the best constant; 0 for the constant itself.
 
     Examples
     --------
@@ -35,14 +40,27 @@ def score_of(loss: Losses, floor: Losses, kind: str) -> Losses:
 
 
 def ceiling_score(session: dict[str, Any], report: dict[str, Any]) -> float | None:
-    """Return what the best decoder without SSL reaches in one of the report's sessions."""
+    """Return the score of the best decoder without SSL in one session.
+
+    Parameters
+    ----------
+    session
+        One of the report's sessions.
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    float or None
+        None if the session has no such decoder, or no floor to compare it with.
+    """
     if session["ceiling"] is None or not session["floor"]:
         return None
     return score_of(session["ceiling"], session["floor"], report["settings"]["target"]["kind"])
 
 
 def with_scores(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the report's baselines, each with its score."""
+    """Return copies of the report's baselines, each with its `score` added."""
     kind = report["settings"]["target"]["kind"]
     floors = {b["session"]: b["loss"] for b in report["baselines"] if b["name"] == "floor"}
     return [
@@ -51,10 +69,18 @@ def with_scores(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Return results with a column `score`: every block's loss against that block's floor.
+    """Add a column `score` to a table of results.
 
-    Losses of planted targets, of sessions with a `+` in their names, have none where the study's
-    target is categorical: theirs are of another kind.
+    The loss of each test block is compared with the best constant's loss on that block. In
+    a study of classes, planted targets (sessions with a `+` in their names) get no score,
+    because their losses are of another kind.
+
+    Parameters
+    ----------
+    results
+        Losses, one row per run and test block (`results.tables.tidy`).
+    kind
+        Kind of the study's target: `continuous`, `circular` or `categorical`.
     """
     if results.empty:
         return results.assign(score=None)
@@ -69,9 +95,9 @@ def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def scores_in_words(report: dict[str, Any]) -> str:
-    """Say what the best decoder without SSL reaches, and what SSL at dose 0 reaches.
+    """Describe how well the best decoder without SSL and SSL at dose 0 decode.
 
-    Empty where nothing is known.
+    The text is empty if no session has a score of a decoder without SSL.
     """
     kind = report["settings"]["target"]["kind"]
     each = [ceiling_score(session, report) for session in report["sessions"]]
@@ -88,7 +114,7 @@ def scores_in_words(report: dict[str, Any]) -> str:
 
 
 def _accuracies_in_words(report: dict[str, Any]) -> str:
-    """Balanced accuracy of the same decoders, for classes; empty for other targets."""
+    """State the balanced accuracy of the same decoders; empty without classes."""
     best = {session["session"]: session["ceiling_family"] for session in report["sessions"]}
     known = [b for b in report["baselines"] if b["balanced_accuracy"] is not None]
     ceiling = [b["balanced_accuracy"] for b in known if b["name"] == best[b["session"]]]

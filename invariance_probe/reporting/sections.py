@@ -1,7 +1,7 @@
-"""The report's sections on further measurements, which stand beside the verdicts.
+"""Report sections on further measurements, shown beside the verdicts.
 
-The content of report.json goes in; a section comes out for each measurement that a
-study or its hypotheses asked for: what it means, its figures and tables.
+In: the content of report.json. Out: one section for each measurement that the study or its
+hypotheses asked for, with its meaning, figures and tables.
 """
 
 from collections.abc import Callable
@@ -15,33 +15,33 @@ from invariance_probe.reporting.table import Table
 
 @dataclass(frozen=True)
 class Section:
-    """One measurement beside the verdicts, as the report shows it.
+    """One section of the report, about one kind of measurement.
 
     Attributes
     ----------
     title
-        Its heading.
+        Heading.
     note
         How it was measured.
     meaning
-        What can be concluded, and what cannot.
+        What can and what cannot be concluded.
     charts, tables
-        Its figures and tables.
+        Figures and tables of the section.
     """
 
     name: str
-    """Name of the page's anchor and of the figures' files."""
+    """Name of the section's anchor on the page, and of its figures' files."""
     title: str
     note: str
     meaning: str
     charts: tuple[Chart, ...]
     tables: tuple[Table, ...]
     files: str = ""
-    """What a file beside the page has beyond the page; empty without such a file."""
+    """What a separate CSV file holds in addition; empty if there is no such file."""
 
 
 def _messengers(report: dict[str, Any]) -> Section:
-    """The section on the few units that carry the target."""
+    """Build the section on the few units that decoders rely on."""
     return Section(
         "messengers",
         "Messenger units",
@@ -54,7 +54,7 @@ def _messengers(report: dict[str, Any]) -> Section:
 
 
 def _reliance(report: dict[str, Any]) -> Section:
-    """The section on the units that an objective and two decoders rest on."""
+    """Build the section on the units that objective and decoders rely on."""
     return Section(
         "reliance",
         "What the objective rests on",
@@ -70,7 +70,7 @@ SECTIONS: tuple[Callable[[dict[str, Any]], Section], ...] = (_messengers, _relia
 
 
 def sections_of(report: dict[str, Any]) -> list[Section]:
-    """The sections of what was measured in this study: those that have tables.
+    """Build the sections for what was measured: those with at least one table.
 
     Parameters
     ----------

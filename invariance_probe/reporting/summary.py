@@ -1,6 +1,7 @@
-"""A study's findings in brief: as lines, as a table, and as HTML for a notebook.
+"""Summaries of a study's findings: lines of text, a table, and notebook HTML.
 
-In: findings. Out: text, a data frame, HTML. Nothing is inferred here.
+In: the findings of all hypotheses. Out: text, a data frame or HTML. Nothing is inferred
+here.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from invariance_probe.reporting.learning import ON_CORRUPTED
 from invariance_probe.reporting.words import said_of
 
 ENDS = {"": "estimate", "_low": "ci_low", "_high": "ci_high"}
-"""Of each quantity: the ends of its columns' names, and the fields that they show."""
+"""Suffixes of a quantity's three columns, and the fields that fill them."""
 QUANTITIES = (
     "C_code", "C_blind", "D", "H", "delta", "K_s", "K_n", "carriers", "redundancy",
 )  # fmt: skip
-"""Quantities of which every table has columns."""
+"""Quantities that have columns in every table, measured or not."""
 TEXTS = (
     "id", "kind", "claim", "predicts", "verdict", "outcome", "status", "flags", "group", "axis",
     "scope", "code", "carriers_word", "learning", "sentence",
@@ -26,25 +27,28 @@ TEXTS = (
 
 
 def hypotheses_table(findings: Findings) -> pd.DataFrame:
-    """One row per hypothesis: its words, estimates, intervals and p values.
+    """Tabulate verdicts, estimates, intervals and p values by hypothesis.
 
     Parameters
     ----------
     findings
-        What was inferred.
+        The findings of all hypotheses.
 
     Returns
     -------
     DataFrame
-        `id`, `kind`, `claim`, `predicts`, `verdict`, `outcome`, `status`, `flags`,
-        `group`, `axis`, `dose`, `margin`, `scope`, `n_sessions` and `n_seeds`; the words
-        `code`, `carriers_word` and `learning`, empty where there is no such finding;
-        `p_value` and `p_value_adjusted`; then three columns per quantity, as `D`,
-        `D_low` and `D_high` (90 % interval). Quantities are `QUANTITIES`: the estimands at
-        the primary dose, in units of the decodable range (C_code and C_blind: of R_code),
-        and `K_s`, `K_n`, `carriers` and `redundancy` of the code. Estimands that not
-        every study has (of paired draws, of contrasts) have columns after these. Text
-        columns hold `str`, counts `Int64`, all others float; a missing number is NaN.
+        One row per hypothesis. The columns are `id`, `kind`, `claim`, `predicts`,
+        `verdict`, `outcome`, `status`, `flags`, `group`, `axis`, `dose`, `margin`, `scope`,
+        `n_sessions` and `n_seeds`; the findings `code` (such as `kept`), `carriers_word`
+        (such as `few`) and `learning` (such as `free`), empty where there is no such
+        finding; `p_value` and `p_value_adjusted`; and three columns per quantity, such as
+        `D`, `D_low` and `D_high` (90 % interval).
+
+        The quantities are `QUANTITIES`: the estimands at the primary dose, in units of the
+        decodable range (C_code and C_blind: of R_code), and `K_s`, `K_n`, `carriers` and
+        `redundancy` of the code. Estimands that only some studies have (of paired draws, of
+        contrasts) follow in further columns. Text columns hold `str`, counts `Int64`, all
+        others float; a missing number is NaN.
     """
     rows = [{**_words(finding), **_numbers(finding)} for finding in findings.hypotheses]
     table = pd.DataFrame(rows)
@@ -57,7 +61,7 @@ def hypotheses_table(findings: Findings) -> pd.DataFrame:
 
 
 def _words(finding: HypothesisFinding) -> dict[str, str]:
-    """The columns of text of a hypothesis, in order."""
+    """Return the text columns of one hypothesis, by name and in order."""
     found = {name: getattr(finding, name) for name in ("id", "kind", "claim", "predicts")}
     code, learning = finding.code, finding.learning
     return found | {
@@ -76,7 +80,7 @@ def _words(finding: HypothesisFinding) -> dict[str, str]:
 
 
 def _numbers(finding: HypothesisFinding) -> dict[str, float | None]:
-    """The columns of numbers of a hypothesis, in order."""
+    """Return the numeric columns of one hypothesis, by name and in order."""
     primary = [
         estimand
         for estimand in finding.estimands
@@ -106,7 +110,7 @@ def _numbers(finding: HypothesisFinding) -> dict[str, float | None]:
 
 
 def finding_lines(finding: HypothesisFinding) -> Iterator[str]:
-    """A hypothesis's verdict, and beneath it the sentences that it rests on."""
+    """Yield a hypothesis's verdict, then the sentences that it rests on."""
     flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
     yield (
         f"{finding.id}: {finding.verdict.text}{flags} "
@@ -129,7 +133,7 @@ def finding_lines(finding: HypothesisFinding) -> Iterator[str]:
 
 
 def summary_lines(findings: Findings) -> Iterator[str]:
-    """Every verdict with its sentences, then how many runs they rest on."""
+    """Yield every verdict with its sentences, then the numbers of runs."""
     for finding in findings.hypotheses:
         yield from finding_lines(finding)
     counts = findings.runs
@@ -140,14 +144,14 @@ def summary_lines(findings: Findings) -> Iterator[str]:
 
 
 def summary_html(name: str, question: str, findings: Findings) -> str:
-    """The verdicts as a table of HTML, for a notebook.
+    """Format the verdicts as an HTML table, for a notebook.
 
     Parameters
     ----------
     name, question
-        Those of the study.
+        Name and question of the study.
     findings
-        What was inferred.
+        The findings of all hypotheses.
     """
     head = "".join(f"<th>{title}</th>" for title in ("hypothesis", "predicted", "verdict", ""))
     rows = "".join(

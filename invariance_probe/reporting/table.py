@@ -1,6 +1,6 @@
-"""The type of every table of the report, whatever it shows.
+"""The type of every table in the report.
 
-It holds text only; pages lay it out.
+A table holds text only; its layout is left to the pages.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Table:
     Attributes
     ----------
     title
-        Its heading.
+        Heading.
     note
         How to read it; may be empty.
     columns
@@ -27,7 +27,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
-    """Columns of words, which a page aligns left and wraps.
+    """Columns that hold words, which a page aligns left and wraps.
 
-    The first column always is one.
+    The first column is always treated in this way and need not be listed.
     """

@@ -1,6 +1,6 @@
-"""The report's tables: all as tidy CSV files, and two that pages compute.
+"""Tables of the report: the CSV files, and two tables that its pages show.
 
-The content of report.json and the tidy results go in. Nothing is inferred here.
+In: the content of report.json, and the losses of all runs. Nothing is inferred here.
 """
 
 import importlib.util
@@ -17,20 +17,21 @@ from invariance_probe.reporting.scores import scored_results
 def write_tables(
     report: dict[str, Any], results: pd.DataFrame, folder: Path, sums: pd.DataFrame | None = None
 ) -> None:
-    """Write every table of a report as CSV.
+    """Write all tables of a report as CSV files.
 
     Parameters
     ----------
     report
         The content of report.json.
     results
-        One row per run and test block. Written to results.csv, and to results.parquet
-        where pyarrow is installed.
+        Losses, one row per run and test block (`results.tables.tidy`). They are written
+        with their scores to results.csv, and also to results.parquet if pyarrow is
+        installed.
     folder
         An existing folder to write to.
     sums
-        Held-out sums of the code (`results.tables.code_sums`). Written to
-        dropping_curves.csv, which is left out where there are none.
+        Held-out sums of errors behind the dropping curves (`results.tables.code_sums`);
+        without them, dropping_curves.csv is not written.
     """
     if sums is not None and not sums.empty:
         sums.to_csv(folder / "dropping_curves.csv", index=False)
@@ -67,9 +68,9 @@ def write_tables(
 
 
 def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every recipe of every panel, as one row.
+    """Yield one row for each hypothesis and recipe.
 
-    Its estimands are flattened into columns such as `D_ci_low`.
+    The estimands of the recipe are spread over columns such as `D_ci_low`.
     """
     for hypothesis in report["hypotheses"]:
         for recipe in hypothesis["learning"]["panel"]["recipes"] if hypothesis["learning"] else ():
@@ -96,9 +97,10 @@ def _named_units(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its lists as text.
+    """Copy a row, with its lists joined to text.
 
-    Items are joined as `a; b`, and units of a session that belong together as `a = b`.
+    The items of a list become `a; b`. Items that are lists themselves, such as units that
+    are copies of each other, become `a = b`.
     """
     return {
         key: "; ".join(map(_joined, value)) if isinstance(value, list) else value
@@ -111,10 +113,11 @@ def _joined(value: Any) -> str:
 
 
 def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
-    """A hypothesis's estimands at its primary dose, each with its two claims.
+    """Select a hypothesis's estimands at its primary dose, with their claims.
 
-    A claim that is not made is None. What is tested on corrupted inputs has a table of
-    its own.
+    Each estimand gains two entries: `at_most`, the claim that it is at most the margin m,
+    and `more`, the claim that it is more than m; None where a claim is not made. Losses on
+    corrupted inputs are left out, because they have a table of their own.
     """
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}
     return [
@@ -125,9 +128,9 @@ def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def baseline_table(report: dict[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
-    """Part of the decodable range that each baseline keeps.
+    """Collect the fraction of the decodable range that each baseline keeps.
 
-    The constant of the floor is left out: it keeps nothing by definition.
+    The best constant is left out, because it keeps nothing by definition.
 
     Parameters
     ----------
@@ -137,9 +140,9 @@ def baseline_table(report: dict[str, Any]) -> tuple[list[str], dict[str, dict[st
     Returns
     -------
     names
-        The baselines, in the order in which they are met.
+        Names of the baselines, in the order of the report.
     kept
-        Retention by session, then by baseline; 1 is the whole decodable range.
+        Fraction kept by session, then by baseline; 1 is the whole decodable range.
     """
     kept: dict[str, dict[str, float]] = {}
     for baseline in report["baselines"]:

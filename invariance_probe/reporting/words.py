@@ -1,11 +1,8 @@
-"""Numbers and counts, written as the report's tables write them.
-
-A number goes in; text comes out.
-"""
+"""Text of numbers and outcomes, as the report's tables show them."""
 
 
 def said_of(outcome: str) -> str:
-    """Write what a verdict says of a prediction, with the meaning of `open`.
+    """Describe the outcome of a prediction, with an explanation of `open`.
 
     Examples
     --------
@@ -16,7 +13,7 @@ def said_of(outcome: str) -> str:
 
 
 def two_decimals(value: float | None) -> str:
-    """Write two decimals with a true minus, or a dash where there is no number.
+    """Format a number with two decimals and a true minus; None becomes a dash.
 
     Examples
     --------
@@ -30,7 +27,7 @@ def two_decimals(value: float | None) -> str:
 
 
 def one_decimal(value: float | None) -> str:
-    """Write one decimal, or a dash where there is no number.
+    """Format a number with one decimal; None becomes a dash.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Losses of the swept doses as a labelled array, for analysis with xarray.
+"""Losses over the swept doses as a labelled array, for analysis with xarray.
 
-In: a study and its tidy table of losses. Out: an `xarray.Dataset`. No estimand is
-computed here, and xarray is imported only when a dataset is asked for.
+In: a study and its table of losses. Out: an `xarray.Dataset`. No estimand is computed
+here, and xarray is imported only when a dataset is requested.
 """
 
 from typing import TYPE_CHECKING
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     import xarray
 
 DIMENSIONS = ["session", "axis", "dose", "arm", "seed", "block"]
-"""Dimensions of a dataset of losses; `axis` only where it is of a whole study."""
+"""Dimensions of a dataset of losses; `axis` only if it covers all axes."""
 
 
 def losses_of(study: Study, table: pd.DataFrame, axis: str | None = None) -> "xarray.Dataset":
-    """Decoding losses of the study's own method over its doses.
+    """Arrange the decoding losses of the study's own method by dose.
 
     Parameters
     ----------
     study
         The study.
     table
-        One row per run and test block (`results.tables.tidy`).
+        Losses, one row per run and test block (`results.tables.tidy`).
     axis
-        The swept path to keep; all axes if omitted.
+        The swept path to select; all axes if omitted.
 
     Returns
     -------
     dataset
-        `loss` has the dimensions session, axis (where none was named), dose, arm, seed
-        and block. The identity dose is one set of runs, and stands in every arm of every
-        axis; its further seeds are those of the A/A control. `floor_loss` (session,
-        block) is the loss of the best constant, and `fold` (session, block) the fold
-        that holds the block out. What was not measured is NaN.
+        `loss` has the dimensions session, axis (unless one was selected), dose, arm, seed
+        and block. Runs at the identity dose belong to no axis or arm, and are repeated in
+        all of them; their additional seeds are those of the A/A control. `floor_loss`
+        (session, block) is the loss of the best constant, and `fold` (session, block) the
+        fold that holds the block out. Losses that were not measured are NaN.
 
     Raises
     ------
     InferenceError
-        When xarray is not installed.
+        If xarray is not installed.
     """
     clean_decoding = table[(table.test == "") & table.loss.notna() & (table.fraction == 1)]
     clean_decoding = clean_decoding.astype({"block": int, "fold": int})
@@ -75,5 +75,5 @@ def losses_of(study: Study, table: pd.DataFrame, axis: str | None = None) -> "xa
 
 
 def _at(rows: pd.DataFrame, path: str, dose: float, arm: str) -> pd.DataFrame:
-    """The rows of one dose of an axis in one arm."""
+    """Select the rows of one dose of an axis in one arm."""
     return rows[(rows.axis == path) & (rows.dose == dose) & (rows.arm == arm)]

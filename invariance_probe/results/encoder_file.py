@@ -29,9 +29,9 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 KEY = "invariance_probe"
-"""Name under which a safetensors file keeps our header."""
+"""Metadata key under which a safetensors file holds this toolkit's header."""
 INPUT_MEAN, INPUT_INVERSE_SD = "input_mean", "input_inverse_sd"
-"""Tensors (unit,) that standardise the activity.
+"""Names of the two tensors (unit,) that standardise the activity.
 
 An inverse SD of 0 marks a unit that was constant in training.
 """
@@ -49,7 +49,7 @@ def _versions() -> dict[str, str]:
 
 
 class EncoderHeader(Declaration):
-    """What a file says about its encoder."""
+    """Description of an encoder, kept in the header of its file."""
 
     format_version: Literal[1] = 1
     method: Method
@@ -65,11 +65,11 @@ class EncoderHeader(Declaration):
     units: tuple[str, ...]
     """Names of the units that the encoder reads, in order."""
     named: bool = False
-    """Whether the columns that it was trained on had these names."""
+    """Whether `units` are the column names of the training data."""
     seed: int
     diagnostics: dict[str, float] = Field(default_factory=dict)
     origin: dict[str, str | int | float] = Field(default_factory=dict)
-    """Study, session, fold, condition and run key, where a study trained it."""
+    """Study, session, fold, condition and run key; empty if no study trained it."""
     versions: dict[str, str] = Field(default_factory=_versions)
     """Versions of the algorithm and of the packages that wrote the file."""
 
@@ -82,12 +82,14 @@ class EncoderFile:
     weights: Mapping[str, np.ndarray]
 
     def save(self, path: str | Path) -> Path:
-        """Write the file and return its path; on failure an existing file stays.
+        """Write the encoder to a file, and return the path.
+
+        An existing file is replaced only after the new one has been written.
 
         Raises
         ------
         StoreError
-            When the file cannot be written.
+            If the file cannot be written.
         """
         path = Path(path)
         tensors = {
@@ -110,7 +112,7 @@ class EncoderFile:
         Raises
         ------
         StoreError
-            When there is no such file, or it is damaged or something else.
+            If the file does not exist, is damaged, or is not an encoder of this toolkit.
         """
         try:
             with safe_open(path, framework="np") as file:
@@ -133,7 +135,7 @@ class EncoderFile:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise StoreError(
                 f"{path} is damaged, or of another version of this toolkit: its header "
-                f"does not read: {said}"
+                f"cannot be read: {said}"
             ) from None
         if content.get("sha256") != _digest(tensors):
             raise StoreError(

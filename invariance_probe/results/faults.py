@@ -17,8 +17,7 @@ POINTS = (
     "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside",
     "index.write", "index.rename", "index.remove", "inspection.write", "inspection.rename",
 )  # fmt: skip
-"""Every point at which the store changes a disk, in the order in which a process passes
-them."""
+"""Points at which the store changes the disk, in the order of a commit."""
 
 _point, _, _rest = os.environ.get(FAULT, "").partition(":")
 _nth, _, _what = _rest.partition(":")
@@ -26,7 +25,7 @@ _passed = 0
 
 
 def at(point: str) -> None:
-    """Pass a named point; nothing happens unless a fault is declared for it."""
+    """Let the declared fault happen at its point; do nothing at all others."""
     if point == _point:
         _strike()
 

@@ -1,16 +1,15 @@
-"""Index of a store: what readers found in run folders, kept for the next one.
+"""Index of a run store, with which many results are read quickly.
 
-In: lines that readers found in run folders. Out: the same lines, so that the next
-reader need not open the folders again. It never decides what is stored: the run folders
-are the truth.
+In: what was read from run folders, one line per folder. Out: the same lines, so that the
+next reader need not open the folders again. The index never decides what is stored: only
+the run folders do.
 
-A pack is one file of lines `key, tag, status, result`. It is written privately, renamed
-once to the hash of its content, and never changes. A line counts only while the folder
-of its key exists and has the tag that it had when it was read. The tag is the time when
-the folder was last changed, to the nanosecond. So a folder that is gone is gone from
-every answer, and a folder that was made again is read again. No locks are needed: at
-worst readers on several machines write a line twice. A damaged pack, or the whole index
-folder, can be deleted.
+A pack is one file of lines `key, tag, status, result`. It is written in a private folder,
+renamed once to the hash of its content, and never changes. The tag of a run folder is the
+time of its last change, in nanoseconds. A line counts only while its folder exists and
+still has the same tag. So a deleted folder drops out of every answer, and a folder that
+was written anew is read anew. No locks are needed: at worst, readers on several machines
+write the same line twice. A damaged pack, or the whole index folder, can be deleted.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ from invariance_probe.results import faults
 from invariance_probe.results.private import private_name
 
 MANY = 16
-"""More packs than this are merged into one."""
+"""Number of packs above which all of them are merged into one."""
 SUFFIX = ".v1.tsv"
 """File name suffix of a pack, with the version of its format."""
 
@@ -34,9 +33,9 @@ class Line(NamedTuple):
 
     key: str
     tag: str
-    """When the folder was last changed, in nanoseconds.
+    """Time of the folder's last change, in nanoseconds.
 
-    It serves to tell one version of the folder from another, not as a time.
+    It is used only to tell one version of the folder from another.
     """
     status: str
     result: bytes
@@ -44,14 +43,14 @@ class Line(NamedTuple):
 
 
 def read_tags(folder: Path, wanted: Callable[[str], bool] = lambda key: True) -> dict[str, str]:
-    """List the tags of the wanted folders of a family, by key.
+    """Read the tags of run folders, by key.
 
     Parameters
     ----------
     folder
-        Folder of the family, which has 256 subfolders of run folders.
+        Folder of all results or of all encoders, with 256 subfolders of run folders.
     wanted
-        Which keys to include; all by default.
+        Whether to include a key; all keys are included if omitted.
     """
     tags = {}
     for part in _entries(folder):
@@ -71,7 +70,9 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
 
 
 class Index:
-    """The packs of a store; a failure to read or write them is never an error.
+    """The packs of a store's index.
+
+    A failure to read or write a pack is never an error.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class Index:
         self.folder, self.private = root / "index", root / "private"
 
     def packs(self) -> list[Path]:
-        """List the files of the index, sorted by name; each packs the results of many runs."""
+        """List the files of all packs, sorted by name."""
         return sorted(
             Path(entry.path) for entry in _entries(self.folder) if entry.name.endswith(SUFFIX)
         )
@@ -91,7 +92,7 @@ class Index:
     def lines(self, packs: Iterable[Path]) -> Iterator[Line]:
         """Yield the lines of packs.
 
-        A pack whose content does not match its name is deleted and left out.
+        A pack whose content does not match its name, a hash, is deleted and skipped.
         """
         for pack in packs:
             with contextlib.suppress(OSError), pack.open("rb") as file:
@@ -106,22 +107,23 @@ class Index:
                     yield Line(key.decode(), tag.decode(), status.decode(), result)
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Write one more pack, if possible.
+        """Write lines as a new pack, if possible.
 
-        Nothing is written where the disk is full or the store belongs to somebody else.
+        Nothing is written if the disk is full or the store is read-only for this user.
         """
         with contextlib.suppress(OSError):
             self._write(lines)
 
     def compact(self, tags: Callable[[], dict[str, str]]) -> None:
-        """Merge the packs into one when there are many.
+        """Merge all packs into one if there are more than `MANY`.
 
-        It holds each line that still counts once.
+        The merged pack holds every line that still counts, once.
 
         Parameters
         ----------
         tags
-            Reads the tags of all run folders; called only when there are many packs.
+            Function that reads the tags of all run folders, by key. It is called only if
+            packs are merged, because it takes time.
         """
         packs = self.packs()
         if len(packs) <= MANY:
@@ -148,7 +150,7 @@ class Index:
             faults.at("index.write")
             with private.open("wb") as file:
                 for line in lines:
-                    if b"\n" in line.result:  # no writer of ours breaks a line
+                    if b"\n" in line.result:  # not written by this toolkit; breaks the format
                         continue
                     text = (
                         b"\t".join(

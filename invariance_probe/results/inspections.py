@@ -1,12 +1,14 @@
 """Inspections of recordings, kept in the run store.
 
-In: what was found in a recording (`plan.inspections`). Out: the same, as long as it is
-still true of the recording, or the last of it where the file is gone. A failure to
-read or write an inspection is never an error: the recording is inspected again.
+An inspection holds what a plan needs to know of a recording: sessions, content hashes and
+sizes (`plan.inspections`). In: an inspection. Out: the same, as long as the recording has
+not changed, or the last known one if its file is gone. A failure to read or write an
+inspection is never an error: the recording is then inspected again.
 
-There is one file for each declared source, study design and path. It is written
-privately and renamed once, so that a reader sees a whole file, and the last of several
-writers stays. All of them can be deleted at any time while the recordings are there.
+There is one file for each declared source, study design and path. It is written in a
+private folder and renamed once, so that readers only see complete files and the last of
+several writers wins. As long as the recordings exist, all these files can be deleted at
+any time.
 """
 
 import contextlib
@@ -37,24 +39,26 @@ class Inspections:
     def current(
         self, source: RecordingSource, design: str, path: str, stamp: Stamp | None, code: str
     ) -> Inspection | None:
-        """Find the inspection of a recording that is still true of it.
+        """Find the inspection of a recording, unless it is out of date.
 
         Parameters
         ----------
         source
-            The source as it is declared.
+            The recording, as declared in the study.
         design
-            `plan.inspections.design_sha256` of the study.
+            Hash of the parts of the study that checks of a recording read
+            (`plan.inspections.design_sha256`).
         path
             The file of the recording; empty for a simulated one.
         stamp
-            State of that file; None for a simulated recording.
+            Size, times and inode of that file; None for a simulated recording.
         code
-            Hash of the code that would inspect it now.
+            Hash of the code that would inspect the recording now.
 
         Returns
         -------
-        None where there is none, the file has changed, or the code has.
+        Inspection or None
+            None if nothing is stored, or if the file or the code has changed since.
         """
         found = self._read(self._file(source, design, path))
         if found is None or not _is_of(found, source, design) or found.path != path:
@@ -69,17 +73,19 @@ class Inspections:
         Parameters
         ----------
         source
-            The source as it is declared.
+            The recording, as declared in the study.
         design
-            `plan.inspections.design_sha256` of the study.
+            Hash of the parts of the study that checks of a recording read
+            (`plan.inspections.design_sha256`).
         path
-            Where the file should be; empty where that is not known.
+            Where the file should be; empty if that is not known.
 
         Returns
         -------
-        The inspection of the file at that path. Where there is none, as in a store that
-        was copied from another machine, the one of another path, if all that there are
-        found the same content.
+        Inspection or None
+            The last inspection of a file at that path. If there is none, as in a store
+            copied from another machine, the last one at any path, provided that all of
+            them found the same content.
         """
         known = [
             found
@@ -92,9 +98,9 @@ class Inspections:
         return max(here or known, key=lambda found: found.inspected_at, default=None)
 
     def keep(self, inspection: Inspection) -> None:
-        """Write an inspection, if possible.
+        """Write an inspection to the store, if possible.
 
-        Nothing is written where the disk is full or the store belongs to somebody else.
+        Nothing is written if the disk is full or the store is read-only for this user.
 
         Parameters
         ----------
@@ -119,7 +125,7 @@ class Inspections:
                 raise
 
     def take(self, other: "Inspections") -> None:
-        """Copy what another store knows of recordings, unless this one knows it later.
+        """Copy the inspections of another store that are newer than those here.
 
         Parameters
         ----------
@@ -135,7 +141,7 @@ class Inspections:
         return self.folder / f"{_key(source, design)}-{sha256_of(path)[:16]}.json"
 
     def _read(self, file: Path) -> Inspection | None:
-        """Read an inspection; None where there is none, or it is damaged."""
+        """Read an inspection; None if the file is missing or damaged."""
         try:
             return Inspection.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
@@ -143,7 +149,7 @@ class Inspections:
 
 
 def _key(source: RecordingSource, design: str) -> str:
-    """Hash of what is inspected and for which design."""
+    """Hash the declaration of a recording together with the study's design."""
     return sha256_of([canonical_json(source.model_dump(mode="json")), design])[:32]
 
 
@@ -152,7 +158,7 @@ def _is_of(found: Inspection, source: RecordingSource, design: str) -> bool:
 
 
 def _content(inspection: Inspection) -> tuple[str, ...]:
-    """Hashes of everything that was found."""
+    """Return the content hashes of all sessions and planted controls."""
     return tuple(
         print_
         for one in inspection.sessions

@@ -1,12 +1,13 @@
-"""Private folders for writing, and which of them dead processes left behind.
+"""Private folders for writing, and those that dead processes left behind.
 
-Something is written in a private folder before one rename makes it public. In: a
-store's folder of private folders. Out: names for new ones, and those that were left
-behind. Nothing is deleted here.
+Files are written in a private folder before one rename makes them public. In: the folder
+of a store that holds all private folders. Out: names for new ones, and those that were
+left behind. Nothing is deleted here.
 
-A name says who writes: machine, process and time. Only the machine itself can know that
-a process is dead. A folder of another machine counts as left behind when it is old. Its
-age is told by the file system's own clock, so that no machine's clock matters.
+A name says who writes: machine, process and time. Only the same machine can tell whether
+that process is dead. A folder of another machine counts as left behind if it is old. Its
+age is measured by the clock of the file system, so that the clocks of the machines need
+not agree.
 """
 
 import hashlib
@@ -18,15 +19,15 @@ from functools import lru_cache
 from pathlib import Path
 
 GRACE_S = 24 * 3600.0
-"""Seconds for which the folders of other machines are left alone."""
+"""Age (s) from which private folders of other machines count as left behind."""
 _IDENTITY = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 @lru_cache(maxsize=1)
 def machine() -> str:
-    """Name shared by all processes that see each other's ids.
+    """Return a name shared by all processes that can see each other's ids.
 
-    It is a hash of the host, its boot and its container.
+    It is a hash of the host name, the current boot and the container.
     """
     known = [socket.gethostname()]
     for path in _IDENTITY:
@@ -38,7 +39,7 @@ def machine() -> str:
 
 
 def private_name() -> str:
-    """Make a name that no other process uses."""
+    """Make a folder name that no other process uses."""
     return f"{machine()}-{os.getpid()}-{int(time.time())}-{uuid.uuid4().hex[:12]}"
 
 
@@ -48,9 +49,9 @@ def left_behind(folder: Path, grace_s: float = GRACE_S) -> list[Path]:
     Parameters
     ----------
     folder
-        The store's folder of private folders.
+        The folder of a store that holds all private folders.
     grace_s
-        Seconds for which the folders of other machines are left alone.
+        Age (s) from which folders of other machines count as left behind.
     """
     if not folder.is_dir():
         return []

@@ -1,13 +1,14 @@
 """The run store: one folder of results and encoders that serves all studies.
 
-In: a run, and what was measured or trained for it. Out: the same, verified. Each thing
-is stored in a folder named by its content key. What can be deleted or repaired is
-decided in `upkeep`, not here.
+In: a run, and what was measured or trained for it. Out: the same, verified. Every result
+and every encoder is stored in a folder of its own, named by its content key: a hash of
+everything that determines it. What can be deleted or repaired is decided in `upkeep`, not
+here.
 
 A commit writes a private folder on the same file system, flushes it to disk and renames
-it once, so a reader sees all of it or nothing. Readers verify a hash, and refuse a
-stored specification that differs from the one asked for. Damaged folders are named and
-never used. They can be moved aside, and are never deleted.
+it once, so a reader sees all of it or nothing. Readers verify hashes, and refuse a stored
+specification that differs from the requested one. Damaged folders are reported and never
+used. They can be moved aside, and are never deleted.
 """
 
 import hashlib
@@ -38,15 +39,17 @@ FILES: dict[Family, tuple[str, ...]] = {
     "results": ("result.json", "spec.json"),
     "encoders": ("spec.json", "training.json", "weights.npz"),
 }  # fmt: skip
-"""Files in a folder of each family, besides its manifest."""
+"""Files in a folder of each family, besides the manifest with their hashes."""
 MANIFEST = "manifest.json"
 INDEXED = 1000
-"""Fewer runs than this are read from their folders, which is quick; more are looked up
-in the index."""
-PACK = 20_000
-"""Most runs in a pack.
+"""Number of runs from which the index is used.
 
-When the first reader of a large store is killed, the packs that it has written remain.
+Fewer runs are read from their folders, which is quick enough.
+"""
+PACK = 20_000
+"""Most runs in a pack, which is one file of the index.
+
+If the first reader of a large store is killed, the packs that it has written remain.
 """
 WORTH_A_PACK = 200
 """Fewest newly read runs for which a pack is written."""
@@ -58,10 +61,10 @@ class Store:
     Parameters
     ----------
     root
-        Root folder; it is made when something is first committed.
+        Root folder; it is made by the first commit.
     durable
-        Whether a commit waits until it is on the disk. Without this a power failure can
-        lose commits; only benchmarks turn it off.
+        Whether a commit waits until its data are on the disk. If not, a power failure can
+        lose commits; only benchmarks turn this off.
     """
 
     def __init__(self, root: Path, durable: bool = True) -> None:
@@ -69,18 +72,18 @@ class Store:
         self.index = Index(self.root)
 
     def has(self, key: str) -> bool:
-        """Whether a result is stored, without reading it."""
+        """Whether the result with a key is stored; it is not read."""
         return self.folder("results", key).is_dir()
 
     def result(self, run: Run) -> RunResult | None:
-        """Read the stored result of a run; None where there is none.
+        """Read the stored result of a run; None if there is none.
 
         Raises
         ------
         DamagedError
-            When the stored files are torn or were changed.
+            If the stored files are incomplete or were changed.
         StoreError
-            When they belong to another specification.
+            If they belong to a run with a different specification.
         """
         text = self._result(run)
         return None if text is None else RunResult.from_json(json.loads(text))
@@ -91,10 +94,10 @@ class Store:
         Raises
         ------
         DamagedError
-            When stored files are torn or were changed, with a line for every such
-            folder.
+            If stored files are incomplete or were changed. The message has one line per
+            such folder.
         StoreError
-            When a folder belongs to another specification.
+            If a folder belongs to a run with a different specification.
         """
         found, damaged = self.read(runs)
         if damaged:
@@ -102,27 +105,27 @@ class Store:
         return found
 
     def read(self, runs: Iterable[Run]) -> tuple[dict[str, RunResult], dict[str, str]]:
-        """Read the stored results of runs, and say what is wrong with damaged ones.
+        """Read the stored results of runs, and report the damaged ones.
 
         Returns
         -------
         results, damaged
-            Results by run key, and the reason by run key for those that are damaged.
+            Intact results by run key; and what is wrong with damaged ones, by run key.
         """
         return self._find(runs, lambda status, text: RunResult.from_json(json.loads(text)))
 
     def statuses(self, runs: Iterable[Run]) -> tuple[dict[str, str], dict[str, str]]:
-        """Read the status of every stored result, without the rest of it.
+        """Read only the status of every stored result, such as `done` or `failed`.
 
         Returns
         -------
         statuses, damaged
-            Statuses by run key, and the reason by run key for those that are damaged.
+            Statuses by run key; and what is wrong with damaged results, by run key.
         """
         return self._find(runs, lambda status, text: status)
 
     def commit_result(self, run: Run, result: RunResult) -> None:
-        """Store a result; if another process was first, its result stays.
+        """Store the result of a run, unless another process has already done so.
 
         Parameters
         ----------
@@ -134,7 +137,7 @@ class Store:
         Raises
         ------
         WriteError
-            When the disk is full, or cannot be written.
+            If the disk is full or cannot be written to.
         """
         files = {"spec.json": _json(run.specification()), "result.json": _json(result.to_json())}
         self.commit("results", run.key(), files)
@@ -148,7 +151,7 @@ class Store:
             return {name: archive[name] for name in archive.files}
 
     def training(self, run: Run) -> TrainingFigures | None:
-        """Read how the training of a run's stored encoder went; None if not stored."""
+        """Read the training figures of a run's stored encoder; None if not stored."""
         files = self.files("encoders", run.train_key())
         if files is None:
             return None
@@ -170,14 +173,14 @@ class Store:
         weights
             Weights by name.
         training
-            How the training went.
+            Figures of its training, such as the final SSL loss.
         seconds
-            Time that it took.
+            Duration of the training.
 
         Raises
         ------
         WriteError
-            When the disk is full, or cannot be written.
+            If the disk is full or cannot be written to.
         """
         packed = io.BytesIO()
         np.savez(packed, **weights)  # type: ignore[arg-type]
@@ -189,7 +192,7 @@ class Store:
         self.commit("encoders", run.train_key(), files)
 
     def folder(self, family: Family, key: str) -> Path:
-        """Folder of a key, whether or not it exists.
+        """Return the folder of a key, whether or not it exists.
 
         Parameters
         ----------
@@ -201,7 +204,7 @@ class Store:
         return self.root / family / key[:2] / key
 
     def keys(self, family: Family) -> list[str]:
-        """List the stored keys of a family."""
+        """List the stored keys of a family (`results` or `encoders`), sorted."""
         return sorted(read_tags(self.root / family))
 
     def commit(self, family: Family, key: str, files: Mapping[str, bytes]) -> None:
@@ -219,7 +222,7 @@ class Store:
         Raises
         ------
         WriteError
-            When the disk is full, or cannot be written.
+            If the disk is full or cannot be written to.
         """
         folder = self.folder(family, key)
         if folder.is_dir():
@@ -244,7 +247,7 @@ class Store:
 
     @property
     def recordings(self) -> Path:
-        """Folder of the recordings that were given as arrays in Python."""
+        """Folder of the recordings that were passed as arrays in Python."""
         return self.root / "recordings"
 
     def keep_recording(self, fingerprint: str, write: Callable[[IO[bytes]], None]) -> None:
@@ -255,12 +258,12 @@ class Store:
         fingerprint
             Hash of the recording's content.
         write
-            Writes the arrays to an open file.
+            Function that writes the arrays to an open file.
 
         Raises
         ------
         WriteError
-            When the disk is full, or cannot be written.
+            If the disk is full or cannot be written to.
         """
         path = self.recordings / f"{fingerprint}.npz"
         if path.is_file():
@@ -282,7 +285,7 @@ class Store:
             shutil.rmtree(private, ignore_errors=True)
 
     def files(self, family: Family, key: str) -> dict[str, bytes] | None:
-        """Read and verify the files stored under a key; None where there are none.
+        """Read and verify the files stored under a key; None if there are none.
 
         Parameters
         ----------
@@ -299,7 +302,7 @@ class Store:
         Raises
         ------
         DamagedError
-            When a file is missing, torn or changed.
+            If a file is missing, incomplete or changed.
         """
         folder = self.folder(family, key)
         try:
@@ -323,7 +326,7 @@ class Store:
         return files
 
     def set_aside(self, family: Family, key: str, check: bool = True) -> Path | None:
-        """Move a damaged folder away, so that its run is made again.
+        """Move a damaged folder aside, so that its run is repeated.
 
         Parameters
         ----------
@@ -332,18 +335,18 @@ class Store:
         key
             Content key.
         check
-            Whether to move the folder back if it turns out to be sound: another process
-            may have moved the damaged one and made it again.
+            Whether to move the folder back if it turns out to be intact. Another process
+            may already have replaced the damaged folder by a new one.
 
         Returns
         -------
         Path or None
-            Where the folder is now; None when it is gone, or sound and moved back.
+            Where the folder is now; None if it did not exist, or was intact and moved back.
 
         Raises
         ------
         WriteError
-            When the store cannot be written.
+            If the store cannot be written to.
         """
         aside = self.root / "damaged" / f"{family}-{key}-{uuid.uuid4().hex[:8]}"
         folder = self.folder(family, key)
@@ -355,18 +358,18 @@ class Store:
             return None
         except OSError as error:
             raise WriteError(_cannot_write(self.root, error)) from error
-        # checked after the move, because another process may have made the folder again before
+        # checked after the move, because another process may have replaced the folder before
         if check and _is_sound(aside, family) and not folder.is_dir():
             aside.rename(folder)
             return None
         return aside
 
     def _result(self, run: Run) -> bytes | None:
-        """Verified text of a run's result; None where there is none."""
+        """Return the verified text of a run's result; None if there is none."""
         files = self.files("results", run.key())
         if files is None:
             return None
-        # a key is the hash of its specification
+        # the key of a run is the hash of its specification
         if hashlib.sha256(files["spec.json"]).hexdigest() != run.key():
             _refuse_other_spec(
                 self.folder("results", run.key()),
@@ -378,10 +381,19 @@ class Store:
     def _find(
         self, runs: Iterable[Run], keep: Callable[[str, bytes], T]
     ) -> tuple[dict[str, T], dict[str, str]]:
-        """Read something of every stored result, through the index if there are many.
+        """Read every stored result, through the index if there are many.
 
-        `keep` makes it from the status and the text of the result. The second value
-        says what is wrong with the damaged ones, by key.
+        Parameters
+        ----------
+        runs
+            The runs whose results are read.
+        keep
+            Function of a result's status and text that returns what to keep of it.
+
+        Returns
+        -------
+        found, damaged
+            What was kept, by run key; and what is wrong with damaged results, by run key.
         """
         asked = {run.key(): run for run in runs}
         if len(asked) < INDEXED:
@@ -411,7 +423,7 @@ class Store:
     def _open(
         self, runs: Iterable[Run], keep: Callable[[str, bytes], T]
     ) -> tuple[dict[str, T], dict[str, str]]:
-        """Read results from their folders."""
+        """Read results from their folders, without the index; see `_find`."""
         found, damaged = {}, {}
         for run in runs:
             try:
@@ -441,21 +453,21 @@ class Store:
 
 
 _REMEDY = (
-    "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store "
-    "verify` looks for more of this kind"
+    "`invariance-probe run` moves it aside and repeats the run; `invariance-probe store verify` "
+    "finds all damaged folders"
 )
 
 
 def _cannot_write(root: Path, error: OSError) -> str:
-    """Say what cannot be written, why, and what to do."""
+    """Write the error message for a store that cannot be written to."""
     try:
         free = f"; its disk has {shutil.disk_usage(root).free / 1e6:.0f} MB free"
     except OSError:
         free = ""
     return (
-        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was "
-        "committed is lost: make room (`store gc` finds what can go), or see to the permissions, "
-        "and give the same command again; it goes on where it was"
+        f"the store {root} cannot be written to ({error.strerror or error}{free}). Nothing that "
+        "was committed is lost: free some space (`store gc` lists what can be deleted), or correct "
+        "the permissions, and run the same command again; it continues where it stopped"
     )
 
 
@@ -477,12 +489,15 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
         )
         raise StoreError(
             f"{folder} contains a run with a different specification (it differs in "
-            f"{', '.join(differing)}); delete this folder to have the run made again"
+            f"{', '.join(differing)}); delete this folder to have the run repeated"
         )
 
 
 def read_training(text: bytes) -> TrainingFigures:
-    """Read how a training went; earlier versions wrote other figures of the run beside."""
+    """Read training figures from the text of training.json.
+
+    Other entries, which earlier versions wrote, are ignored.
+    """
     said = json.loads(text)
     names = [field.name for field in fields(TrainingFigures)]
     return TrainingFigures(**{name: said[name] for name in names if name in said})

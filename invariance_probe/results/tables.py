@@ -1,7 +1,8 @@
 """Results as tidy tables, for analysis outside this toolkit.
 
 In: runs and their results. Out: a table of losses by run and test block, and a table of
-the held-out sums of every code. No estimand is computed here.
+the held-out sums of errors from which the quantities of the code (K_s, K_n, redundancy,
+C_code, C_blind) follow. No estimand is computed here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,15 +23,16 @@ COLUMNS = [
 ]  # fmt: skip
 """Columns of `tidy`.
 
-`axis`, `dose` and `arm` are those of training. `test` is what a stored encoder was
-examined for; it is empty for the clean decoding loss. `selection_loss` is the loss by
-which the ceiling's decoder was chosen. `accuracy` and `balanced_accuracy` are those of the
-whole fold, for classes; for angles, `accuracy` counts errors below pi / 8.
+`axis`, `dose` and `arm` are those of training. `test` is the kind of test that a stored
+encoder went through, such as corrupted inputs; it is empty for the clean decoding loss.
+`selection_loss` is the loss on training data by which the best decoder without SSL is
+chosen. `accuracy` and `balanced_accuracy` are those of the whole fold, for classes; for
+angles, `accuracy` counts errors below pi / 8.
 """
 
 
 def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Table of losses with one row per run and test block.
+    """Tabulate losses, with one row per run and test block.
 
     Parameters
     ----------
@@ -64,7 +66,10 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
 
 
 def _described(result: RunResult) -> tuple[float | None, float | None, float | None]:
-    """RankMe, accuracy and balanced accuracy; None where they are not defined."""
+    """Return RankMe (effective rank), accuracy and balanced accuracy of a result.
+
+    Each is None where it is not defined.
+    """
     decoded = result.measured(DecodedFigures)
     if decoded is None:
         return None, None, None
@@ -75,23 +80,24 @@ def _described(result: RunResult) -> tuple[float | None, float | None, float | N
 SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]
 """Columns of `code_sums`.
 
-`units` is N. `deleted` is the block left out for the jackknife; it is empty for the
-whole session. Besides the sums the table has `duration_s` of all windows, and
-`autocorrelation_s`, by which blocks are merged.
+`units` is the session's number of units. `deleted` is the block left out for the
+jackknife; it is empty for sums over the whole session. Two rows per session are no sums:
+`duration_s`, the duration of all windows, and `autocorrelation_s`, the time by which
+blocks are merged.
 """
 
 
 def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Table of every held-out sum of every code.
+    """Tabulate the held-out sums of errors behind the quantities of the code.
 
     K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from
-    these rows alone (docs/store.md). The figures that were computed without repeated
-    units are left out.
+    these rows alone (docs/store.md). Sums that were computed after removing repeated units
+    are not included.
 
     Parameters
     ----------
     runs
-        The runs to include; those without a code are left out.
+        The runs to include; those that did not measure the code are left out.
     results
         Results by run key.
 
@@ -115,7 +121,7 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
 
 
 def _lengths(code: CodeFigures) -> Iterator[dict[str, Any]]:
-    """Yield a session's duration and its autocorrelation time, as rows."""
+    """Yield a session's duration and its autocorrelation time as one row each."""
     lengths = {
         "duration_s": code.window_count * code.bin_s,
         "autocorrelation_s": code.autocorrelation_s,

@@ -1,8 +1,8 @@
-"""Upkeep of a store: verify it, find what can go, and merge another store.
+"""Upkeep of a run store: verify, repair, clean up, and merge another store.
 
-In: a store, and the plans of studies to keep. Out: what is damaged, what can be
+In: a store, and the plans of the studies to keep. Out: what is damaged, what can be
 deleted, and what was copied. Nothing is deleted silently: damaged folders are moved
-aside, and folders that nobody needs are listed first.
+aside, and folders that no study needs are listed first.
 """
 
 import json
@@ -34,10 +34,10 @@ class Damage:
 
 
 def verify(store: Store, on_folder: Callable[[], None] = lambda: None) -> tuple[int, list[Damage]]:
-    """Read everything in a store again.
+    """Read everything in a store and check it.
 
-    Besides the hashes it is checked that a result stands under the key of its
-    specification, and an encoder under the key of what determined its training.
+    Besides the hashes, this checks that every result is stored under the key of its
+    specification, and every encoder under the key of what determined its training.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def verify(store: Store, on_folder: Callable[[], None] = lambda: None) -> tuple[
     Returns
     -------
     count, damage
-        Number of folders, and what is wrong with the damaged ones.
+        Number of folders that were read, and the damaged ones among them.
     """
     damage, count = [], 0
     for family in FILES:
@@ -84,10 +84,11 @@ def _wrong(store: Store, family: Family, key: str) -> str | None:
 
 
 def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
-    """Move damaged folders aside so that they are made again; yield the paths.
+    """Move damaged folders aside, and yield their new paths.
 
-    A run whose result is sound but whose encoder is damaged has to be measured again,
-    with the same result. So its result is moved aside as well.
+    The next `run` of a study makes them again. If an encoder is damaged, the result of its
+    run is moved aside too, because only runs without a result are repeated. The new result
+    is the same.
 
     Parameters
     ----------
@@ -120,9 +121,9 @@ class Rubbish:
     Attributes
     ----------
     leftovers
-        Private folders of dead processes.
+        Private folders that dead processes left behind.
     results, encoders
-        Folders of runs and encoders that no named study needs.
+        Folders of results and encoders that none of the studies to keep needs.
     """
 
     leftovers: list[Path]
@@ -146,16 +147,17 @@ class Rubbish:
 
 
 def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE_S) -> Rubbish:
-    """Find what can be deleted; without plans, only leftovers of dead processes.
+    """Find what can be deleted from a store.
 
     Parameters
     ----------
     store
         The store.
     kept
-        Plans of the studies whose runs and encoders stay; all others can go.
+        Plans of the studies to keep. All results and encoders that they do not need can be
+        deleted; without any plan, only leftovers of dead processes can.
     grace_s
-        Seconds for which private folders of other machines are left alone.
+        Age (s) from which private folders of other machines count as left behind.
     """
     leftovers, plans = left_behind(store.root / "private", grace_s), list(kept)
     if not plans:
@@ -174,7 +176,7 @@ def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE
 def delete(store: Store, rubbish: Rubbish) -> None:
     """Delete what `find_rubbish` found.
 
-    Each folder leaves its place in one rename, so that no reader sees half of it.
+    Each folder is renamed before it is deleted, so that no reader sees half of it.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def delete(store: Store, rubbish: Rubbish) -> None:
     Raises
     ------
     WriteError
-        When something cannot be deleted.
+        If something cannot be deleted.
     """
     for path in rubbish.paths:
         going = store.root / "private" / private_name()  # if killed, it counts as left behind
@@ -211,12 +213,12 @@ class Merged:
     copied
         Number of folders copied.
     already
-        Number of folders that were already here.
+        Number of folders that both stores had.
     conflicts
-        Where both stores have different content under one key, in words; the content
-        here stays.
+        One message per key under which the stores have different content; this store keeps
+        its own.
     damaged
-        What is damaged in either store, in words; it is not copied.
+        One message per folder that is damaged in either store; it is not copied.
     """
 
     copied: int = 0
@@ -226,10 +228,10 @@ class Merged:
 
 
 def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: None) -> Merged:
-    """Copy what another store has and this one lacks, verified.
+    """Copy what another store has and this one lacks, after verifying it.
 
-    Encoders are copied first, so that no result is ever here without its encoder. What was
-    found in recordings, and recordings that were given as arrays, are copied too, and not
+    Encoders are copied first, so that no result is ever without its encoder. Inspections
+    of recordings, and recordings that were passed as arrays, are copied too but not
     counted.
 
     Parameters
@@ -244,9 +246,9 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
     Raises
     ------
     StoreError
-        When there is no other store.
+        If `other` is not a run store.
     WriteError
-        When this store cannot be written.
+        If `store` cannot be written to.
     """
     if not any((other.root / family).is_dir() for family in FILES):
         raise StoreError(f"{other.root} is not a run store: it has neither results nor encoders")
@@ -262,7 +264,7 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
 
 
 def _copy_into(path: Path, file: IO[bytes]) -> None:
-    """Copy a file into an open one."""
+    """Copy the content of a file into an open file."""
     with path.open("rb") as source:
         shutil.copyfileobj(source, file)
 
@@ -297,9 +299,9 @@ def _same_file(first: Path, second: Path) -> bool:
 
 
 def _equal(own: bytes, other: bytes, name: str) -> bool:
-    """Whether two files say the same, except for when and how quickly they were made.
+    """Whether two files agree, apart from when and how quickly they were made.
 
-    One of them may be of an earlier version.
+    One of them may have been written by an earlier version. `name` is their file name.
     """
     if own == other or name not in _SAID:
         return own == other
@@ -309,7 +311,7 @@ def _equal(own: bytes, other: bytes, name: str) -> bool:
 
 
 def _result_said(text: bytes) -> dict[str, Any]:
-    """What a result says, without when and how quickly it was measured."""
+    """Return the content of a result, without times, speed and registration."""
     said = RunResult.from_json(json.loads(text)).to_json()
     return {name: value for name, value in said.items() if name not in _PROVENANCE}
 
@@ -318,4 +320,4 @@ _SAID: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "result.json": _result_said,
     "training.json": lambda text: asdict(read_training(text)),
 }
-"""What the files that may differ in provenance or version say, as plain data."""
+"""Files that may differ in provenance or version; readers of everything else."""

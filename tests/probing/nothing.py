@@ -11,7 +11,7 @@ from conftest import tiny_study
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.study.study import Study
 
 BLOCKS = {"scheme": "blocks", "count": 5, "embargo_s": 1.0}
@@ -38,7 +38,10 @@ def measured(plan, kind, base=Path()):
             run for run in plan.baselines if run.session == session.name and run.method.kind == kind
         )
         bench = Workbench.of(
-            open_recording(session.source, session.name, base), run, torch.device("cpu"), base
+            open_recording(session.source, session.name, base),
+            run,
+            torch.device("cpu"),
+            Elsewhere.of(plan.sessions, base),
         )
         found.append(MEASURES[kind](bench, [run], lambda steps: None)[0].result.figures)
     return found

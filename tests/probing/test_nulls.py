@@ -24,7 +24,7 @@ from invariance_probe.inference.description.nulls import NOT_STATIONARY
 from invariance_probe.plan.figures import written
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.probing.decoders.refitting import refit_all
 from invariance_probe.probing.measurements.nulls import rank_p
 from invariance_probe.probing.measurements.stationarity import stationarity_p
@@ -271,6 +271,7 @@ def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_w
         "runs": [run.model_dump(mode="json")],
         "source": session.source.model_dump(mode="json"),
         "session": "s0",
+        "others": {other.name: other.source.model_dump(mode="json") for other in plan.sessions[1:]},
         "base": str(tmp_path),
     }
     work(job, events.append)
@@ -283,7 +284,10 @@ def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_w
         update={"window": run.window.model_copy(update={"length_bins": 2})}
     )  # its windows were not cut before
     bench = Workbench.of(
-        open_recording(session.source, "s0", tmp_path), stale, torch.device("cpu"), tmp_path
+        open_recording(session.source, "s0", tmp_path),
+        stale,
+        torch.device("cpu"),
+        Elsewhere.of(plan.sessions, tmp_path),
     )
     with pytest.raises(DataError, match="the data of session 's1' changed"):
         MEASURES["session_null"](bench, [stale], lambda steps: None)

@@ -20,7 +20,7 @@ from invariance_probe.methods.negatives import admissible
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.pooled import training_bench
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.probing.measurements.trained import freeze, train_ssl
 from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.study import Study
@@ -69,7 +69,10 @@ def bench_and_runs(plan, session=0, count=3):
         if run.session == name and run.method.kind == "simclr" and run.setting == ""
     ][:count]
     return Workbench.of(
-        open_recording(plan.sessions[session].source, name, Path()), runs[0], torch.device("cpu")
+        open_recording(plan.sessions[session].source, name, Path()),
+        runs[0],
+        torch.device("cpu"),
+        Elsewhere.of(plan.sessions),
     ), runs
 
 

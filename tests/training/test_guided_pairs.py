@@ -16,7 +16,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.pooled import training_bench
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.study.pairing import SOURCES
 from invariance_probe.study.study import Study
 
@@ -62,7 +62,10 @@ def opened(**changes):
         and (r.fold, r.seed, r.fraction) == (0, 0, 1)
     ]
     bench = Workbench.of(
-        open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+        open_recording(session.source, session.name, Path()),
+        runs[0],
+        torch.device("cpu"),
+        Elsewhere.of(plan.sessions),
     )
     return training_bench(bench, runs[0]), {
         run.arm: run for run in runs if run.setting == "" and run.dose == 0.5
@@ -130,7 +133,10 @@ def test_a_guided_run_across_sessions_counts_pairs_elsewhere_and_needs_no_partne
         if r.session == session.name and r.arm in ("mined", "random") and r.setting == ""
     ][:3]
     bench = Workbench.of(
-        open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+        open_recording(session.source, session.name, Path()),
+        runs[0],
+        torch.device("cpu"),
+        Elsewhere.of(plan.sessions),
     )
     together = MEASURES["simclr"](bench, runs, lambda steps: None)
     (alone,) = MEASURES["simclr"](bench, runs[1:2], lambda steps: None)

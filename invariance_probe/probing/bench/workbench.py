@@ -9,7 +9,7 @@ Runs that train together as one batched model are called stacked; a stack has on
 per run.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +36,7 @@ from invariance_probe.randomness import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import AnySource
-from invariance_probe.study.session import OtherSession
+from invariance_probe.study.session import OtherSession, Session
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.checkpoints import Checkpoints
@@ -56,6 +56,19 @@ class Elsewhere:
 
     base: Path = Path()
     sources: Mapping[str, AnySource] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sessions: Iterable[Session], base: Path = Path()) -> "Elsewhere":
+        """Collect the sources of a study's sessions.
+
+        Parameters
+        ----------
+        sessions
+            The sessions that runs may read.
+        base
+            Folder that the paths of recordings start from.
+        """
+        return cls(base, {session.name: session.source for session in sessions})
 
     def open(self, other: OtherSession, names: Collection[str]) -> Recording:
         """Open another session, once in this process.

@@ -1,8 +1,7 @@
 """Deterministic SVG figures of a report.
 
-The content of report.json goes in; charts come out. Each has alt text, a table of the
-numbers that it shows, and a line that says on how many sessions, seeds and blocks it
-rests.
+In: the content of report.json. Out: charts. Each has alt text, a table of the numbers that
+it shows, and a line with the numbers of sessions, seeds and test blocks behind it.
 """
 
 from dataclasses import replace
@@ -26,9 +25,9 @@ __all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_c
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
-    """A hypothesis's figures: of the code, of learning, then of both.
+    """Draw the figures of a hypothesis: of the code, of learning, then of both.
 
-    Figures without a measurement are left out.
+    Figures for which nothing was measured are left out.
 
     Parameters
     ----------
@@ -40,8 +39,8 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     Returns
     -------
     charts
-        The figures in the order in which a page shows them; none for a hypothesis on no
-        axis, whose measurement has a section of its own.
+        The figures in the order of the page. A hypothesis that sweeps no dose has none; what
+        was measured for it is shown in a section of its own.
     """
     if not hypothesis["axis"]:
         return []
@@ -70,7 +69,10 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
 
 
 def _off_diagonal(cells: list[dict[str, Any]]) -> bool:
-    """Say whether encoders trained with a dose were tested at another, which a matrix is about."""
+    """Whether any encoder was trained above dose 0 and tested at another dose.
+
+    Only then does the train-test matrix show more than other figures do.
+    """
     return any(
         p["train_dose"] and p["test_dose"] != p["train_dose"] and p["value"] is not None
         for p in cells
@@ -80,7 +82,7 @@ def _off_diagonal(cells: list[dict[str, Any]]) -> bool:
 def _of_code(
     hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
 ) -> list[Chart]:
-    """The figures of the code without SSL that could be measured."""
+    """Draw the figures about the code for which there are measurements."""
     sessions = set(hypothesis["sessions"])
     charts = []
     if hypothesis["code"] is not None:
@@ -95,7 +97,7 @@ def _of_code(
 
 
 def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
-    """Say how much data a hypothesis rests on, and whether it was registered.
+    """Describe the data behind a hypothesis, and whether it was registered.
 
     Parameters
     ----------
@@ -107,7 +109,8 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
     Returns
     -------
     text
-        Numbers of sessions, seeds and test blocks per session, then the registration.
+        Numbers of sessions, of seeds, and of test blocks per session; then whether the
+        hypothesis is confirmatory or exploratory.
     """
     folds = Folds.model_validate(report["settings"]["folds"])
     seeds = max((e["n_seeds"] for e in hypothesis["estimands"]), default=0)
@@ -124,38 +127,51 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
 
 
 def messenger_charts(report: dict[str, Any]) -> list[Chart]:
-    """The figure of messenger units; none where they were not measured.
+    """Draw the figure of messenger units, the few that a decoder relies on.
 
     Parameters
     ----------
     report
         The content of report.json.
+
+    Returns
+    -------
+    charts
+        One figure; empty if messenger units were not measured.
     """
     return [damage_curves(report["messengers"])] if report["messengers"] else []
 
 
 def reliance_charts(report: dict[str, Any]) -> list[Chart]:
-    """The figure of the units that an objective and two decoders rest on.
-
-    There is none where that was not measured.
+    """Draw the figure of the units that an SSL objective and decoders rely on.
 
     Parameters
     ----------
     report
         The content of report.json.
+
+    Returns
+    -------
+    charts
+        One figure; empty if this was not measured.
     """
     return [reliance_curves(report["reliance"])] if report["reliance"] else []
 
 
 def study_charts(report: dict[str, Any]) -> list[Chart]:
-    """The figures that belong to the study and to no hypothesis: its nulls.
+    """Draw the figure that tests whether the sessions are decodable at all.
 
-    The figures of messenger units and of reliance are not among them.
+    It belongs to the study as a whole and to no hypothesis.
 
     Parameters
     ----------
     report
         The content of report.json.
+
+    Returns
+    -------
+    charts
+        One figure; empty if there are no null losses.
     """
     nulls = [null for null in report["nulls"] if null["null"]]
     return [null_panel(nulls)] if nulls else []

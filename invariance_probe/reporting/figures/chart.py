@@ -1,7 +1,7 @@
 """One figure of the report: reproducible SVG, alt text, and its numbers.
 
-A drawing function goes in; a `Chart` comes out, the same every time. The elements that
-several figures share (margin, axes, labels) are here too.
+In: a function that draws into a matplotlib figure. Out: a `Chart`, the same every time.
+The elements that several figures share (margin, axes, labels) are here too.
 """
 
 import base64
@@ -23,13 +23,13 @@ BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#
 YELLOW = "#E69F00"
 """The colours of Okabe & Ito, which colour-blind readers can tell apart.
 
-Each series has a marker of its own too.
+Each series also has its own marker.
 """
 
 UNIT = "loss, in units of the decodable range"
-"""Label of an axis of losses in units of R."""
+"""Label of an axis with losses in units of R, the decodable range."""
 CODE_UNIT = "loss, in units of R_code"
-"""Label of an axis of losses in units of R_code."""
+"""Label of an axis with losses in units of R_code (C_code and C_blind)."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Chart:
     Attributes
     ----------
     title
-        Its heading.
+        Heading.
     alt
-        What it shows, in words.
+        Description of the figure in words.
     svg
-        The drawing.
+        The drawing, as SVG text.
     columns, rows
-        Table of the numbers that it shows (row, column).
+        Table of the numbers that the figure shows: names, and rows (row, column).
     """
 
     title: str
@@ -54,12 +54,12 @@ class Chart:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...] = field(repr=False)
     rests_on: str = ""
-    """Sessions, seeds and test blocks, and whether the claim was registered."""
+    """Numbers of sessions, seeds and test blocks; the claim's registration."""
     about: str = ""
-    """`code` (no SSL) or `learning`; empty for figures of both, or of neither."""
+    """What it is about: `code` (no SSL) or `learning`; empty for both or neither."""
 
     def _repr_html_(self) -> str:
-        """The drawing with its caption, as a notebook shows it."""
+        """Return the drawing with its caption as HTML, for a notebook."""
         picture = base64.b64encode(self.svg.encode()).decode()
         rests_on = f" {escape(self.rests_on)}." if self.rests_on else ""
         return (
@@ -69,7 +69,7 @@ class Chart:
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """The numbers that the figure shows."""
+        """Return the numbers that the figure shows as a data frame."""
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def save(self, path: str | Path) -> Path:
@@ -87,23 +87,23 @@ def chart(
     columns: tuple[str, ...],
     rows: tuple[tuple[Any, ...], ...],
 ) -> Chart:
-    """Draw a figure in the house style.
+    """Draw a figure in the style of the report.
 
-    The hash salt is fixed and the date left out, so that the SVG is the same every
-    time.
+    Equal input gives equal SVG text: ids are made with a fixed salt, and the date is
+    omitted.
 
     Parameters
     ----------
     title
-        Its heading; it is not drawn.
+        Heading of the figure, which is not drawn.
     alt
-        What it shows, in words.
+        Description of the figure in words.
     draw
-        Draws into an empty figure.
+        Function that draws into an empty figure.
     size
         Width and height in inches.
     columns, rows
-        Table of the numbers that it shows (row, column).
+        Table of the numbers that the figure shows: names, and rows (row, column).
 
     Returns
     -------
@@ -126,7 +126,7 @@ def chart(
 
 
 def band(axis: Axes, margin: float) -> None:
-    """Shade the margin about zero on a vertical axis.
+    """Shade the band from minus to plus the margin on the vertical axis.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
     axis
         The axes to change.
     ticks
-        Where the ticks are (s); there are no others.
+        Positions of all ticks, in seconds.
     """
     axis.set_xscale("log")
     marked = [float(tick) for tick in ticks]
@@ -156,6 +156,6 @@ def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
 
 
 def dose_label(path: str) -> str:
-    """Name of a swept path for an axis; the path itself where it has no name."""
+    """Return the axis label of a swept path; the path itself if it has none."""
     words = DOSE_WORDS.get(path)
     return path if words is None else words.on_axis

@@ -1,7 +1,11 @@
-"""The figure of a contrast: how far mined pairs beat each control.
+"""Figure of what training on mined pairs of windows gains over each control.
 
-A hypothesis of report.json goes in; a figure over the shares of distant pairs comes
-out.
+In: a hypothesis of report.json about mined pairs. Out: a figure of its contrasts against
+the share of distant pairs in training. Each contrast is the loss with a control minus the
+loss with mined pairs: M_loc against local pairs, M_rand against random distant pairs,
+M_shift against pairs mined for a shifted index; across states, M_other against pairs from
+the other state, M_shuffled and M_permuted against sleep with shuffled bins and with
+permuted units. M_oracle is the gain over local pairs of pairs chosen by the target itself.
 """
 
 from typing import Any
@@ -12,25 +16,25 @@ from invariance_probe.reporting.figures.chart import UNIT, Chart, band, chart, d
 from invariance_probe.reporting.figures.doses import curve
 
 PANELS = (("M_loc", "M_oracle"), ("M_rand", "M_shift", "M_other", "M_shuffled", "M_permuted"))
-"""Which contrasts are drawn in which panel.
+"""Contrasts that are drawn in each of the two panels.
 
-First those against local pairs, with the oracle as a ceiling; then those against other
-distant pairs of the same share.
+The first panel compares with local pairs, and has the oracle as a ceiling. The second
+compares with other distant pairs of the same share.
 """
 
 
 def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     """Draw the contrasts against the share of distant pairs.
 
-    Thin lines are sessions; means have 90 % intervals. Above the margin mined pairs
-    help.
+    Thin lines are sessions; thick lines are means with 90 % intervals. Values above the
+    margin mean that mined pairs help.
 
     Parameters
     ----------
     hypothesis
-        A contrast among the report's hypotheses.
+        One of the report's hypotheses, about mined pairs.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session and dose.
 
     Returns
     -------
@@ -48,8 +52,8 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):
-                # Against local pairs the contrast is 0 by definition at share 0; controls of
-                # the same share have no share 0.
+                # Against local pairs the contrast is 0 by definition at share 0. The controls
+                # with the same share exist only above share 0.
                 local = name in PANELS[0]
                 curve(
                     axis,

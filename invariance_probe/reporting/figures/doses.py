@@ -1,7 +1,12 @@
 """Figures of a hypothesis over its doses: costs, every session, every seed.
 
-A hypothesis of report.json and its points of `curve` go in; figures come out. Nothing
-is estimated here.
+In: one of the hypotheses of report.json, and its rows of the report's `curve` (estimates
+by session, seed and dose). Out: figures. Nothing is estimated here.
+
+delta is the loss that training with the corruption adds when it is drawn independently
+for the two views, in units of the decodable range R; H is the loss that it adds when all
+windows share one draw per step; D = delta - H. C_code and C_blind are losses of decoders
+without SSL, in units of R_code.
 """
 
 import math
@@ -46,7 +51,7 @@ STYLE = {
 """Colour, marker and label of every estimand."""
 
 OF_CODE = ("C_code", "C_blind")
-"""Estimands without SSL, in units of R_code."""
+"""Estimands measured without SSL, in units of R_code."""
 GATES_A_LINE = 3
 """Number of gates per line below the forest plot."""
 
@@ -58,11 +63,11 @@ DECODERS = {
     "square_roots": "roots of counts",
     "supervised": "supervised",
 }
-"""Decoders without SSL that are drawn as lines beside delta."""
+"""Decoders without SSL that are drawn as lines beside delta, with labels."""
 
 
 def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[str, float]:
-    """How much more each decoder without SSL loses than SSL at dose 0.
+    """Compute how much more each decoder without SSL loses than SSL at dose 0.
 
     Parameters
     ----------
@@ -74,8 +79,8 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
     Returns
     -------
     losses
-        By decoder, in units of R, mean over the hypothesis's sessions; empty without
-        SSL at dose 0.
+        Difference in loss by decoder, in units of R, averaged over the hypothesis's
+        sessions; empty if there are no SSL models at dose 0.
     """
     kept: dict[str, list[float]] = {}
     for baseline in baselines:
@@ -92,21 +97,23 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
 def dose_response(
     hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]
 ) -> Chart:
-    """Draw the estimands against the dose: sessions thin, means with intervals.
+    """Draw the estimands against the dose, with sessions and 90 % intervals.
 
-    Intervals are 90 %. The margin is shaded. Learning comes first; the code without SSL
-    has a panel of its own. Beside delta stand decoders without SSL as dotted lines,
-    where they lie in the panel. Marks at the foot are d_L, the dose up to which
-    training is shown to be free, and d_U, the lowest dose at which the code is shown to
-    be lost and training to be costly (science.md 3.1; for a jitter only the latter).
-    The hatched zone is where a corruption helps by more than the margin.
+    Thin lines are sessions, thick lines their means, and the margin is shaded. The first
+    panels are about learning; the last is about the code without SSL. Dotted lines beside
+    delta are decoders without SSL, where they lie within the panel. In the hatched zone a
+    corruption helps by more than the margin.
+
+    Two doses are marked at the bottom (science.md 3.1): d_L, the dose up to which training
+    is shown to be free, and d_U, the lowest dose at which information is shown to be lost
+    and training to be costly (for a time jitter, only the latter).
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session and dose.
     baselines
         Rows of the report's `baselines`.
 
@@ -140,7 +147,7 @@ def dose_response(
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.set_ylabel(CODE_UNIT if names[0] in OF_CODE else UNIT)
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        # After all curves, since these set the common range.
+        # Drawn after all curves, because these set the common vertical range.
         for axis, names in zip(axes, panels, strict=True):
             if names[0] not in OF_CODE:
                 _zone_of_help(axis, hypothesis["margin"])
@@ -179,7 +186,7 @@ def dose_response(
 
 
 def _zone_of_help(axis: Axes, margin: float) -> None:
-    """Hatch what lies below minus the margin, if the panel reaches there."""
+    """Hatch the region below minus the margin, if the panel reaches that far."""
     low, high = axis.get_ylim()
     if low < -margin:
         axis.axhspan(
@@ -189,9 +196,9 @@ def _zone_of_help(axis: Axes, margin: float) -> None:
 
 
 def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
-    """Mark d_L and d_U at the foot of a panel.
+    """Mark the doses d_L and d_U at the bottom of a panel.
 
-    Up to d_L training is shown to be free. d_U is the lowest dose at which the code is
+    Up to d_L training is shown to be free. d_U is the lowest dose at which information is
     shown to be lost and training to be costly.
     """
     for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
@@ -217,10 +224,10 @@ def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
 
 
 def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
-    """Draw a dotted line for each decoder without SSL that lies in the panel."""
+    """Draw a dotted line for each decoder whose value lies within the panel."""
     low, high = axis.get_ylim()
     shown = {name: value for name, value in lines.items() if low < value < high}
-    # Names stand side by side, since lines may lie close together.
+    # Labels are placed side by side, because lines may lie close together.
     for place, (name, value) in enumerate(shown.items()):
         axis.axhline(value, color="#777777", linewidth=0.8, linestyle=":")
         axis.annotate(
@@ -242,9 +249,9 @@ def curve(
     shift: float = 0.0,
     logarithmic: bool = False,
 ) -> None:
-    """Draw one estimand against the dose.
+    """Draw one estimand against the dose, by session and as a mean.
 
-    There is a thin line per session, and the mean with 90 % intervals.
+    Thin lines are sessions; a thick line is the mean with 90 % intervals.
 
     Parameters
     ----------
@@ -253,14 +260,14 @@ def curve(
     hypothesis
         One of the report's hypotheses.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session and dose.
     name
         The estimand, a key of `STYLE`.
     shift
-        How far to the right the mean is put, in fiftieths of the largest dose, so that
-        intervals stand side by side.
+        Shift of the mean to the right, in fiftieths of the largest dose, so that the
+        intervals of several estimands are side by side.
     logarithmic
-        Leave out dose 0, where the estimand is 0 by definition.
+        Whether to omit dose 0, where the estimand is 0 by definition.
     """
     colour, marker, label = STYLE[name]
     zero = () if logarithmic else (0.0,)
@@ -297,16 +304,16 @@ def curve(
 
 
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw every session's estimands at the primary dose, then all together.
+    """Draw the estimands at the primary dose, by session and over all sessions.
 
-    The verdict stands above, the gates below.
+    The verdict is written above, the gates (preconditions of the verdict) below.
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session and dose.
 
     Returns
     -------
@@ -372,7 +379,10 @@ def _rows_of_forest(
     name: str,
     sessions: list[str],
 ) -> None:
-    """Draw one estimand: a mark per session, then all together with interval."""
+    """Draw one estimand: a mark per session, then the overall estimate.
+
+    The overall estimate has a 90 % interval.
+    """
     colour, marker, _ = STYLE[name]
     axis.axvline(0, color="#999999", linewidth=0.8)
     for side in (-1, 1):
@@ -409,7 +419,7 @@ def _verdict(hypothesis: dict[str, Any]) -> str:
 
 
 def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
-    """Draw a mark and the name of every gate.
+    """List the gates (preconditions of the verdict), each with its outcome.
 
     A filled circle marks a gate that passed, a cross one that failed, and an open mark one
     that was not shown or not computed.
@@ -431,14 +441,17 @@ def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
 
 
 def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw delta of every seed at every dose, coloured by its effective rank.
+    """Draw delta of every seed at every dose.
+
+    Points are coloured by the effective rank (RankMe) of the representation.
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session, seed and
+        dose.
 
     Returns
     -------
@@ -479,5 +492,8 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
 
 
 def _spread(place: int) -> float:
-    """A fixed horizontal offset, spread evenly by the golden ratio."""
+    """Return the horizontal offset of one point, between -0.25 and 0.25.
+
+    The offsets of successive points are spread evenly by the golden ratio.
+    """
     return ((place * 0.6180339887) % 1 - 0.5) * 0.5

@@ -1,6 +1,8 @@
-"""The figure of dropping curves: decoding against units kept, or lost.
+"""Figure of dropping curves: decoding against the units kept or lost.
 
-The report's points of `dropping` go in; a figure comes out.
+In: the rows of the report's `dropping`. Out: a figure. J = R2 / (1 - R2) is the linear
+information that the units hold about the target. K_s is the number of kept units, K_n the
+number of lost units, at which R2 crosses half of the R2 of all units.
 """
 
 from collections.abc import Sequence
@@ -24,42 +26,41 @@ STYLE = {
 }
 """Colour, line style and meaning of each curve."""
 HALF = 0.5
-"""The part of R2 at which K_s and K_n are read."""
+"""Fraction of the R2 of all units at which K_s and K_n are read off."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A dropping curve of one session, linear in J between whole unit numbers.
+    """One session's dropping curve, interpolated linearly in J between units.
 
     Attributes
     ----------
     information
-        J with 0, 1, 2, ... units kept or lost (step,).
+        J after 0, 1, 2, ... units are kept or lost (step,).
     r2_of_all
         R2 of all units.
     """
 
     information: tuple[float, ...]
-    """J with 0, 1, 2, ... units kept or lost (step,)."""
     r2_of_all: float
 
     def part(self, found: float) -> float:
-        """R2 as a part of that of all units, for a given J."""
+        """Convert a value of J to R2, as a fraction of the R2 of all units."""
         return r2_of(found) / self.r2_of_all
 
     def reached(self, level: float) -> float:
-        """Number of units at which the curve first reaches a part of R2.
+        """Return the number of units at which the curve first reaches a level.
 
         Parameters
         ----------
         level
-            Part of the R2 of all units.
+            Fraction of the R2 of all units.
 
         Returns
         -------
         units
-            Interpolated on the J scale; the curve's end where it never reaches the
-            level.
+            Number of units, interpolated linearly in J; the last of the curve if it never
+            reaches the level.
         """
         wanted, rising = (
             information(level * self.r2_of_all),
@@ -73,7 +74,13 @@ class Curve:
         return float(len(self.information) - 1)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points to draw: units and part of R2 (point,), twenty points per unit."""
+        """Return the points to draw, twenty per unit.
+
+        Returns
+        -------
+        units, parts
+            Number of units, and R2 as a fraction of that of all units (point,).
+        """
         units = np.linspace(0, len(self.information) - 1, 20 * (len(self.information) - 1) + 1)
         found = np.interp(units, np.arange(len(self.information)), self.information)
         return units, np.array([self.part(value) for value in found])
@@ -82,21 +89,22 @@ class Curve:
 def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
     """Draw the dropping curves: sessions thin, their mean thick, a line at half.
 
-    Left: units kept. Right: units lost, most damaging first and at random. The mean is
-    over the logarithm of the number of units at which sessions reach a level, as K_s
-    and K_n are averaged. It ends where some session's curve ends.
+    Left: units kept. Right: units lost, most damaging first and at random. At each level
+    of R2 the mean curve has the geometric mean of the numbers of units at which sessions
+    reach it; K_s and K_n are averaged in the same way. It ends where the first of the
+    sessions' curves ends.
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses.
     points
-        Rows of the report's `dropping` of the hypothesis's sessions.
+        Rows of the report's `dropping` for the sessions of the hypothesis.
 
     Returns
     -------
     Chart or None
-        None where there are no curves.
+        None if there are no curves.
     """
     curves = {name: curves_of(points, name) for name in STYLE}
     if not any(curves.values()):
@@ -147,19 +155,20 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
 
 
 def curves_of(points: list[dict[str, Any]], name: str) -> list[Curve]:
-    """One kind of dropping curve, for every session that has it.
+    """Collect one kind of dropping curve from every session that has it.
 
     Parameters
     ----------
     points
         Rows of the report's `dropping`.
     name
-        `gained`, `lost` or `random`.
+        `gained` (most useful unit first), `lost` (most damaging first) or `random` (lost
+        at random).
 
     Returns
     -------
     curves
-        In the order of the sessions' names.
+        The curves, sorted by the names of the sessions.
     """
     found = []
     for session in sorted({p["session"] for p in points}):
@@ -179,7 +188,7 @@ def _draw(axis: Axes, curves: list[Curve], name: str) -> None:
 
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
-    """Average curves: the geometric mean of the units that reach each level.
+    """Average curves: at each level, the geometric mean of the numbers of units.
 
     Parameters
     ----------
@@ -189,7 +198,8 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     units, levels
-        Number of units and part of R2 (level,), as far as every session's curve goes.
+        Mean number of units, and the fraction of R2 that they reach (level,), as far as
+        every session's curve goes.
     """
     if not curves:
         return np.zeros(0), np.zeros(0)
@@ -204,9 +214,9 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _units_axis(axis: Axes, most: int) -> None:
-    """Make the axis linear up to one unit and logarithmic beyond.
+    """Make the horizontal axis linear up to one unit and logarithmic beyond.
 
-    Its ticks are plain numbers.
+    Its ticks are plain numbers, at most `most`.
     """
     axis.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]

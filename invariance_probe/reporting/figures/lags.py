@@ -1,10 +1,12 @@
-"""The test-lag curve: how long the decoded target stays right.
+"""Figure of the test-lag curve: how long what is decoded stays true.
 
-The report's points of `lags` go in; a figure comes out. r(w) is of held-out predictions
-of one fixed decoder, rho(w) is the target's own autocorrelation, and kappa = r / rho is
-the part that is not the target's persistence (science.md 2.1). Under a jitter the cost
-of training at each dose stands beside it on the same axis of time, because it is so
-easily taken for a time constant.
+In: the rows of the report's `lags`. Out: a figure. r(w) says how well the predictions of
+one fixed decoder, on held-out data, agree with the target w seconds earlier; tau is the
+lag at which r falls to 1/e. rho(w) is the target's own autocorrelation, and kappa = r / rho
+is what remains of r apart from the target's persistence (science.md 2.1).
+
+For a hypothesis on time jitter, a panel beside it shows the cost of training at each
+jitter, because that jitter is easily mistaken for a time constant.
 """
 
 import math
@@ -28,9 +30,9 @@ from invariance_probe.reporting.figures.chart import (
 from invariance_probe.reporting.figures.doses import curve
 
 PERSISTENT = 0.2
-"""kappa is shown where rho is above this.
+"""kappa is shown only where rho is above this value.
 
-The ratio of two noisy numbers near zero says nothing.
+Elsewhere it would be the ratio of two noisy numbers near zero.
 """
 SERIES = (("r", BLUE, "-", "r: the decoded target"), ("rho", GREY, "--", "rho: the target itself"))
 """Name, colour, line style and label of each curve."""
@@ -49,9 +51,9 @@ class Tau:
     Attributes
     ----------
     estimate
-        Over all sessions (s); None where it cannot be given.
+        Estimate over all sessions (s); None where it cannot be given.
     low, high
-        Ends of its 90 % interval (s); None where there is none.
+        Ends of the 90 % interval (s); None where there is none.
     sessions
         The time constant of each session that has one (s).
     """
@@ -62,7 +64,7 @@ class Tau:
     sessions: tuple[float, ...]
 
     def in_words(self) -> str:
-        """The time constant as a short statement that follows the word tau."""
+        """State the time constant as a text that continues the word `tau`."""
         if self.estimate is None:
             return " is not given: in some session the correlation never falls to 1/e"
         ends = (
@@ -76,9 +78,10 @@ class Tau:
 def lag_curves(
     hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
 ) -> Chart | None:
-    """Draw r, rho and kappa against the test lag, with tau.
+    """Draw r, rho and kappa against the test lag, with the time constant tau.
 
-    Under a jitter, delta against the training jitter is drawn too.
+    For a hypothesis on time jitter, delta (the cost of training with the jitter, in units
+    of R) is drawn against the training jitter too.
 
     Parameters
     ----------
@@ -87,12 +90,12 @@ def lag_curves(
     report
         The content of report.json.
     points
-        The hypothesis's points of `report["curve"]`.
+        Rows of the report's `curve` for this hypothesis: estimates by session and dose.
 
     Returns
     -------
     Chart or None
-        None where no session of the hypothesis has a test-lag curve.
+        None if no session of the hypothesis has a test-lag curve.
     """
     found = {
         name: own for name in hypothesis["sessions"] if (own := _session(report["lags"], name))
@@ -151,7 +154,10 @@ def lag_curves(
 
 
 def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray]:
-    """One session's lags above zero (lag,), with r and rho; empty without any."""
+    """Collect one session's lags above zero, with r and rho, each (lag,).
+
+    The result is empty if the session has no such lags.
+    """
     own = sorted(
         (p["lag_s"], p["r"], p["rho"])
         for p in points
@@ -161,9 +167,14 @@ def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray
 
 
 def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The lags that every session reaches, and the mean curves on them.
+    """Average r and rho over sessions, at the lags that all sessions cover.
 
-    Between a session's own lags its curve is linear in log lag.
+    Between a session's own lags its curves are interpolated linearly in log lag.
+
+    Returns
+    -------
+    lags, means
+        The lags in seconds (lag,), and the mean curves `r` and `rho` (lag,).
     """
     low, high = max(s["lag"][0] for s in sessions), min(s["lag"][-1] for s in sessions)
     lags = np.unique(np.concatenate([s["lag"] for s in sessions]))
@@ -176,7 +187,10 @@ def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str,
 
 
 def _round_lags(low: float, high: float) -> np.ndarray:
-    """Round lags for ticks: decades, or 1, 2 and 5 of each where these are few."""
+    """Choose round lags (s) for ticks: decades, or 1, 2 and 5 in each decade.
+
+    Decades alone are used where the lags span a factor of more than 100.
+    """
     decades = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = decades if high / low > 100 else np.outer(decades, (1, 2, 5)).ravel()
     return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
@@ -239,9 +253,9 @@ def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, A
 
 
 def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
-    """The time constant of a hypothesis, with the interval that it can have.
+    """Look up the time constant of a hypothesis, with its 90 % interval.
 
-    From a single session the interval is that session's own.
+    With a single session, the interval is that session's own.
     """
     own = [s for s in report["sessions"] if s["session"] in hypothesis["sessions"]]
     each = tuple(s["tau_s"] for s in own if s["tau_s"] is not None)
@@ -254,9 +268,9 @@ def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
 
 
 def _draw_tau(axis: Axes, tau: Tau) -> None:
-    """Mark tau on the line at 1/e: every session small, all together large.
+    """Mark tau on the line at 1/e: sessions small, their overall estimate large.
 
-    The large mark has the interval.
+    The overall estimate is drawn with its interval.
     """
     axis.plot(
         tau.sessions, [1 / math.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7

@@ -1,6 +1,7 @@
-"""The train-test matrix: loss at every pair of training and test doses.
+"""Figure of the train-test matrix: loss by training dose and test dose.
 
-The report's points of `matrix` go in; a figure comes out.
+In: the rows of the report's `matrix`. Out: a figure. L(d, e) is the loss of encoders that
+were trained at dose d and tested on inputs corrupted at dose e; R is the decodable range.
 """
 
 from typing import Any
@@ -14,22 +15,22 @@ from invariance_probe.study.counting import counted
 
 
 def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw (L(d, e) - L(0, 0)) / R: train doses down, test doses across.
+    """Draw the excess loss (L(d, e) - L(0, 0)) / R as a matrix.
 
-    Colours are centred at no difference. The diagonal, where both doses are the same,
-    is outlined.
+    Rows are training doses d, columns test doses e. The colour scale is centred at no
+    difference. The diagonal, where both doses are the same, is outlined.
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses.
     points
-        Rows of the report's `matrix` that are about this hypothesis.
+        Rows of the report's `matrix` for this hypothesis.
 
     Returns
     -------
     chart
-        The figure, over the hypothesis's sessions.
+        The figure; its values are over the hypothesis's sessions.
     """
     doses = sorted({p["train_dose"] for p in points} | {p["test_dose"] for p in points})
     values = np.full((len(doses), len(doses)), np.nan)
@@ -95,7 +96,7 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
 
 
 def signed(value: float) -> str:
-    """Write a number for a cell: its sign, two digits, and no leading zero."""
+    """Format a number for a cell: with its sign, and without a leading zero."""
     if value == 0:
         return "0"
     text = f"{value:+.2f}" if abs(value) < 1 else f"{value:+.1f}"

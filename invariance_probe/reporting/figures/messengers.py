@@ -1,7 +1,7 @@
-"""The damage curves of messenger units: what their removal costs.
+"""Figure of messenger units: what the removal of the chosen units costs.
 
-The report's points of `messengers` go in; a figure comes out: damage of the chosen
-units against their number, beside random sets, per session.
+In: the rows of the report's `messengers`. Out: a figure of the damage (the rise of a
+decoder's loss) against the number of removed units, beside random sets, per session.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 DECODERS = {"refit": "decoder fitted again", "fixed": "decoder held fixed"}
-"""Whether the decoder is refitted without the units, as the figure names it."""
+"""Labels of the two decoders: refitted without the removed units, or not."""
 SHOWN: dict[bool, dict[str, Any]] = {
     True: {"marker": "D", "color": BLUE, "label": "chosen units, set accepted"},
     False: {
@@ -23,14 +23,14 @@ SHOWN: dict[bool, dict[str, Any]] = {
         "label": "chosen units, not accepted",
     },
 }
-"""Marks of sets that were accepted, and of sets that were not."""
+"""Marker and label of sets that were accepted (True), and of the others."""
 
 
 def damage_curves(points: list[dict[str, Any]]) -> Chart:
-    """Draw the damage of the chosen sets against budget.
+    """Draw the damage of the chosen sets against the number of removed units.
 
     There is one panel per session and decoder, with the 95 % band of random sets of
-    like rates.
+    units with similar firing rates.
 
     Parameters
     ----------
@@ -94,16 +94,16 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
 
 
 def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns: int) -> None:
-    """Explain the marks of sets and the band of random sets below all panels.
+    """Add a legend for the markers and the band of random sets below all panels.
 
     Parameters
     ----------
     figure
-        The figure whose legend is made.
+        The figure.
     axis
-        Any of its axes; empty series with the marks are put on it.
+        Any of its axes; empty series with the markers are drawn on it.
     looks
-        Marks and labels of each kind of set.
+        Marker style and label of each kind of set.
     columns
         Number of columns of the legend.
     """
@@ -120,7 +120,7 @@ def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:
-    """Draw the damages of one session and decoder against budget."""
+    """Draw the damages in one session with one decoder, by number of units."""
     points = sorted(points, key=lambda p: p["budget"])
     at = list(range(len(points)))
     own = [p[mode] for p in points]

@@ -1,6 +1,7 @@
-"""The figure of the nulls: every session's loss beside its null losses.
+"""Figure of the nulls: whether the target is decodable at all, by session.
 
-The report's `nulls` go in; a figure comes out that shows whether anything is decodable.
+In: the rows of the report's `nulls`. Out: a figure with each session's decoding loss
+beside its null losses, which are losses on targets that its activity cannot have caused.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, 
 from invariance_probe.study.counting import counted
 
 ALPHA = 0.05
-"""Level at which an observed loss counts as below its null."""
+"""Significance level at which an observed loss counts as below its null."""
 DOTS: dict[str, Any] = {
     "marker": ".",
     "alpha": 0.6,
@@ -23,10 +24,10 @@ DOTS: dict[str, Any] = {
 
 
 def null_panel(nulls: list[dict[str, Any]]) -> Chart:
-    """Draw every session's null losses as dots, its observed loss beside them.
+    """Draw every session's null losses as dots, with its observed loss.
 
-    At the right stand the number of draws B and the p value. A session with a warning
-    has a mark.
+    The number of draws B and the p value are written at the right, followed by an
+    exclamation mark if the session has a warning.
 
     Parameters
     ----------
@@ -110,14 +111,14 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
 
 
 def _observed(beats: bool) -> dict[str, Any]:
-    """Mark of an observed loss: shape and colour say if it beats its null."""
+    """Return the marker style of an observed loss that beats its null, or not."""
     colour, marker = (BLUE, "D") if beats else (ORANGE, "s")
     return {"marker": marker, "color": colour, "markersize": 6, "linestyle": ""}
 
 
 def _spread(count: int) -> np.ndarray:
-    """Fixed vertical offsets (draw,) within a session's row.
+    """Return the vertical offsets (draw,) of the dots in a session's row.
 
-    They are spread evenly by the golden ratio, so that they are the same every time.
+    They are spread evenly by the golden ratio, and are the same every time.
     """
     return ((np.arange(count) * 0.6180339887) % 1 - 0.5) * 0.6

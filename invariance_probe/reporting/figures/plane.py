@@ -1,7 +1,9 @@
-"""The plane of units: how many suffice, and how many it takes to lose.
+"""Figure of K_s / N against K_n / N: how many units carry the target.
 
-A hypothesis's finding of the code goes in; a figure of K_s / N and K_n / N comes out,
-among the regions of the words and simulated codes.
+K_s is the fewest units found that reach half of the R2 of all N units; K_n is the fewest
+units whose removal leaves less than half. In: the finding of the code of a hypothesis,
+and its values by session. Out: a figure in which the regions of the findings `few`,
+`between` and `spread` are coloured and simulated codes serve as landmarks.
 """
 
 import math
@@ -17,30 +19,30 @@ from invariance_probe.reporting.figures.worlds import EQUAL, EQUAL_LOW, OTHER, W
 from invariance_probe.study.counting import counted
 
 TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Where the logarithmic axes may have ticks."""
+"""Possible positions of the ticks of the logarithmic axes."""
 LANDMARK = "#a0a0a0"
-"""Colour of simulated codes."""
+"""Colour of the simulated codes."""
 REGIONS = {"few": "#dcebf5", "between": "#f4f4f2", "spread": "#fbe6d8"}
-"""Every word about the number of units, with the colour of its region."""
+"""Findings about the number of units, each with the colour of its region."""
 
 LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, -9), "left")}
-"""Offset (points) and alignment of a label, by the side where it stands."""
+"""Offset (points) and alignment of a label, by its side of the mark."""
 
 
 def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
-    """Draw K_s / N against K_n / N of every session, among words and known codes.
+    """Draw K_s / N against K_n / N for every session, beside simulated codes.
 
     Parameters
     ----------
     hypothesis
         One of the report's hypotheses, with its finding of the code.
     points
-        Rows of the report's `code` of the hypothesis's sessions.
+        Rows of the report's `code` for the sessions of the hypothesis.
 
     Returns
     -------
     Chart or None
-        None where no session has K_s and K_n.
+        None if no session has K_s and K_n.
     """
     own = [p for p in points if p["K_s"] is not None and p["K_n"] is not None]
     if not own:
@@ -89,7 +91,7 @@ def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> 
 
 
 def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
-    """What the figure shows, in words."""
+    """Describe the figure in words."""
     code = hypothesis["code"]
     quantities = {name: code[name] for name in ("K_s", "K_n") if code[name]}
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
@@ -108,7 +110,16 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
 
 
 def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | None]]:
-    """K_s / N and K_n / N over sessions, with the ends of their intervals."""
+    """Return K_s / N and K_n / N over all sessions, each with its interval.
+
+    N is the geometric mean of the sessions' numbers of units.
+
+    Returns
+    -------
+    shares
+        Estimate, low end and high end of K_s / N, then of K_n / N; empty if either was
+        not computed.
+    """
     if code["K_s"] is None or code["K_n"] is None:
         return []
     units = math.exp(float(np.mean(np.log(code["n_units"]))))
@@ -123,7 +134,7 @@ def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | Non
 
 
 def _regions(axis: Axes, share: float, low: list[float]) -> None:
-    """Colour and name the region of each word about units."""
+    """Colour and label the regions of `few`, `between` and `spread`."""
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(low[0], 1.0)
@@ -155,7 +166,10 @@ def _regions(axis: Axes, share: float, low: list[float]) -> None:
 
 
 def _landmarks(axis: Axes) -> None:
-    """Draw simulated codes in grey: equal carriers as lines, others as crosses."""
+    """Draw the simulated codes in grey.
+
+    Codes in which equal units carry the target are joined by lines; others are crosses.
+    """
     for family, style in ((EQUAL, "-"), (EQUAL_LOW, ":"), (OTHER, "")):
         own = [world for world in WORLDS if world.family == family]
         places = [(world.K_s / world.units, world.K_n / world.units) for world in own]
@@ -184,7 +198,7 @@ def _landmarks(axis: Axes) -> None:
 
 
 def _cross(axis: Axes, pooled: list[tuple[float, float | None, float | None]]) -> None:
-    """Draw the estimate over all sessions, with the 90 % interval of each share."""
+    """Draw the estimate over all sessions as a cross of its two 90 % intervals."""
     (x, *across), (y, *up) = pooled
     edges = [(edge[0], edge[1]) for edge in (axis.get_xlim(), axis.get_ylim())]
     (left, right), (bottom, top) = (

@@ -1,6 +1,9 @@
-"""The specification curve: what training costs under every recipe.
+"""Specification curve: what training costs under every recipe.
 
-The panel of a hypothesis of report.json goes in; a figure comes out.
+A recipe is a method with its optimisation and its encoder's width. In: one of the
+hypotheses of report.json, with its recipes. Out: a figure. delta is the loss that
+training with the corruption adds when it is drawn independently for the two views; H is
+the loss that it adds when all windows share one draw per step; D = delta - H.
 
 References
 ----------
@@ -23,7 +26,7 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
     """Draw D, H and delta with 90 % intervals under every recipe.
 
     The margin is shaded. Each recipe is described below the axis. A recipe that was not
-    computed keeps its place, empty.
+    computed has an empty column, with the reason.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
     Returns
     -------
     Chart or None
-        None where no recipe has an estimate.
+        None if no recipe has an estimate.
     """
     recipes = hypothesis["learning"]["panel"]["recipes"]
     shown = [name for name in ESTIMANDS if any(recipe[name] is not None for recipe in recipes)]
@@ -91,7 +94,7 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
 
 
 def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[str]) -> str:
-    """What the figure shows, in words."""
+    """Describe the figure in words."""
     said = "; ".join(
         f"{recipe['name']}: {_settings(recipe)} ({recipe['finding']})"
         for recipe in recipes
@@ -137,7 +140,7 @@ def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: 
 
 
 def _described(recipe: dict[str, Any]) -> str:
-    """Describe a recipe below the axis: its name and one setting per line."""
+    """Return the axis label of a recipe: its name, then one setting per line."""
     lines = [recipe["name"], recipe["method"], *_optimisation(recipe)]
     if recipe["computed"] and recipe["reason"]:
         lines.append("gate failed")

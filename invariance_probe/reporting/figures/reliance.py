@@ -1,7 +1,9 @@
-"""The reliance curves: damage of three targets against the units removed.
+"""Figure of the units that an SSL objective and two decoders rely on.
 
-The report's points of `reliance` go in; a figure comes out: the sets that were chosen
-for each target, beside random sets, per session.
+In: the rows of the report's `reliance`. Out: a figure of the damage (the rise of a loss)
+to three targets against the number of removed units: a trained model's SSL objective, a
+decoder that is refitted, and one that is held fixed. Sets of units were chosen to harm
+one of the three, and are shown beside random sets, per session.
 """
 
 from typing import Any
@@ -17,9 +19,9 @@ SCORED = {
     "refit": "decoder fitted again",
     "fixed": "decoder held fixed",
 }
-"""The targets of removal, as the figure names them."""
+"""Labels of the three targets whose damage is drawn."""
 UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
-"""The unit of each target's damage."""
+"""Unit in which the damage to each target is drawn, as its axis label says."""
 LOOKS: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
@@ -30,14 +32,14 @@ LOOKS: dict[str, dict[str, Any]] = {
         "label": "for the fixed decoder",
     },
 }
-"""Marks of the sets that were chosen for each target."""
+"""Marker and label of the sets chosen for each target."""
 
 
 def reliance_curves(points: list[dict[str, Any]]) -> Chart:
-    """Draw the damage of each target by each choice of units, against budget.
+    """Draw the damage to each target against the number of removed units.
 
-    There is one panel per session and target. Random sets stand beside the target's own
-    choice.
+    There is one panel per session and target. It has one curve per choice of units, and
+    the band of random sets.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[int]) -> None:
-    """Draw the damages of one target in one session against budget."""
+    """Draw the damages to one target in one session, by number of units."""
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
     shown = [p for p in points if p[scored] is not None]

@@ -1,9 +1,11 @@
-"""Simulated codes of known make: landmarks in the plane of units.
+"""Simulated codes of known structure: landmarks in the figure of `plane`.
 
-Design simulation (the table of science.md 2.1): ridge regression on sqrt(counts + 1/4),
-1600 bins of 100 ms, 8 folds; mean K_s and K_n over six simulated sessions. J is the
-linear information of all units together, 8 where nothing is said. Nothing is simulated
-here.
+The values come from the simulations of science.md 2.1: six sessions of 1600 bins of
+100 ms, decoded by ridge regression on sqrt(counts + 1/4) in 8 folds. K_s is the fewest
+units found that reach half of the R2 of all units, K_n the fewest whose removal leaves
+less than half, and a carrier is a unit that carries the target. J = R2 / (1 - R2) is the
+linear information of all units together; it is 8 unless a name says otherwise. Nothing is
+simulated here.
 """
 
 from dataclasses import dataclass
@@ -12,12 +14,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class World:
-    """One simulated code, with the K_s and K_n that were found in it.
+    """One simulated code, with the K_s and K_n that were measured in it.
 
     Attributes
     ----------
     name
-        What the code is.
+        Description of the code.
     units
         Number of units N.
     K_s, K_n
@@ -26,17 +28,18 @@ class World:
 
     name: str
     family: str
-    """Worlds of one family differ only in the number of carriers.
+    """The series that the code belongs to.
 
-    A line joins those of equal carriers.
+    In a series of equal carriers, codes differ only in the number of carriers, and are
+    joined by a line.
     """
     label: str
-    """What stands beside its mark in the figure; empty for no label."""
+    """Text beside its mark in the figure; empty for none."""
     units: int
     K_s: float
     K_n: float
     side: Literal["left", "right", "below"] = "right"
-    """On which side of its mark the label stands."""
+    """Side of the mark on which the label is written."""
 
 
 EQUAL, EQUAL_LOW = "equal carriers, J = 8", "equal carriers, J = 2"
