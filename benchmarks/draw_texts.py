@@ -2,7 +2,8 @@
 
 Twenty docstrings of functions and classes and ten messages of errors are drawn from the
 package, the same ones for the same seed. Each must be understood at first reading by a
-neuroscientist who knows Python.
+neuroscientist who knows Python. A docstring comes with the first lines of what it stands
+in, as in an editor: the docstring of its module and the summary of its class.
 
     python benchmarks/draw_texts.py [--seed 1] [--docstrings 20] [--messages 10]
 """
@@ -24,7 +25,8 @@ def docstrings() -> Iterator[tuple[str, str]]:
             if isinstance(node, Documented) and (text := ast.get_docstring(node)):
                 written = ast.unparse(node).splitlines()
                 head = next(line for line in written if line.startswith(("def ", "class ")))
-                yield f"{path}:{node.lineno}: {head}", text
+                place = f"{path}:{node.lineno}: {head}"
+                yield place, f"{_around(tree, node)}\n{text}"
 
 
 def messages() -> Iterator[tuple[str, str]]:
@@ -42,6 +44,19 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
     """Yield every file of the package, parsed."""
     for path in sorted(PACKAGE.rglob("*.py")):
         yield path.relative_to(PACKAGE.parent), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _around(tree: ast.Module, node: Documented) -> str:
+    """Quote the docstring of the module, and the summary of the class that a method is in."""
+    classes = [one for one in ast.walk(tree) if isinstance(one, ast.ClassDef) and node in one.body]
+    around = [
+        f"(module) {ast.get_docstring(tree) or ''}",
+        *(
+            f"(class {one.name}) {(ast.get_docstring(one) or '').splitlines()[0]}"
+            for one in classes
+        ),
+    ]
+    return "\n".join(f"| {line}" for text in around for line in text.splitlines())
 
 
 def _is_text(node: ast.expr) -> bool:
