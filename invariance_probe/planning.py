@@ -154,9 +154,9 @@ def _stands_in(inspection: Inspection, where: str) -> str:
 
 
 def _declared(study: Study) -> dict[str, int]:
-    """Count the sessions of each hypothesis from the declared recordings alone.
+    """Count each hypothesis's sessions as the study file declares them.
 
-    This is for studies with unreadable recordings, whose sessions cannot be counted.
+    No recording is opened. This serves studies with recordings that cannot be read.
     """
     sizes = [(one.group, getattr(one, "sessions", 1)) for one in study.recordings]
     return {

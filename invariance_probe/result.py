@@ -198,7 +198,7 @@ class Result:
 
     @cached_property
     def _planned(self) -> list[Run]:
-        """All planned runs, each listed once per training setting.
+        """All planned runs, without duplicates.
 
         Two parts of a plan can name the same run: a training recipe may coincide with a
         value that the study sweeps.

@@ -161,7 +161,7 @@ class Distant:
     Attributes
     ----------
     partners
-        Indices of the partners among all windows (anchor, partner), filled up with -1.
+        Indices of the partners among all windows (anchor, partner), padded with -1.
     count
         Number of distant partners of each anchor (anchor,). An anchor without any has
         only local partners.
@@ -207,7 +207,7 @@ def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
     Returns
     -------
     places
-        Places of the neighbours (anchor, neighbour), filled up with -1.
+        Places of the neighbours (anchor, neighbour), padded with -1.
     """
     size = declared.neighbours
     if ground.guide is not None:
@@ -297,27 +297,28 @@ def _shifted(
 ) -> np.ndarray:
     """Give each anchor the partners that were mined for another one (control).
 
-    The other anchor is a random shift away, the same for all, on the circle of training
-    windows. The shift preserves which windows are partners, how often, and in which
-    order, but destroys their relation to the anchor. Partners within the gap are
-    omitted. An anchor that then has none takes the partners at the next of `SHIFTS`
-    shifts.
+    The other anchor lies a fixed number of training windows later; the list of windows
+    wraps around at its end. That number is drawn at random once, for all anchors. So
+    the same windows serve as partners, equally often and in the same order, but have no
+    relation to their anchor. Partners closer in time than `gap_s` are dropped. An
+    anchor that is left without partners takes those at the next shift; up to `SHIFTS`
+    shifts are tried.
 
     Parameters
     ----------
     mined
-        Places of the mined partners (anchor, neighbour), filled up with -1.
+        Places of the mined partners (anchor, neighbour), padded with -1.
     times
         Start of each training window in seconds (window,).
     gap_s
         Smallest distance in time, in seconds.
     rng
-        Source of the shifts.
+        Random generator that draws the shifts.
 
     Returns
     -------
     places
-        Places of the shifted partners (anchor, neighbour), filled up with -1.
+        Places of the shifted partners (anchor, neighbour), padded with -1.
     """
     count = len(mined)
     least = min(int(np.searchsorted(times, times[0] + gap_s)), count // 4)
@@ -333,7 +334,7 @@ def _shifted(
 def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
     """Find the oracle's partners: of the same class, or with the nearest target.
 
-    Returns places (anchor, count), filled up with -1. A window has no partner if no
+    Returns places (anchor, count), padded with -1. A window has no partner if no
     window of its class is far enough away.
     """
     classes = ground.target.ndim == 1
@@ -346,7 +347,7 @@ def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _table(pairs: Pairs, anchors: int, count: int) -> np.ndarray:
-    """Arrange pairs as a table of places (anchor, count), filled up with -1."""
+    """Arrange pairs as a table of places (anchor, count), padded with -1."""
     order = np.argsort(pairs.first, kind="stable")
     first = pairs.first[order]
     table = np.full((anchors, count), -1, dtype=np.int64)

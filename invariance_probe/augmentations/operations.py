@@ -1,7 +1,7 @@
 """The operations that an augmentation policy chooses from.
 
 One operation is chosen per window: units are hidden (set to their mean), noise is added,
-the whole window is scaled, or single values are set far from the mean. The magnitude is
+the whole window is scaled, or individual values are set far from the mean. The magnitude is
 cap * s * l / `LEVELS`, with the operation's largest magnitude (cap), the strength s in
 [0, 1], and the level l = 1 ... `LEVELS`. At strength 0 the window is returned bit for
 bit.

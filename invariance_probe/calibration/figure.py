@@ -37,7 +37,7 @@ PANELS_A_LINE = 3
 
 
 def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
-    """Yield every figure with its file name, without the ending."""
+    """Yield every figure with its file name, without the extension."""
     if content["verdicts"]:
         yield "verdicts", shares(content["verdicts"])
     if found := sizes(content):

@@ -2,7 +2,7 @@
 
 Training them takes days, so their figures are saved in a CSV file beside the report and
 can be used without the run store, on any machine. Every row contains a hash of the keys
-of its session's runs. Rows whose runs differ from the present ones, for example because
+of its session's runs. Rows whose runs differ from the current ones, for example because
 another version of the toolkit made them, are ignored.
 """
 

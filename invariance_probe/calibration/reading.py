@@ -98,7 +98,7 @@ def biases(content: Mapping[str, Any]) -> list[Bias]:
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
-    """Select the rows whose field `figure` begins with a given text.
+    """Select the rows whose field `figure` starts with a given string.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from invariance_probe.study.counting import counted
 
 @click.group()
 def store() -> None:
-    """Verify the run store, clean it, or take over another one."""
+    """Verify or clean the run store, or merge another store into it."""
 
 
 @store.command()

@@ -84,7 +84,7 @@ If a gate `failed`, the claims that it limits cannot be made. If it is `not show
 """
 
 EVERYTHING, CARRIERS, LEARNING, AXIS = "everything", "carriers", "learning", "the axis"
-"""What a gate can limit, besides single verdicts.
+"""What a gate can limit, besides individual verdicts.
 
 `carriers` are claims about how many units carry the target, `learning` those about what
 training costs, `the axis` all claims about the hypothesis's axis.
@@ -470,9 +470,9 @@ class HypothesisFinding:
     cannot_support: str = ""
     """What the verdict cannot support, in words."""
     code: CodeFinding | None = None
-    """Finding of the code, for a hypothesis on a corruption; else None."""
+    """Finding of the code, for a hypothesis about a corruption; else None."""
     learning: LearningFinding | None = None
-    """Finding of learning, for a hypothesis on a dose; None for a contrast."""
+    """Finding of learning, for a hypothesis about a dose; None for a contrast."""
     objectives: Objectives | None = None
     """What each swept SSL method finds; None if no method is swept."""
     look: LookTaken | None = None

@@ -168,7 +168,7 @@ def planted_name(session: str, plant: str) -> str:
 
 
 def _problem(remark: Remark, index: int) -> Problem:
-    """Return a caution whose place names the present position of its recording."""
+    """Return a caution whose place names the current position of its recording."""
     place: Place = remark.place
     if place[:1] == ("recordings",):
         place = ("recordings", index, *place[2:])

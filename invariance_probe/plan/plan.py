@@ -109,7 +109,7 @@ class Plan:
 
     @cached_property
     def panels(self) -> dict[str, PlannedPanel]:
-        """The panel of training recipes of every hypothesis on a dose, by its id."""
+        """The panel of training recipes of every hypothesis about a dose, by its id."""
         own = self.settings[0]
         return {
             h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims

@@ -94,7 +94,7 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
 def _without_code(no_ssl: dict[str, Any]) -> str:
     """Describe what is known without SSL if there is no finding of the code.
 
-    A hypothesis on time jitter, for example, has no such finding.
+    A hypothesis about time jitter, for example, has no such finding.
     """
     clauses = [no_ssl["verdict"], *filter(None, no_ssl["detail"].split("; "))]
     said = "; ".join(clause for clause in clauses if not clause.startswith(EXPLORATORY))

@@ -95,7 +95,7 @@ def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def scores_in_words(report: dict[str, Any]) -> str:
-    """Describe how well the best decoder without SSL and SSL at dose 0 decode.
+    """Describe two scores: the best decoder without SSL, and SSL trained at dose 0.
 
     The text is empty if no session has a score of a decoder without SSL.
     """

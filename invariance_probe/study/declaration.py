@@ -77,7 +77,10 @@ class Declaration(BaseModel):
 
 
 def _arrays_in(value: Any, metadata: list[Any]) -> frozenset[str]:
-    """Names of arrays in the value of one field."""
+    """Return the names of arrays of a recording that the value of one field holds.
+
+    A text is such a name if the field is marked by `NamesArray` in its metadata.
+    """
     if isinstance(value, Declaration):
         return value.arrays_read()
     if isinstance(value, tuple):

@@ -68,7 +68,10 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
 
 
 def write_arrays(recording: Recording, file: IO[bytes]) -> None:
-    """Write a recording's arrays to a file; its names are in its declaration."""
+    """Write the arrays of a recording to a file.
+
+    The names of session, subject and group are not written: the study declares them.
+    """
     np.savez(file, **_arrays(recording))  # type: ignore[arg-type]
 
 

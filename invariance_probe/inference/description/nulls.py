@@ -80,7 +80,9 @@ def _warning(found: NullFigures) -> str:
 
 
 def _better(plan: Plan, session: Session, kind: str, found: NullFigures) -> str:
-    """Say which better nulls are available, the best first; empty if none.
+    """Name the nulls that deserve more trust than the one measured, the best first.
+
+    The text is empty if there are none.
 
     Parameters
     ----------
@@ -89,9 +91,9 @@ def _better(plan: Plan, session: Session, kind: str, found: NullFigures) -> str:
     session
         The session.
     kind
-        Kind of the run that measured the present null.
+        Kind of the run that measured the current null.
     found
-        Its figures.
+        What was measured for that null.
     """
     if kind == "pseudo_null":
         return ""

@@ -94,7 +94,7 @@ def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: boo
 
 
 def in_words(measure: CodeMeasure) -> str:
-    """Format a measure and its interval for a sentence, such as `tau = 0.2 s`."""
+    """Format a measure and its interval, such as `tau = 0.2 s [0.1, 0.3]`."""
     said = {"n_eff": "N_eff", "red_idx": "RedIdx", "tau_s": "tau"}[measure.name]
     unit = " s" if measure.name == "tau_s" else ""
     digits = ".2f" if measure.name == "red_idx" else ".3g"

@@ -2,7 +2,7 @@
 
 In: the plan, results and samples of one hypothesis. Out: one `Gate` per precondition.
 It holds an outcome, a detail in words, and what it limits: everything, a part of the
-finding, or single verdicts (science.md 3.4). A gate that fails takes away what it
+finding, or individual verdicts (science.md 3.4). A gate that fails takes away what it
 limits. No verdict is reached here.
 
 The decodable range R runs from the loss of the best constant to that of the best

@@ -26,7 +26,7 @@ from invariance_probe.study.hypotheses import AnyHypothesis, Hypothesis
 from invariance_probe.study.session import covers, scope_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
-"""Estimands of a hypothesis on a corruption.
+"""Estimands of a hypothesis about a corruption.
 
 The first two are about the code and need no SSL. `C_code` is what decoding loses when
 the decoder is refitted on the inputs that survive, and `C_blind` what it loses when the

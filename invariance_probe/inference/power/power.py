@@ -312,7 +312,7 @@ def study_power(
     seeds: Sequence[int] = SEEDS,
     studies: int = STUDIES,
 ) -> tuple[HypothesisPower, ...]:
-    """Compute the power of a study for every hypothesis on a dose.
+    """Compute the power of a study for every hypothesis about a dose.
 
     Parameters
     ----------
@@ -660,7 +660,10 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
 
 
 def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
-    """Yield what missing licences or recipes mean for the verdict, in sentences."""
+    """Yield one warning for each way in which the panel limits the verdict.
+
+    For example, a method may have no calibration licence, or a recipe may be missing.
+    """
     plan, hypothesis = case.plan, case.hypothesis
     own = plan.settings[0]
     for reason in unlicensed(

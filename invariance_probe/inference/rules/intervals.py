@@ -343,7 +343,7 @@ def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
 
 
 def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of a session's mean over seeds and test blocks.
+    """Sampling variance of a session's mean loss, taken over seeds and test blocks.
 
     Parameters
     ----------
@@ -355,10 +355,11 @@ def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray
     Returns
     -------
     variance
-        (...) V_s = s2_seed / K + s2_block / B, for K seeds and B blocks.
+        (...) V_s = s2_seed / K + s2_block / B, where s2_seed is the sample variance of
+        the K seed means and s2_block that of the B block means.
     spread
-        (...) sum of the two squared terms of V_s, each divided by its degrees of
-        freedom; `satterthwaite` needs it.
+        (...) (s2_seed / K)^2 / (K - 1) + (s2_block / B)^2 / (B - 1): the denominator of
+        Satterthwaite's degrees of freedom (`satterthwaite`).
     """
     variance = spread = np.zeros(seed_means.shape[:-1])
     for means in (seed_means, block_means):

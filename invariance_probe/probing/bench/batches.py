@@ -95,7 +95,7 @@ def examples_of(
 
 
 def stacked(examples: Sequence[Example]) -> Example:
-    """Concatenate the examples of single runs along the run axis."""
+    """Concatenate the examples of individual runs along the run axis."""
     labels = [example.labels for example in examples if example.labels is not None]
     return Example(
         torch.cat([example.first for example in examples]),

@@ -312,7 +312,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     runs
         Runs of this measurement, whose models train together as a stack.
     on_progress
-        Called during the training; see `Progress`.
+        Called during training; see `Progress`.
 
     Raises
     ------
@@ -357,9 +357,10 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
     bench
         The opened session: its windows, folds and target.
     asked
-        The runs, with the test windows on which sets are chosen and scored.
+        The runs, each with two halves of its test windows: sets for the objective are
+        chosen on one and all sets are scored on the other.
     on_progress
-        Called during the training; see `Progress`.
+        Called during training; see `Progress`.
 
     Returns
     -------
@@ -575,12 +576,12 @@ def _beside(
 
 
 def _damage(damages: np.ndarray) -> SetDamage:
-    """Summarise by how much removing a chosen set, or random sets, raises a loss.
+    """Summarise the rise in loss when units are removed: a chosen set, and random sets.
 
     Parameters
     ----------
     damages
-        Rise of the loss (set,): of the chosen set first, then of the random sets.
+        Rise in loss for every set (set,): the chosen set first, then the random sets.
 
     Returns
     -------

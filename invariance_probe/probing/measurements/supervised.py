@@ -51,7 +51,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     runs
         Runs of supervised networks with the same optimisation.
     on_progress
-        Called during the training; see `Progress`.
+        Called during training; see `Progress`.
     """
     settings = settings_of(runs)
     dtype = storage(settings.precision)

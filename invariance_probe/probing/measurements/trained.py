@@ -97,7 +97,7 @@ def train_ssl(
     runs
         Runs of one method with the same optimisation.
     on_progress
-        Called during the training; see `Progress`.
+        Called during training; see `Progress`.
     keys
         Names under which checkpoints of unfinished trainings are saved, one per run;
         the runs' train keys if empty.
@@ -230,7 +230,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     runs
         Runs of one SSL method with the same optimisation.
     on_progress
-        Called during the training; see `Progress`.
+        Called during training; see `Progress`.
     """
     pool = training_bench(bench, runs[0])
     method, seen, training = train_ssl(pool, runs, on_progress)

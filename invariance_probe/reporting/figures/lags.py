@@ -5,7 +5,7 @@ one fixed decoder, on held-out data, agree with the target w seconds earlier; ta
 lag at which r falls to 1/e. rho(w) is the target's own autocorrelation, and kappa = r / rho
 is what remains of r apart from the target's persistence (science.md 2.1).
 
-For a hypothesis on time jitter, a panel beside it shows the cost of training at each
+For a hypothesis about time jitter, a panel beside it shows the cost of training at each
 jitter, because that jitter is easily mistaken for a time constant.
 """
 
@@ -80,7 +80,7 @@ def lag_curves(
 ) -> Chart | None:
     """Draw r, rho and kappa against the test lag, with the time constant tau.
 
-    For a hypothesis on time jitter, delta (the cost of training with the jitter, in units
+    For a hypothesis about time jitter, delta (the cost of training with the jitter, in units
     of R) is drawn against the training jitter too.
 
     Parameters

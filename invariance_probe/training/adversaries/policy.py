@@ -1,7 +1,7 @@
 """A policy over augmentations that learns to raise the encoders' loss.
 
 This is Adversarial AutoAugment, for stacked runs. An operation hides units, adds noise,
-scales a window or sets single values far out (`augmentations.operations`), at one of
+scales a window or sets individual values far out (`augmentations.operations`), at one of
 several levels. In every step each run draws several sets of operations from its policy,
 one operation per view, and trains on the mean of their losses. The policy learns by
 REINFORCE (Williams 1992, doi:10.1007/BF00992696) to raise the loss: the losses of a

@@ -1,4 +1,4 @@
-"""Judging a hypothesis on a dose: gates, the two findings, and the verdict.
+"""Judging a hypothesis about a dose: gates, the two findings, and the verdict.
 
 In: one hypothesis with its evidence. Out: a judgement, which gives the finding at any
 significance level.
@@ -64,7 +64,7 @@ from invariance_probe.plan.recipes import use_of, without_licence
 
 @dataclass(frozen=True, eq=False)
 class DoseJudgement(Judgement):
-    """Judgement of a hypothesis on a corruption or a jitter.
+    """Judgement of a hypothesis about a corruption or a jitter.
 
     Attributes
     ----------
@@ -73,7 +73,9 @@ class DoseJudgement(Judgement):
     gates
         Every gate that was checked.
     learning
-        What training shows; None if a gate that is checked earlier failed.
+        What training with the corruption costs; None where a gate failed that is
+        checked before training is considered. The finding of the code is part of the
+        evidence.
     """
 
     gates: tuple[Gate, ...]
@@ -87,9 +89,9 @@ class DoseJudgement(Judgement):
 
     @cached_property
     def shown(self) -> dict[str, float]:
-        """P value of every possible verdict, before gates remove single verdicts.
+        """P value of every possible verdict, before gates rule out individual verdicts.
 
-        It is empty if a failed gate limits the whole finding, or if runs are missing.
+        Empty if runs are missing, or if a failed gate rules out every verdict.
         """
         code = self.code
         if self._stopped(EVERYTHING):
@@ -176,7 +178,7 @@ class DoseJudgement(Judgement):
 
     @property
     def _taken(self) -> set[str]:
-        """What failed gates take away: single verdicts, or whole findings."""
+        """What failed gates take away: individual verdicts, or whole findings."""
         return {
             limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits
         }
@@ -288,7 +290,7 @@ class DoseJudgement(Judgement):
 
 
 def judge_dose(question: Question) -> DoseJudgement:
-    """Judge a hypothesis on a dose: check gates, and collect what recipes show.
+    """Judge a hypothesis about a dose: check gates, and collect what recipes show.
 
     Parameters
     ----------
