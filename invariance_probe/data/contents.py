@@ -1,0 +1,174 @@
+"""What a file holds, on the session's own clock, before anything is binned.
+
+In: arrays and names that a reader took from a file. Out: `Contents`: spike trains,
+series and tables of intervals by name, with a note for everything that the reader
+dropped, joined, converted or could not know. All times are seconds on one clock. A
+format's reader makes `Contents`; `data.assembly` puts them on one grid of bins. Nothing
+is read or binned here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from invariance_probe.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTrains:
+    """Spike times of the units that were sorted from one recording.
+
+    Attributes
+    ----------
+    names
+        Name of every unit, each once.
+    times
+        Spike times of every unit in seconds, each (spike,) float64 and ascending.
+    observed
+        Start and stop of every interval in which all units were observed
+        (interval, 2), in seconds, ascending and apart; None where the file does not say.
+        A unit that was not observed is not a unit that was silent.
+
+    Raises
+    ------
+    DataError
+        For names that occur twice, times that are not finite or not ascending, and
+        intervals that overlap.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[np.ndarray, ...]
+    observed: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.times):
+            raise DataError(f"{len(self.names)} names for {len(self.times)} units")
+        if twice := _repeated(self.names):
+            raise DataError(f"two units are called {twice!r}; names of units must differ")
+        for name, times in zip(self.names, self.times, strict=True):
+            _check_ascending(times, f"spike times of unit {name!r}")
+        if self.observed is not None:
+            _check_ascending(self.observed.ravel(), "borders of observed intervals")
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last spike of all units, in seconds; 0 if there is no spike."""
+        return max((float(times[-1]) for times in self.times if len(times)), default=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Samples over time of one or several channels, such as a position or an LFP.
+
+    Attributes
+    ----------
+    values
+        Samples (sample, channel) in the unit of measure, NaN where a sample is missing.
+    times
+        Time of every sample in seconds (sample,), ascending.
+    channels
+        Name of every channel.
+    unit
+        Unit of measure, such as `m` or `V`; empty where the file does not say.
+
+    Raises
+    ------
+    DataError
+        For shapes that do not fit together, and times that are not finite or not
+        ascending.
+    """
+
+    values: np.ndarray
+    times: np.ndarray
+    channels: tuple[str, ...]
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.times), len(self.channels))
+        if self.values.shape != shape:
+            raise DataError(
+                f"the values have shape {self.values.shape}, but must have shape {shape}: "
+                "one row per time, one column per channel"
+            )
+        _check_ascending(self.times, "times of samples")
+
+    @property
+    def interval_s(self) -> float:
+        """Median time between successive samples, in seconds; NaN for one sample."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of intervals, such as trials: one row per interval.
+
+    Rows keep their order. They may touch or overlap.
+
+    Attributes
+    ----------
+    start, stop
+        Start and stop of every row in seconds (row,). An interval holds its start and
+        not its stop. NaN where the file does not say.
+    columns
+        Other columns by name, each (row,) or (row, ...): numbers or text.
+
+    Raises
+    ------
+    DataError
+        For columns of another length.
+    """
+
+    start: np.ndarray
+    stop: np.ndarray
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in {"stop": self.stop, **self.columns}.items():
+            if len(values) != len(self.start):
+                raise DataError(
+                    f"column {name!r} has {len(values)} rows, but the table has {len(self.start)}"
+                )
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Rows that have a start and a later stop (row,), as booleans."""
+        return np.isfinite(self.start) & np.isfinite(self.stop) & (self.stop > self.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """Everything that a file holds.
+
+    Attributes
+    ----------
+    spikes, series, tables
+        What can be asked for, by name: the names that a study uses.
+    notes
+        One sentence for everything that the reader dropped, joined, converted or could
+        not know.
+    """
+
+    spikes: Mapping[str, SpikeTrains] = field(default_factory=dict)
+    series: Mapping[str, Series] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _repeated(names: tuple[str, ...]) -> str | None:
+    """Return the first name that occurs twice; None if all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _check_ascending(times: np.ndarray, what: str) -> None:
+    """Raise DataError unless all times are finite and none is before the one before it."""
+    if not np.isfinite(times).all():
+        raise DataError(f"{what}: {int((~np.isfinite(times)).sum())} are not finite")
+    if (steps := np.flatnonzero(np.diff(times) < 0)).size:
+        at = int(steps[0])
+        raise DataError(f"{what} go back from {times[at]:g} s to {times[at + 1]:g} s")

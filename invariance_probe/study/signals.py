@@ -1,0 +1,124 @@
+"""Recordings in files of a lab: spike trains, series and tables on one clock.
+
+In: the entries of a study's `recordings` whose `kind` is a file format. Out: frozen
+declarations that say which signals of the file are used, and the bins that they are put
+in. Nothing here opens a file.
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.recordings import Name
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class FromSeries(Declaration):
+    """A continuous target: the mean of a series in each bin."""
+
+    series: str
+    """Name of the series in the file."""
+    channels: tuple[str, ...] = ()
+    """Names of the channels to use; all of them if omitted."""
+    max_gap_s: Positive | None = None
+    """Largest distance in time from a bin's centre to the nearest sample (seconds).
+
+    A bin without a sample takes the nearest sample within this distance; without one it
+    has no target and is left out. If omitted, a bin without a sample is left out.
+    """
+
+
+class FromColumn(Declaration):
+    """A categorical target: the label of the interval that a bin lies in."""
+
+    table: str
+    """Name of the table of intervals in the file."""
+    column: str
+    """Name of the column that holds the labels."""
+    cover: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Smallest fraction of a bin that the intervals of one label must cover."""
+
+
+class FromIntervals(Declaration):
+    """A target of two classes: 1 inside the intervals of a table, else 0."""
+
+    inside: str
+    """Name of the table of intervals in the file."""
+    cover: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Smallest fraction of a bin that must lie inside the intervals."""
+
+
+TargetSource = FromSeries | FromColumn | FromIntervals
+"""Where the values of a target come from."""
+
+
+class SignalsRecording(Declaration):
+    """One session in a file that holds signals on one clock.
+
+    Signals are put on one grid of bins, which starts at `origin_s`. Bins in which the
+    activity was not observed, or a target is unknown, are left out, and what is left out
+    is told.
+    """
+
+    located_by: ClassVar[str] = "path"
+    """Name of the field that is reported if the recording cannot be opened."""
+
+    path: str
+    """Path of the file or folder, relative to the study file."""
+    session: Name
+    """Name of the session, unique within the study."""
+    subject: Name = "subject"
+    """The animal or person."""
+    group: str = ""
+    """Group of sessions; hypotheses and pooling can be limited to one."""
+    pilot: bool = False
+    """Whether this is a pilot session, for tuning and exploratory hypotheses only."""
+    activity: str = "units"
+    """Name of the spike trains, which are counted, or of the series, which is averaged."""
+    units: tuple[str, ...] = ()
+    """Names of the units or channels to use; all of them if omitted."""
+    bin_s: Positive
+    """Length of a bin in seconds."""
+    origin_s: float = 0.0
+    """Time at which the grid of bins starts, on the file's clock (seconds)."""
+    between_s: tuple[float, float] | None = None
+    """First and last time to use (seconds); everything if omitted."""
+    during: str | None = None
+    """Name of a table: only bins wholly inside its intervals are used."""
+    trials: str | None = None
+    """Name of the table of trials. Windows never cross a border of a trial."""
+    targets: dict[str, TargetSource] = Field(default_factory=dict)
+    """Targets by name, and where their values come from."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.between_s is not None and not self.between_s[0] < self.between_s[1]:
+            raise ValueError(
+                f"between_s is {list(self.between_s)}; the first time must be before the last"
+            )
+        return self
+
+
+class NwbRecording(SignalsRecording):
+    """One session in an NWB file (Neurodata Without Borders 2)."""
+
+    kind: Literal["nwb"] = "nwb"
+
+
+class PhyRecording(SignalsRecording):
+    """One session in a folder of Kilosort and phy."""
+
+    kind: Literal["phy"] = "phy"
+    groups: tuple[str, ...] = ("good",)
+    """Labels of the clusters to use, as curated, else as Kilosort gave them."""
+
+
+class Suite2pRecording(SignalsRecording):
+    """One imaging plane in a folder of suite2p."""
+
+    kind: Literal["suite2p"] = "suite2p"
+    rate_hz: Positive
+    """Frames per second, which the folder does not say without unpickling."""
+    activity: str = "dff"
