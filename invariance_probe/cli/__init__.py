@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from invariance_probe.cli.data import data
 from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY, open_file, warn
 from invariance_probe.cli.planned import (
     power_in_words,
@@ -83,6 +84,7 @@ def main() -> None:
 
 
 main.add_command(store)
+main.add_command(data)
 
 
 @main.command()

@@ -82,6 +82,9 @@ class Recording:
     unusable
         Reason why an array of the file cannot be a target, by its name. Used in
         messages only, and not part of any fingerprint.
+    notes
+        One sentence for everything that a reader left out, joined, converted or could
+        not know. Not part of any fingerprint.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Recording:
     alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
     pieces: np.ndarray | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activity", self._kept(np.asarray(self.activity)))

@@ -234,6 +234,26 @@ def _name_null(tree: CommentedMap) -> None:
         tree.lc.data["null"] = position
 
 
+def set_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Read `dotted.path=value` texts into a mapping.
+
+    Parameters
+    ----------
+    overrides
+        Texts whose values are YAML.
+
+    Raises
+    ------
+    StudyError
+        For a text that cannot be read.
+    """
+    tree = CommentedMap()
+    for override in overrides:
+        _override(tree, override)
+    plain: dict[str, Any] = _plain(tree)
+    return plain
+
+
 def _override(tree: CommentedMap, text: str) -> None:
     """Replace the value of `dotted.path=value` in a parsed study, in place."""
     dotted, equals, value = text.partition("=")

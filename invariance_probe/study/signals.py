@@ -16,17 +16,17 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class FromSeries(Declaration):
-    """A continuous target: the mean of a series in each bin."""
+    """A continuous target: the sample of a series nearest to the centre of each bin."""
 
     series: str
     """Name of the series in the file."""
     channels: tuple[str, ...] = ()
     """Names of the channels to use; all of them if omitted."""
     max_gap_s: Positive | None = None
-    """Largest distance in time from a bin's centre to the nearest sample (seconds).
+    """Largest distance in time from a bin's centre to its sample (seconds).
 
-    A bin without a sample takes the nearest sample within this distance; without one it
-    has no target and is left out. If omitted, a bin without a sample is left out.
+    Half a bin if omitted. A bin whose nearest sample is farther has no target and is
+    left out. Nothing is interpolated.
     """
 
 
@@ -65,6 +65,7 @@ class SignalsRecording(Declaration):
     located_by: ClassVar[str] = "path"
     """Name of the field that is reported if the recording cannot be opened."""
 
+    kind: str
     path: str
     """Path of the file or folder, relative to the study file."""
     session: Name
@@ -77,6 +78,12 @@ class SignalsRecording(Declaration):
     """Whether this is a pilot session, for tuning and exploratory hypotheses only."""
     activity: str = "units"
     """Name of the spike trains, which are counted, or of the series, which is averaged."""
+    activity_kind: Literal["counts", "signal"] | None = None
+    """Whether the activity is counts or a continuous signal.
+
+    If omitted, spike trains are counts, and series are signals. The samples of a series
+    of counts are summed in each bin.
+    """
     units: tuple[str, ...] = ()
     """Names of the units or channels to use; all of them if omitted."""
     bin_s: Positive
@@ -122,3 +129,7 @@ class Suite2pRecording(SignalsRecording):
     rate_hz: Positive
     """Frames per second, which the folder does not say without unpickling."""
     activity: str = "dff"
+
+
+AnySignals = NwbRecording | PhyRecording | Suite2pRecording
+"""Every format whose files hold signals on one clock."""
