@@ -22,6 +22,8 @@ Problem = tuple[Place, Any, str]
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Pattern of the names that become part of a file or folder name."""
+Name = Annotated[str, Field(min_length=1, pattern=FILE_NAME)]
+"""Name of a session or a subject."""
 LONGEST_NAME = 200
 """Longest such name; file systems allow 255 characters, and reports add some."""
 

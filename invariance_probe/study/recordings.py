@@ -16,9 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, runtime_ch
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from invariance_probe.study.declaration import Declaration, added
-
-Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+from invariance_probe.study.declaration import Declaration, Name, added
+from invariance_probe.study.signals import NwbRecording, PhyRecording, Suite2pRecording
 
 
 class Dealt(Declaration):
@@ -660,7 +659,13 @@ def _declared(given: Any) -> Any:
 
 
 RecordingSource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording | SkipJsonSchema[ArraysRecording],
+    NpzRecording
+    | NwbRecording
+    | PhyRecording
+    | Suite2pRecording
+    | CatalogRecording
+    | SimulatedRecording
+    | SkipJsonSchema[ArraysRecording],
     Field(discriminator="kind"),
     BeforeValidator(_declared),
 ]
@@ -696,7 +701,14 @@ class Planted(Declaration):
 
 
 AnySource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording | ArraysRecording | Planted,
+    NpzRecording
+    | NwbRecording
+    | PhyRecording
+    | Suite2pRecording
+    | CatalogRecording
+    | SimulatedRecording
+    | ArraysRecording
+    | Planted,
     Field(discriminator="kind"),
 ]
 """Everything that a session can be opened from."""

@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration
-from invariance_probe.study.recordings import Name
+from invariance_probe.study.declaration import Declaration, Name
 
 Positive = Annotated[float, Field(gt=0)]
 
