@@ -156,7 +156,7 @@ def _of_table(name: str, table: Table) -> Iterator[str]:
     overlaps = int((start[order][1:] < np.maximum.accumulate(stop[order])[:-1]).sum())
     lasting = stop - start
     yield (
-        f"{name!r}: a table of {counted(len(whole), 'interval')} between {start.min():g} and "
+        f"{name!r}: a table of {counted(len(start), 'interval')} between {start.min():g} and "
         f"{stop.max():g} s, which last {lasting.min():g} to {lasting.max():g} s"
         + (f"; {overlaps} begin before an earlier one ends" if overlaps else "")
         + "."
