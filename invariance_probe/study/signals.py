@@ -7,7 +7,7 @@ in. Nothing here opens a file.
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from invariance_probe.study.declaration import Declaration, Name
 
@@ -49,7 +49,23 @@ class FromIntervals(Declaration):
     """Smallest fraction of a bin that must lie inside the intervals."""
 
 
-TargetSource = FromSeries | FromColumn | FromIntervals
+def _told_apart_by(source: object) -> str | None:
+    """Name the field by which a source of a target is recognised."""
+    given = source if isinstance(source, dict) else vars(source)
+    return next((name for name in ("series", "table", "inside") if name in given), None)
+
+
+TargetSource = Annotated[
+    Annotated[FromSeries, Tag("series")]
+    | Annotated[FromColumn, Tag("table")]
+    | Annotated[FromIntervals, Tag("inside")],
+    Discriminator(
+        _told_apart_by,
+        custom_error_type="study",
+        custom_error_message="a target comes from a series {series: NAME}, from the labels of "
+        "intervals {table: NAME, column: NAME}, or from being inside of them {inside: TABLE}",
+    ),
+]
 """Where the values of a target come from."""
 
 
