@@ -68,7 +68,7 @@ def read_phy(path: Path, declared: PhyRecording) -> Contents:
     chosen = [cluster for cluster, label in labels.items() if label in declared.groups]
     notes += _on_labels(declared, labels, columns)
     if unread := sorted(file.name for file in path.glob("*.npy") if file.name not in USED):
-        notes.append(f"not read, because only spike times and clusters are used: {some(unread)}")
+        notes.append(f"arrays that no study uses and that are not read: {some(unread)}")
     spikes = {"units": chosen, "all": list(times)}
     return Contents(
         spikes={
@@ -344,7 +344,7 @@ def _on_labels(
     if not chosen:
         yield (
             f"'units' is missing, because none of {counted(len(labels), 'cluster')} has {groups} "
-            f"as {where}; the folder has {_tally(labels.values()) or 'no spikes'}. Change groups "
+            f"as {where}; the folder holds {_tally(labels.values()) or 'no spikes'}. Change groups "
             "or labels, or use activity: all"
         )
     elif chosen < len(labels):
@@ -366,7 +366,8 @@ def _on_labels(
                 f"labels: [{name}] would use it"
             )
     if numbers:
-        yield f"not used, because they hold no labels: columns {some(map(repr, numbers), 30)}"
+        listed = some(map(repr, numbers), most=30)
+        yield f"columns of the cluster tables that hold no labels and are not used: {listed}"
 
 
 def _number(text: str) -> bool:

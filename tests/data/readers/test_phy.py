@@ -149,12 +149,12 @@ NOTED = {
     "numbers about clusters": (
         {"cluster_info.tsv": INFO},
         {},
-        "not used, because they hold no labels: columns 'depth', 'n_spikes'",
+        "columns of the cluster tables that hold no labels and are not used: 'depth', 'n_spikes'",
     ),
     "no label that fits": (
         {"cluster_group.tsv": None},
         {},
-        "'units' is missing, because none of 4 clusters has 'good' as 'group'; the folder has "
+        "'units' is missing, because none of 4 clusters has 'good' as 'group'; the folder holds "
         "'unsorted' (4). Change groups or labels, or use activity: all",
     ),
     "no such column": (KILOSORT, {}, "no table of clusters has a column 'group'"),
@@ -219,7 +219,7 @@ NOTED = {
     "arrays of no use, and pickles": (
         {"amplitudes": np.ones(9), "ops": np.array({"fs": 1}, dtype=object)},
         {},
-        "not read, because only spike times and clusters are used: amplitudes.npy, ops.npy",
+        "arrays that no study uses and that are not read: amplitudes.npy, ops.npy",
     ),
 }
 
@@ -331,7 +331,7 @@ def test_a_wrong_path_says_where_the_folder_is(tmp_path):
 def test_a_sorting_without_spikes_has_no_units(tmp_path):
     none = np.zeros((0, 1), dtype=np.uint64)
     found = read(write(tmp_path, spike_times=none, spike_clusters=none, spike_templates=none))
-    assert not found.spikes and any("the folder has no spikes" in note for note in found.notes)
+    assert not found.spikes and any("the folder holds no spikes" in note for note in found.notes)
 
 
 REAL = {
