@@ -7,12 +7,15 @@ format's reader makes `Contents`; `data.assembly` puts them on one grid of bins.
 is read or binned here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from invariance_probe.errors import DataError
+
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,33 @@ class Contents:
     series: Mapping[str, Series] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+class OnDemand(Mapping[str, Held]):
+    """Signals by name, each read from its file whenever it is looked up.
+
+    What is not looked up is never in memory, and nothing is kept.
+
+    Parameters
+    ----------
+    readers
+        Function that reads a signal, by the name of the signal.
+    """
+
+    def __init__(self, readers: Mapping[str, Callable[[], Held]]) -> None:
+        self._readers = dict(readers)
+
+    def __getitem__(self, name: str) -> Held:
+        return self._readers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

@@ -130,20 +130,32 @@ class NwbRecording(SignalsRecording):
 
 
 class PhyRecording(SignalsRecording):
-    """One session in a folder of Kilosort and phy."""
+    """One session in a folder of Kilosort and phy: a unit for every cluster that is used."""
 
     kind: Literal["phy"] = "phy"
-    groups: tuple[str, ...] = ("good",)
-    """Labels of the clusters to use, as curated, else as Kilosort gave them."""
+    groups: Annotated[tuple[str, ...], Field(min_length=1)] = ("good",)
+    """Labels of the clusters that make up the spike trains `units`."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("group",)
+    """Columns of the cluster tables that hold the labels, such as `group` or `KSLabel`.
+
+    A cluster has the label of the first column that says one, else it is `unsorted`.
+    """
+    sample_rate_hz: Positive | None = None
+    """Samples of the raw recording per second; what `params.py` says if omitted."""
 
 
 class Suite2pRecording(SignalsRecording):
-    """One imaging plane in a folder of suite2p."""
+    """One imaging plane in a folder of suite2p: a channel for every region of interest."""
 
     kind: Literal["suite2p"] = "suite2p"
+    activity: str = "corrected"
+    """Series to use: `corrected` (`F - neuropil_factor * Fneu`), `F`, `Fneu` or `spks`."""
     rate_hz: Positive
     """Frames per second, which the folder does not say without unpickling."""
-    activity: str = "dff"
+    neuropil_factor: Annotated[float, Field(ge=0)] = 0.7
+    """Part of the neuropil signal `Fneu` that is subtracted from `F` in `corrected`."""
+    cells_only: bool = True
+    """Whether regions that `iscell.npy` does not mark as cells are left out."""
 
 
 AnySignals = NwbRecording | PhyRecording | Suite2pRecording
