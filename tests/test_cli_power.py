@@ -82,14 +82,14 @@ WRONG = {
     "negative": (["--sd", "seed=-1"], "seed = '-1'; it must be a number of at least 0"),
     "both": (
         ["--sd", "seed=.1", "--pilot", "study.yaml"],
-        "one of --pilot STUDY and --sd NAME=SD,...; got both",
+        "either --pilot STUDY or --sd NAME=SD,...; got both",
     ),
     "effects alone": (["--effect", "D=.1"], "got neither"),
     "no such effect": (
         ["--sd", "seed=.1", "--effect", "delta=.1"],
         "--effect: unknown name 'delta'. Allowed: C_code, D, H.",
     ),
-    "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: cannot read the study"),
+    "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: the file cannot be read"),
 }
 
 

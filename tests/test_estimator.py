@@ -181,7 +181,9 @@ def test_rows_are_bins_and_windows_are_centred_on_them(length):
     assert not np.allclose(
         made.transform(COUNTS), rows
     )  # without trials, windows cross their borders
-    with pytest.raises(ArrayError, match=f"bin 380 on has 1 bins, but a window has {length}"):
+    with pytest.raises(
+        ArrayError, match=f"starts at bin 380 has only 1 bins, fewer than a window ({length}"
+    ):
         made.transform(COUNTS[:381], trials=TRIALS[:381])
     assert np.array_equal(made.fit_transform(COUNTS, trials=TRIALS), rows)
 
@@ -234,7 +236,7 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
     assert made.__sklearn_tags__().target_tags.required
     with pytest.raises(
         ArrayError,
-        match="y is None, but X has 400 bins; give one value per bin; this method learns from y",
+        match=r"y must have one value per bin of X \(400 bins\), got None; this method learns",
     ):
         made.fit(COUNTS)
     with pytest.raises(ArrayError, match="y is shape"):
@@ -265,7 +267,7 @@ WRONG = {
     "no gradient": (
         lambda: SSLTransformer({"kind": "linear_ssl"}),
         StudyError,
-        "'linear_ssl' is not trained by gradient; allowed: 'simclr'",
+        "'linear_ssl' is not trained by gradient descent; allowed: 'simclr'",
     ),
     "a view": (
         lambda: SSLTransformer(METHOD, views={"base": {"kind": "halves"}}),
@@ -302,7 +304,7 @@ WRONG = {
             METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}
         ),
         TrainingError,
-        "time_cutout changes some bins of a window, but windows have 1",
+        "time_cutout changes only some bins of a window, but window.length_bins is 1",
     ),
     "divergence": (
         lambda: SSLTransformer(
@@ -339,14 +341,16 @@ def test_what_is_wrong_is_said_when_it_is_fitted(name):
 
 def test_wrong_arrays_are_named():
     made = SSLTransformer(METHOD, training=QUICK)
-    with pytest.raises(ArrayError, match=r"trials is shape \(3,\), but X has 400 bins"):
+    with pytest.raises(
+        ArrayError, match=r"trials must have one value per bin of X .*, got shape \(3,\)"
+    ):
         made.fit(COUNTS, trials=[1, 2, 3])
     split = SSLTransformer(METHOD, training=QUICK, views={"base": {"kind": "count_splitting"}})
     with pytest.raises(ArrayError, match="count_splitting needs spike counts"):
         split.fit(COUNTS + 0.5)
     for kind in ("unit_dropout", "progressive_unit_loss", "unit_cutout"):
         views = {"base": {"kind": "none"}, "transforms": [{"kind": kind}]}
-        with pytest.raises(ArrayError, match=r"a silent unit has zero counts, .*; use 'mean'"):
+        with pytest.raises(ArrayError, match=r"a lost unit has zero spike counts, .*; use 'mean'"):
             SSLTransformer(METHOD, training=QUICK, views=views).fit(COUNTS + 0.5)
     with pytest.raises(DataError, match="not all values are whole numbers"):
         made.fit(COUNTS).transform(COUNTS + 0.5)

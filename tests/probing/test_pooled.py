@@ -221,7 +221,10 @@ REFUSED = {
         },
         "with the same columns",
     ),
-    "a method of one session": ({"method": {"kind": "swap_vae"}}, "reads windows of one session"),
+    "a method of one session": (
+        {"method": {"kind": "swap_vae"}},
+        "can only be trained on windows of one session",
+    ),
     "windows that mix sessions": (
         {
             "views": {

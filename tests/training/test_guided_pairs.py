@@ -156,7 +156,7 @@ REFUSED = {
         {"guide": {"name": "behavior"}},
         "guide 'behavior' is not in the recording",
     ),
-    "partners elsewhere without a pool": ({"elsewhere": True}, "give views.pool"),
+    "partners elsewhere without a pool": ({"elsewhere": True}, "set views.pool"),
     "few labels of nothing": ({"guide": None, "labelled": 0.5}, "labelled goes with a guide"),
     "activity compared across sessions": (
         {"guide": None, "pool": "group"},
