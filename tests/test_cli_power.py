@@ -79,7 +79,10 @@ def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
 
 WRONG = {
     "unknown name": (["--sd", "sesion=.1"], "--sd: unknown name 'sesion'. Did you mean 'session'?"),
-    "negative": (["--sd", "seed=-1"], "seed = '-1'; it must be a number of at least 0"),
+    "negative": (
+        ["--sd", "seed=-1"],
+        "seed must be a number of at least 0, in units of the decodable range; got '-1'",
+    ),
     "both": (
         ["--sd", "seed=.1", "--pilot", "study.yaml"],
         "either --pilot STUDY or --sd NAME=SD,...; got both",

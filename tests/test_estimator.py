@@ -292,7 +292,7 @@ WRONG = {
     "broken bins": (
         lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}),
         ArrayError,
-        "not a whole number of them",
+        "not a whole number of bins",
     ),
     "a large batch": (
         lambda: SSLTransformer(METHOD, training={"batch_size": 5000}),
@@ -423,7 +423,7 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
         "foreign": "not an encoder of this toolkit",
         "header": "header cannot be read",
         "version": "another version",
-        "another network": r"not those of the simclr encoder .*wrong: weight0",
+        "another network": r"do not fit the simclr encoder .*wrong: weight0",
     }
     with pytest.raises(StoreError, match=said[how]) as error:
         SSLTransformer.load(path)
@@ -558,7 +558,7 @@ assert 'torch' in sys.modules"""
 
 def test_closed_form_methods_export_nothing(tmp_path):
     YAML(typ="safe").dump(tiny_study(method={"kind": "linear_ssl"}), tmp_path / "study.yaml")
-    with pytest.raises(StudyError, match="'linear_ssl' has a closed form"):
+    with pytest.raises(StudyError, match="'linear_ssl', which is computed in closed form"):
         export_encoder(
             open_study(tmp_path / "study.yaml"), tmp_path, tmp_path / "e.safetensors", "spread-1"
         )

@@ -78,7 +78,7 @@ REFUSED = {
     ),
     "a contrast without local pairs": (
         {"hypotheses": [{**CONTRAST, "controls": ["random", "shifted"]}]},
-        "do not beat local pairs",
+        "the controls must include local",
     ),
     "a share without its controls": (
         {
@@ -103,7 +103,7 @@ REFUSED = {
         {**tiny_study(), "hypotheses": [{**tiny_study()["hypotheses"][0], "predict": 1}]},
         "Did you mean 'predicts'?",
     ),
-    "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
+    "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "only for local pairs"),
     "a method that chooses its own windows": (
         {"method": {"kind": "cpc"}},
         "mined.share has no effect",

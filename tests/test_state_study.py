@@ -93,7 +93,7 @@ REFUSED = {
     ),
     "trajectories of one bin": (
         {"views": {"pairing": {**PAIRING, "span_s": 0.1}}},
-        "use at least 0.2 s",
+        "use a span_s of at least 0.2 s",
     ),
     "a gap within the smoothing": (
         {"views": {"pairing": {**PAIRING, "gap_s": 0.1}}},

@@ -177,7 +177,7 @@ def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its
         x, find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1), split=True
     )
     with pytest.raises(
-        TrainingError, match=f"no closed form for {transform.kind}; use unit_dropout"
+        TrainingError, match=f"in closed form under {transform.kind}; use unit_dropout"
     ):
         corrupted_moments(moments, transform, "independent", np.ones(3), split=True)
     idle = transform.model_copy(update=transform.identity)
