@@ -313,7 +313,7 @@ WRONG = {
             views={"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}]},
         ),
         TrainingError,
-        "the loss was not finite at step 0",
+        "the loss was not finite at training step 0",
     ),
 }
 

@@ -95,7 +95,8 @@ def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -
             if None in columns or columns[0] != columns[1]:
                 raise DataError(
                     f"sessions {own.session!r} and {other.session!r} can train one model only if "
-                    f"both have the array {name!r}, with the same number of columns; got "
+                    f"both have the array {name!r}, with the same columns; its shape per "
+                    "bin is "
                     f"{' and '.join('no array' if c is None else str(c) for c in columns)}"
                 )
 

@@ -389,11 +389,11 @@ class _Distances:
         if fewest < (1 if material.repeats else size):
             raise TrainingError(
                 f"{declared.kind}: a training step needs {size} windows that have both a near and "
-                f"a far window, but one fold has only {fewest}. A near window is "
-                f"{apart * material.bin_s:g} s to near_s ({declared.near_s:g} s) away, in the "
-                "same trial or gap-free stretch; a far one is more than far_s "
-                f"({declared.far_s:g} s) away. Use a longer near_s, a shorter far_s, shorter "
-                "windows, a smaller batch or a longer recording"
+                f"a far window, but one fold has only {fewest}. A near window is at least "
+                f"{apart * material.bin_s:g} s and at most near_s ({declared.near_s:g} s) away, "
+                "in the same trial or gap-free stretch; a far one is more than far_s "
+                f"({declared.far_s:g} s) away. To get more of them, use a longer near_s, a "
+                "shorter far_s, shorter windows, a smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(
