@@ -38,6 +38,7 @@ from invariance_probe.results.encoder_file import (
     EncoderFile,
     EncoderHeader,
 )
+from invariance_probe.study.consistency.words import reason_of_item
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -412,7 +413,7 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
         said = [
-            f"{'.'.join(map(str, (name, *item['loc'])))}: {item['msg']}, got {item['input']!r}"
+            f"{'.'.join(map(str, (name, *item['loc'])))}: {reason_of_item(item)}"
             for item in error.errors()
         ]
         raise StudyError("\n".join(said)) from None
@@ -424,7 +425,7 @@ def _method(given: Any) -> Any:
     if method.kind not in METHODS:
         allowed = ", ".join(repr(kind) for kind in METHODS)
         raise StudyError(
-            f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}"
+            f"method.kind: {method.kind!r} is not trained by gradient descent; allowed: {allowed}"
         )
     return method
 
@@ -456,7 +457,7 @@ def _recording(
             )
             why = "; this method learns from y" if name == "y" else ""
             raise ArrayError(
-                f"{name} is {got}, but X has {len(X)} bins; give one value per bin{why}"
+                f"{name} must have one value per bin of X ({len(X)} bins), got {got}{why}"
             )
     try:
         numbered = None if trials is None else as_labels(np.asarray(trials), "trials")
@@ -496,8 +497,8 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
     if training.failed_at[0] >= 0:
         step = int(training.failed_at[0])
         raise TrainingError(
-            f"the loss was not finite at step {step}; "
-            "use a lower training.learning_rate, or weaker views"
+            f"the loss was not finite at training step {step}; use a lower "
+            "training.learning_rate, or weaker views"
         )
     declared: Any = run.method
     rows = views.clean(bench.all_windows)
@@ -539,8 +540,8 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
     if lengths.min() < length:
         short = int(np.argmin(lengths))
         raise ArrayError(
-            f"the trial from bin {first[short]} on has {lengths[short]} bins, "
-            f"but a window has {length}; omit such trials"
+            f"the trial that starts at bin {first[short]} has only {lengths[short]} bins, fewer "
+            f"than a window ({length}); omit trials this short"
         )
     return np.clip(
         np.arange(len(stretches)) - length // 2,
@@ -571,7 +572,7 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
             name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
         )
         raise StoreError(
-            f"{path} is damaged: its weights are not those of the {header.method.kind} encoder "
-            f"of {units} units that its header names"
+            f"{path} is damaged: its weights do not fit the {header.method.kind} encoder of "
+            f"{units} units that its header describes"
             + (f" (wrong: {', '.join(wrong)})" if wrong else " (not all are finite)")
         )

@@ -564,8 +564,8 @@ def export_encoder(
     weights = store.encoder(run)
     if weights is None:
         raise StoreError(
-            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, "
-            f"fold {fold}; run the study first (`invariance-probe status` says what the store "
+            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, fold "
+            f"{fold}; run the study first (`invariance-probe status` says which runs the store "
             "has)"
         )
     found = next(one for one in plan.sessions if one.name == session)
@@ -600,8 +600,8 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
     """
     if not isinstance(plan.study.method, TrainedMethod):
         raise StudyError(
-            f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder "
-            "that could be exported"
+            f"method.kind is {plan.study.method.kind!r}, which is computed in closed form and "
+            "stores no encoder to export; use a method trained by gradient descent"
         )
     found = [
         run
@@ -626,7 +626,7 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
         found = [run for run in found if of(run) == got]
         if not found:
             raise StudyError(
-                f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: "
+                f"the study {plan.study.name!r} trains no encoder with {what} {got!r}; allowed: "
                 f"{', '.join(map(repr, allowed))}"
             )
     return found[0]

@@ -151,8 +151,9 @@ def guarded(
     except ABOUT_DATA as error:
         if _is_of_memory(error):
             raise TrainingError(
-                f"session {session!r}: memory does not suffice for {_described(runs)} together; "
-                f"use fewer workers or a machine with more memory ({error or 'MemoryError'})"
+                f"session {session!r}: there is not enough memory for {_described(runs)} "
+                "together; use fewer workers, or a machine with more memory "
+                f"({error or 'MemoryError'})"
             ) from error
         if len(runs) > 1:
             return [found for run in runs for found in guarded(session, [run], measured)]

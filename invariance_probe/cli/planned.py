@@ -108,13 +108,13 @@ def power_in_words(
 
     if (pilot is None) == (sd is None):
         raise InferenceError(
-            "power needs one of --pilot STUDY and --sd NAME=SD,...; "
+            "power needs either --pilot STUDY or --sd NAME=SD,...; "
             + ("got both" if pilot else "got neither")
         )
     if not made.study.dose_claims:
         raise InferenceError(
-            "power is computed only for claims about what a dose costs, and this study has "
-            "none: its hypotheses are of other kinds"
+            "power can be computed only for hypotheses about what a dose costs, but this study "
+            "has none of them; add one, or plan without power"
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:

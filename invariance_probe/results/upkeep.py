@@ -251,7 +251,10 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
         If `store` cannot be written to.
     """
     if not any((other.root / family).is_dir() for family in FILES):
-        raise StoreError(f"{other.root} is not a run store: it has neither results nor encoders")
+        raise StoreError(
+            f"{other.root} is not a run store: it has neither results nor encoders; name the "
+            "folder of a store"
+        )
     merged = Merged()
     for family in sorted(FILES):
         for key in other.keys(family):

@@ -61,9 +61,9 @@ class Negatives(Declaration):
     def _leaves_some(self) -> Self:
         if self.scope == "trial" and not self.same_trial:
             raise ValueError(
-                "scope 'trial' takes negatives from the anchor's own trial only, "
-                "and same_trial false excludes that trial, so none is left; "
-                "use scope 'session', or same_trial true"
+                "`scope: trial` takes negatives only from the anchor's own trial, but "
+                "`same_trial: false` excludes that trial, so no negatives are left; use `scope: "
+                "session`, or `same_trial: true`"
             )
         return self
 
@@ -283,9 +283,9 @@ class SwapVAE(TrainedMethod):
     def _both_have_dimensions(self) -> Self:
         if not 0 < self.style_dimensions < self.encoder.dimensions:
             raise ValueError(
-                f"style {self.style:g} of a representation of {self.encoder.dimensions} "
-                "dimensions leaves content or style without any; "
-                "use a fraction closer to one half, or a wider representation"
+                f"style is {self.style:g}, but with {self.encoder.dimensions} dimensions this "
+                "leaves either content or style without any dimension; use a fraction closer to "
+                "0.5, or a wider representation"
             )
         return self
 
@@ -341,8 +341,8 @@ class PBL(TrainedMethod):
 def _check_distances(near_s: float, far_s: float) -> None:
     if near_s > far_s:
         raise ValueError(
-            f"near_s {near_s:g} is more than far_s {far_s:g}, so a window could be near and "
-            "far at once; use a larger far_s"
+            f"near_s is {near_s:g} and far_s is {far_s:g}, but near_s must not be more than "
+            "far_s, or a window could be both near and far; use a larger far_s"
         )
 
 
@@ -456,18 +456,18 @@ class MaskedSequence(TrainedMethod):
     def _can_be_solved(self) -> Self:
         if self.span_windows >= self.sequence_windows:
             raise ValueError(
-                f"span_windows {self.span_windows} would mask all of "
-                f"sequence_windows {self.sequence_windows}; use shorter spans"
+                f"span_windows is {self.span_windows}, which would mask a whole sequence of "
+                f"sequence_windows ({self.sequence_windows}); use shorter spans"
             )
         if self.position_windows % 2 == 0:
             raise ValueError(
-                f"position_windows is {self.position_windows}; "
-                "it must be odd, to reach as far back as ahead"
+                f"position_windows is {self.position_windows}; it must be odd, so that it reaches "
+                "as many windows back as ahead"
             )
         if self.context_width % self.heads:
             raise ValueError(
-                f"context_width {self.context_width} is not a multiple of heads {self.heads}; "
-                "use a width that all heads share evenly"
+                f"context_width is {self.context_width}, but must be a multiple of heads "
+                f"({self.heads}), because all heads share the width evenly"
             )
         return self
 
@@ -602,14 +602,14 @@ class Reliance(MethodDeclaration):
     @classmethod
     def _has_a_loss_without_labels(cls, of: Method) -> Method:
         reasons: dict[type, str] = {
-            LinearSSL: "has a closed form and no loss by batches",
+            LinearSSL: "is computed in closed form and has no loss per batch",
             SwapVAE: "has to reconstruct the units that are removed",
             SupCon: "reads the target, so it is not SSL",
             YAware: "reads the target, so it is not SSL",
         }  # fmt: skip
         if (why := reasons.get(type(of))) is not None:
             raise ValueError(
-                f"{of.kind} {why}; name a method that compares views or windows without labels, "
+                f"{of.kind} {why}; use a method that compares views or windows without labels, "
                 "such as simclr"
             )
         return of
