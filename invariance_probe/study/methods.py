@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import Declaration, MethodDeclaration, added, members
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
+from invariance_probe.study.own import OwnClass, name_of_class
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
 
@@ -258,7 +259,6 @@ class SwapVAE(TrainedMethod):
     """
 
     kind: Literal["swap_vae"] = "swap_vae"
-    reads_counts: ClassVar[bool] = True
     style: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Fraction of the representation's dimensions that are style.
 
@@ -273,6 +273,11 @@ class SwapVAE(TrainedMethod):
     """
     alignment: Weight = 1.0
     """Weight of the squared distance between contents, as unit vectors (beta)."""
+
+    @property
+    def reads_counts(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
 
     @property
     def style_dimensions(self) -> int:
@@ -480,11 +485,15 @@ class SupCon(TrainedMethod):
     """
 
     kind: Literal["supcon"] = "supcon"
-    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
+
+    @property
+    def reads_target(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
 
 
 class YAware(TrainedMethod):
@@ -495,13 +504,68 @@ class YAware(TrainedMethod):
     """
 
     kind: Literal["y_aware"] = "y_aware"
-    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     """Temperature of the loss; a low one gives similar negatives more weight."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
+
+    @property
+    def reads_target(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
+
+
+class OwnMethod(OwnClass, TrainedMethod):
+    """A method of one's own: a class outside of the package, found by its name.
+
+    The class is a `methods.base.Method` that is made from this declaration, the shape of a
+    window, the random generators, and the settings as keyword arguments. Its examples are
+    pairs. It has no licence, so what is found about learning is estimated without a word.
+    """
+
+    kind: Literal["own"] = "own"
+    reads: tuple[Literal["target", "counts"], ...] = ()
+    """What training reads besides the views, as the class says in `reads`."""
+
+    @property
+    def reads_target(self) -> bool:
+        """Whether training reads the target; each encoder then belongs to one target."""
+        return "target" in self.reads
+
+    @property
+    def reads_counts(self) -> bool:
+        """Whether training reads spike counts in addition to the views."""
+        return "counts" in self.reads
+
+    @classmethod
+    def of_class(cls, own: type, *, version: int, **fields: Any) -> Self:
+        """Declare a class that was imported.
+
+        Parameters
+        ----------
+        own
+            The class. It is in a file that worker processes can import.
+        version
+            Version of its code; raise it whenever the code changes what it computes.
+        **fields
+            Fields of this declaration, such as `encoder`; all others are settings of the
+            class.
+
+        Raises
+        ------
+        ValueError
+            When no other process can import the class.
+        """
+        declared = {name: fields.pop(name) for name in fields.keys() & cls.model_fields.keys()}
+        reads = getattr(own, "reads", ())  # its base class needs torch, which is not loaded here
+        return cls.model_validate(
+            {
+                "reads": reads, **declared, "of": name_of_class(own), "version": version,
+                "settings": {**declared.get("settings", {}), **fields},
+            }
+        )  # fmt: skip
 
 
 class LinearSSL(MethodDeclaration):
@@ -539,6 +603,7 @@ Method = Annotated[
     | MaskedSequence
     | SupCon
     | YAware
+    | OwnMethod
     | LinearSSL,
     Field(discriminator="kind"),
 ]
@@ -613,6 +678,17 @@ class Reliance(MethodDeclaration):
                 "such as simclr"
             )
         return of
+
+
+def title_of(method: "AnyMethod") -> str:
+    """How sentences name a method: its kind, or the class of a method of one's own."""
+    return method.title if isinstance(method, OwnMethod) else method.kind
+
+
+def own_method_of(method: "AnyMethod") -> OwnMethod | None:
+    """The method of one's own that a run trains with; None if it trains with another."""
+    trained = method.of if isinstance(method, Reliance) else method
+    return trained if isinstance(trained, OwnMethod) else None
 
 
 AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]
