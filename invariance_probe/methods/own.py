@@ -24,7 +24,7 @@ from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.encoders.base import StackedEncoder
 from invariance_probe.errors import InvarianceProbeError, StudyError
 from invariance_probe.methods.base import Batch, Method, Timeline
-from invariance_probe.study.declaration import Problem
+from invariance_probe.study.declaration import Problem, sha256_of
 from invariance_probe.study.methods import OwnMethod
 from invariance_probe.study.own import Source, source_of
 
@@ -143,21 +143,22 @@ def _imported(declared: OwnMethod, base: Path) -> type[Method]:
 def _executed(name: str, source: Source, base: str) -> ModuleType:
     """Execute a module's source once for each content of its file.
 
-    Its name in `sys.modules` has the hash of the file, so that it takes the place of no
-    other module. Modules beside it can be imported by it.
+    Its name in `sys.modules` has a hash of its path and content, so that it takes the place
+    of no other module. While it is executed, it can import the modules beside it.
     """
-    if base not in sys.path:
-        sys.path.append(base)
-    unique = f"{name}@{source.sha256[:12]}"
+    unique = f"{name}@{sha256_of([str(source.path), source.sha256])[:12]}"
     spec = spec_from_file_location(unique, source.path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[unique] = module
+    sys.path.append(base)
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[unique]
         raise
+    finally:
+        sys.path.remove(base)
     return module
 
 
