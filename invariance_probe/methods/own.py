@@ -62,7 +62,8 @@ def own_problems(
 ) -> Iterator[Problem]:
     """Yield what keeps a class of one's own from being trained.
 
-    It is imported, made with its settings, and asked for its loss on a batch of noise.
+    It is imported, made with its settings, and, if it learns from pairs, asked for its
+    loss on a batch of noise.
 
     Parameters
     ----------
@@ -78,8 +79,9 @@ def own_problems(
     try:
         found = _imported(declared, base)
         wrong = [*_facts(declared, found)]
-        if not wrong:
-            _try(declared, _made(declared, found, length_bins), length_bins, target)
+        made = None if wrong else _made(declared, found, length_bins)
+        if made is not None and declared.examples.kind == "pairs":
+            _try(declared, made, length_bins, target)
     except _RefusedError as refused:
         yield refused.place, refused.got, str(refused)
         return
@@ -164,12 +166,12 @@ def _executed(name: str, source: Source, base: str) -> ModuleType:
 
 def _facts(declared: OwnMethod, found: type[Method]) -> Iterator[Problem]:
     """Yield what the declaration says and the class does not."""
-    if found.examples != "pairs":
+    if found.examples != declared.examples.kind:
         yield (
-            ("of",),
-            declared.of,
-            f"its examples are {found.examples!r}, and a method of one's own learns from 'pairs'; "
-            "use pairs, or add the method to the package (docs/adding)",
+            ("examples",),
+            declared.examples.kind,
+            f"the class {declared.class_name} learns from {found.examples!r}, and the study "
+            f"declares {declared.examples.kind!r}; write examples: {{kind: {found.examples}}}",
         )
     if set(found.reads) != set(declared.reads):
         yield (

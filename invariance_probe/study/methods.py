@@ -12,31 +12,26 @@ of docs/science.md). `preset` names published settings instead.
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import Declaration, MethodDeclaration, added, members
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
+from invariance_probe.study.examples import (
+    Gap,
+    Horizons,
+    InPairs,
+    OwnExamples,
+    check_distances,
+)
 from invariance_probe.study.own import OwnClass, name_of_class
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
-
-
-def _ascending(horizons: tuple[int, ...]) -> tuple[int, ...]:
-    if list(horizons) != sorted(set(horizons)):
-        raise ValueError(
-            f"horizons are {list(horizons)}; they must ascend without repetition, "
-            f"such as {sorted(set(horizons))}"
-        )
-    return horizons
-
 
 Temperature = Annotated[float, Field(gt=0.02, le=10)]
 Weight = Annotated[float, Field(ge=0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Seconds = Annotated[float, Field(ge=0)]
-Gap = Annotated[int, Field(ge=0)]
-Horizons = Annotated[tuple[Width, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class Negatives(Declaration):
@@ -343,14 +338,6 @@ class PBL(TrainedMethod):
     """Hidden widths of both predictors."""
 
 
-def _check_distances(near_s: float, far_s: float) -> None:
-    if near_s > far_s:
-        raise ValueError(
-            f"near_s {near_s:g} is more than far_s {far_s:g}, so a window could be near and "
-            "far at once; use a larger far_s"
-        )
-
-
 class RelativePositioning(TrainedMethod):
     """Relative positioning: classify pairs of windows as near or far in time.
 
@@ -370,7 +357,7 @@ class RelativePositioning(TrainedMethod):
 
     @model_validator(mode="after")
     def _near_is_not_far(self) -> Self:
-        _check_distances(self.near_s, self.far_s)
+        check_distances(self.near_s, self.far_s)
         return self
 
 
@@ -410,7 +397,7 @@ class TemporalShuffling(TrainedMethod):
     @model_validator(mode="after")
     def _near_is_not_far(self) -> Self:
         if not self.signed:
-            _check_distances(self.near_s, self.far_s)
+            check_distances(self.near_s, self.far_s)
         return self
 
 
@@ -521,13 +508,15 @@ class OwnMethod(OwnClass, TrainedMethod):
     """A method of one's own: a class outside of the package, found by its name.
 
     The class is a `methods.base.Method` that is made from this declaration, the shape of a
-    window, the random generators, and the settings as keyword arguments. Its examples are
-    pairs. It has no licence, so what is found about learning is estimated without a word.
+    window, the random generators, and the settings as keyword arguments. It has no licence,
+    so what is found about learning is estimated without a word.
     """
 
     kind: Literal["own"] = "own"
     reads: tuple[Literal["target", "counts"], ...] = ()
     """What training reads besides the views, as the class says in `reads`."""
+    examples: OwnExamples = InPairs()
+    """How windows form examples: of the kind that the class says in `examples`."""
 
     @property
     def reads_target(self) -> bool:
@@ -683,6 +672,21 @@ class Reliance(MethodDeclaration):
 def title_of(method: "AnyMethod") -> str:
     """How sentences name a method: its kind, or the class of a method of one's own."""
     return method.title if isinstance(method, OwnMethod) else method.kind
+
+
+def path_in_time(method: Method) -> str:
+    """Path of the field that says which windows in time a method puts together.
+
+    It is empty if this is left to the pairing of the views.
+    """
+    if not isinstance(method, OwnMethod):
+        return method.pairs_in_time
+    return f"method.examples.{method.examples.swept}" if method.examples.swept else ""
+
+
+def asks_for(method: "AnyMethod") -> Declaration:
+    """The declaration that says how windows form a method's examples."""
+    return method.examples if isinstance(method, OwnMethod) else method
 
 
 def own_method_of(method: "AnyMethod") -> OwnMethod | None:

@@ -280,16 +280,47 @@ class Mine(Method):
         (BODY.replace("LOSS", "z.detach().sum((1, 2))"), "depends on no parameter"),
         (BODY.replace("LOSS", "z @ z"), "mine.py line 12"),
         (BODY.replace("self.encoder =", "self.network ="), "has no encoder"),
-        (
-            BODY.replace("    def __init__", "    examples = 'triplets'\n    def __init__"),
-            "'pairs'",
-        ),
     ],
 )
 def test_a_class_that_cannot_be_trained_is_refused_with_its_line(text, reason, tmp_path):
     (tmp_path / "mine.py").write_text(text)
     [(place, _, said)] = problems({"of": "mine:Mine", "version": 1}, tmp_path)
     assert place == ("of",) and reason in said, said
+
+
+IN_TIME = {
+    "sequences": {"context_windows": 3, "horizons": [1, 3]},
+    "positions": {"near_s": 0.3, "far_s": 1.0},
+    "triplets": {"near_s": 0.6, "signed": True},
+}
+
+
+@pytest.mark.parametrize("kind", IN_TIME)
+def test_a_class_can_learn_from_windows_in_time(kind, tmp_path):
+    loss = "z.square().mean((1, 2)) * (1 if batch.labels is None else batch.labels.float().std(1))"
+    text = BODY.replace("LOSS", loss)
+    text = text.replace("    def __init__", f"    examples = {kind!r}\n\n    def __init__", 1)
+    (tmp_path / "mine.py").write_text(text)
+    declared = {"kind": "own", "of": "mine:Mine", "version": 1, "encoder": SMALL["encoder"]}
+    [(place, _, said)] = problems(declared, tmp_path)
+    assert place == ("examples",) and f"write examples: {{kind: {kind}}}" in said
+    declared["examples"] = {"kind": kind, **IN_TIME[kind]}
+    assert not problems(declared, tmp_path)
+    study = Study.model_validate(tiny_study(method=declared))
+    plan = Plan(study, find_sessions(study, Path()))
+    session = plan.sessions[0]
+    recording = open_recording(session.source, session.name, Path())
+    runs = own_runs(plan)[:2]
+    bench = Workbench.of(recording, runs[0], torch.device("cpu"), Elsewhere(tmp_path))
+    assert all(m.result.status != "failed" for m in measure_ssl(bench, runs, lambda steps: None))
+    jitter = {
+        "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
+        "hypotheses": [
+            {**tiny_study()["hypotheses"][0], "axis": "time_jitter.window_s", "dose": 0.2}
+        ],
+    }
+    with pytest.raises(ValidationError, match="mine:Mine version 1 chooses its own windows"):
+        Study.model_validate(tiny_study(method=declared, **jitter))
 
 
 @pytest.mark.parametrize("target", ["continuous", "circular", "categorical"])

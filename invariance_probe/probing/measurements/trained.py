@@ -44,6 +44,7 @@ from invariance_probe.probing.representation.sleep_distance import (
     sleeping_windows,
 )
 from invariance_probe.study.encoders import Encoder
+from invariance_probe.study.methods import asks_for
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
@@ -113,7 +114,7 @@ def train_ssl(
     method = make_method(
         declared, views.shape, bench.generators("init", runs), bench.elsewhere.base
     ).to(bench.device, storage(settings.precision))
-    examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
+    examples = EXAMPLES[method.examples](asks_for(declared), _material(bench, runs, parts))
     targets = (
         standardised_targets(bench, parts, storage(settings.precision))[0]
         if declared.reads_target
