@@ -352,8 +352,8 @@ def test_validate_names_the_line_and_loads_no_torch(folder):
 def test_a_worker_refuses_what_the_class_does_not_say(tmp_path):
     with pytest.raises(StudyError, match=r"method\.reads: the class AgreeingPairs reads \[\]"):
         own_class(OwnMethod(**EXAMPLE, reads=["target"]), EXAMPLES)
-    with pytest.raises(StudyError, match=r"method\.of: there is no module 'agreeing_pairs'"):
-        own_class(OwnMethod(of="agreeing_pairs:AgreeingPairs", version=1), tmp_path)
+    with pytest.raises(StudyError, match=r"method\.of: there is no module 'nowhere'"):
+        own_class(OwnMethod(of="nowhere:X", version=1), tmp_path)
 
 
 # Code that changes
