@@ -39,8 +39,9 @@ from invariance_probe.results.encoder_file import (
     EncoderHeader,
 )
 from invariance_probe.study.consistency.words import reason_of_item
+from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.design import Folds, Window
-from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR
+from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR, TrainedMethod
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise
@@ -323,12 +324,15 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn whether the method needs labels."""
         tags = super().__sklearn_tags__()
-        kind = (
-            self.method.get("kind", "")
-            if isinstance(self.method, dict)
-            else getattr(self.method, "kind", "simclr")
+        given = self.method if isinstance(self.method, dict) else {}
+        declared = (
+            DECLARED_METHODS[given["kind"]].model_construct(**given)
+            if given.get("kind") in DECLARED_METHODS
+            else self.method
         )
-        tags.target_tags.required = kind in DECLARED_METHODS and DECLARED_METHODS[kind].reads_target
+        tags.target_tags.required = (
+            isinstance(declared, MethodDeclaration) and declared.reads_target
+        )
         return tags
 
     @property
@@ -422,8 +426,8 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
 def _method(given: Any) -> Any:
     """Validate a method; raise StudyError unless it is trained by gradient descent."""
     method = _declared("method", Method, given)
-    if method.kind not in METHODS:
-        allowed = ", ".join(repr(kind) for kind in METHODS)
+    if not isinstance(method, TrainedMethod):
+        allowed = ", ".join(repr(kind) for kind in (*METHODS, "own"))
         raise StudyError(
             f"method.kind: {method.kind!r} is not trained by gradient descent; allowed: {allowed}"
         )
@@ -555,8 +559,8 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}
-    if header.method.kind in METHODS:
-        declared: Any = header.method.encoder  # type: ignore[union-attr]
+    if isinstance(header.method, TrainedMethod):
+        declared: Any = header.method.encoder
         shape = (header.window_bins, units)
         empty = build_encoder(declared, shape, [np.random.default_rng(0)])
         built = Frozen.freeze(

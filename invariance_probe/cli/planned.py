@@ -150,7 +150,9 @@ def recipes_in_words(hypothesis: str, panel: "PlannedPanel") -> str:
 
 
 def _recipe(recipe: "PlannedRecipe") -> str:
+    from invariance_probe.study.methods import title_of
+
     assert recipe.setting is not None
     settings = recipe.setting.optimisation
     how = f", {settings.steps} steps, learning rate {settings.learning_rate:g}" if settings else ""
-    return f"{recipe.name} ({recipe.setting.method.kind}{how})"
+    return f"{recipe.name} ({title_of(recipe.setting.method)}{how})"

@@ -110,6 +110,8 @@ class SupCon(Method):
         model.
     """
 
+    reads = ("target",)
+
     def __init__(
         self,
         declared: SupConDeclaration,

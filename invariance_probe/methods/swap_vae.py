@@ -97,6 +97,8 @@ class SwapVAE(Method):
         model.
     """
 
+    reads = ("counts",)
+
     def __init__(
         self,
         declared: SwapVAEDeclaration,

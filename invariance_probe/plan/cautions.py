@@ -131,13 +131,16 @@ def _benefits_out_of_reach(
 
 
 def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
-    """Yield the layer widths of a method that are not multiples of `LANES`."""
+    """Yield the layer widths of a method that are not multiples of `LANES`.
+
+    The settings of a method of one's own may have anything under such a name.
+    """
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _odd_widths(value)
         elif name in _WIDTHS:
             yield from (
                 width
-                for width in (value if isinstance(value, tuple) else (value,))
-                if width % LANES
+                for width in (value if isinstance(value, tuple | list) else (value,))
+                if isinstance(width, int) and width % LANES
             )

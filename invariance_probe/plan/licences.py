@@ -14,7 +14,7 @@ from typing import Any
 
 from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Declaration, canonical_json
-from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
+from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod, title_of
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
@@ -176,7 +176,7 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
     licence = LICENCES.get(method.kind)
     if licence is None:
         able = ", ".join(licensed_for(use)) or "no method for this axis, dose, target and base"
-        return [f"{method.kind} has not passed the calibration (licensed: {able})"]
+        return [f"{title_of(method)} has not passed the calibration (licensed: {able})"]
     assert isinstance(method, TrainedMethod) and optimisation is not None
     reasons = [*_of_method(method, licence), *_of_optimisation(optimisation, licence)]
     counted = {one.axis: one for one in licence.counted}.get(use.axis)

@@ -33,7 +33,7 @@ from typing import Literal
 import numpy as np
 
 from invariance_probe.errors import TrainingError
-from invariance_probe.methods import METHODS
+from invariance_probe.methods import class_of
 from invariance_probe.plan.figures.units import (
     MODES,
     RELIANCE_TARGETS,
@@ -122,7 +122,7 @@ class Asked:
             When a half is too short to form an example.
         """
         assert isinstance(run.method, Reliance)
-        kind, model = METHODS[run.method.of.kind].examples, model_of(run)
+        kind, model = class_of(run.method.of, bench.elsewhere.base).examples, model_of(run)
         choosing, scored = halves_of_test(bench, run)
         return cls(
             run,

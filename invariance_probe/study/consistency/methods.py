@@ -10,7 +10,7 @@ from invariance_probe.study.consistency.pairings import pools
 from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.design import Design
-from invariance_probe.study.methods import LinearSSL, Method, Reliance
+from invariance_probe.study.methods import LinearSSL, Method, Reliance, path_in_time, title_of
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
@@ -43,12 +43,12 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
             "linear_ssl can be computed in closed form only for local pairs, not for mined "
             "pairs; use a method trained by gradient descent",
         )
-    if jitters and method.pairs_in_time:
+    if jitters and path_in_time(method):
         yield (
             (*place, "kind"),
             method.kind,
-            f"{method.kind} chooses its own windows in time, so {jitters[0]} has no effect; "
-            f"sweep {method.pairs_in_time!r} instead, or use another method",
+            f"{title_of(method)} chooses its own windows in time, so {jitters[0]} has no effect; "
+            f"sweep {path_in_time(method)!r} instead, or use another method",
         )
     yield from _negatives_problems(study, place, method)
     if method.kind == "supcon" and study.target.kind != "categorical":
