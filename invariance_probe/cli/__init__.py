@@ -347,8 +347,7 @@ def calibrate(
 
     if arithmetic != "torch" and part != "dropout":
         raise click.UsageError(
-            f"--arithmetic {arithmetic} can only be calibrated with --part dropout; got --part "
-            f"{part}"
+            f"--arithmetic {arithmetic} can only be used with --part dropout; got --part {part}"
         )
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
@@ -498,7 +497,7 @@ def _executor(
     if on == "dask":
         if address is None:
             raise click.UsageError(
-                "--on dask needs --address: tcp://HOST:PORT of a scheduler, or local"
+                "--on dask needs --address: give tcp://HOST:PORT of a running scheduler, or local"
             )
         try:
             from invariance_probe.executors.dask import Dask
@@ -506,7 +505,7 @@ def _executor(
             from invariance_probe.errors import ExecutionError
 
             raise ExecutionError(
-                f"--on dask needs dask.distributed, and {error.name!r} is not installed: pip "
+                f"--on dask needs dask.distributed, but {error.name!r} is not installed; run: pip "
                 "install 'invariance-probe[dask]'"
             ) from None
         return Dask(address, workers)

@@ -94,10 +94,15 @@ def _arrays_in(value: Any, metadata: list[Any]) -> frozenset[str]:
 class MethodDeclaration(Declaration):
     """A method or measurement, with the facts that hold for all of its runs."""
 
-    reads_target: ClassVar[bool] = False
-    """Whether training reads the target; each encoder then belongs to one target."""
-    reads_counts: ClassVar[bool] = False
-    """Whether training reads spike counts in addition to the views."""
+    @property
+    def reads_target(self) -> bool:
+        """Whether training reads the target; each encoder then belongs to one target."""
+        return False
+
+    @property
+    def reads_counts(self) -> bool:
+        """Whether training reads spike counts in addition to the views."""
+        return False
 
 
 @dataclass(frozen=True)
