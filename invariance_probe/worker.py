@@ -40,7 +40,7 @@ from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
 from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.baselines import failed
 from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.probing.measurements.trained import TARGET_FREE, probe_stored
@@ -70,7 +70,7 @@ def measure(
     runs: list[Run],
     on_progress: Any = lambda steps: None,
     stored: Stored = NOTHING_STORED,
-) -> list[Measured]:
+) -> list[Measurement]:
     """Measure the runs of one stack.
 
     Runs that examine encoders read them from `stored`. If the encoder of an SSL run is
@@ -107,7 +107,7 @@ def measure(
     ]
 
 
-def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
+def _timed(runs: list[Run], measured: Callable[[], list[Measurement]]) -> list[Measurement]:
     """Measure runs, and record in each result the mean time per run, in seconds."""
     started = time.perf_counter()
     found = measured()
@@ -116,8 +116,8 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 
 
 def guarded(
-    session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measured]]
-) -> list[Measured]:
+    session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measurement]]
+) -> list[Measurement]:
     """Measure the runs of a stack; a run fails if its data cause an error.
 
     This is the only place where the worker catches errors of computations on data.
@@ -348,7 +348,7 @@ def _on_bench(
     on_progress: Callable[[int], None],
     stored: Stored,
     runs: list[Run],
-) -> list[Measured]:
+) -> list[Measurement]:
     """Prepare the session for the first run of a stack, and measure all its runs.
 
     `opened` cuts the recording into windows and folds as a run declares them.

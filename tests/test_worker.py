@@ -26,7 +26,7 @@ from invariance_probe.executors.stacks import Stack
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study
 from invariance_probe.worker import guarded, measure
@@ -41,7 +41,7 @@ def plan():
 
 
 def done(runs):
-    return [Measured(run, RunResult(run.key(), "done")) for run in runs]
+    return [Measurement(run, RunResult(run.key(), "done")) for run in runs]
 
 
 UNFORESEEN = (

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.power.simulated import words
+from invariance_probe.inference.power.simulated import verdict_p_values
 from invariance_probe.inference.power.spreads import marked
 from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
 from invariance_probe.inference.rules.many_studies import Means, PValues, p_values
@@ -285,7 +285,7 @@ def judge(
     )
     for i, look in enumerate(looks):
         p, blocked = claims_at(losses, look.seeds, levels[i] if levels else look.level)
-        found = decide_many(words(p, recipes, jitter=False))
+        found = decide_many(verdict_p_values(p, recipes, jitter=False))
         found[blocked] = "invalid: noise"
         for name in CLAIMS:
             shown = p[name] <= ALPHA

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import SEED
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, Bank, draw, sizes
 from invariance_probe.calibration.dropout import COUNTS, SESSIONS, coverage_row, size_row
-from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row, met
 from invariance_probe.inference.evidence.estimands import IDENTITY
 from invariance_probe.inference.rules.interim_analyses import ALPHA
@@ -130,7 +130,7 @@ def needed_of_contrasts(run: Run) -> bool:
 
 
 def contrast_rows(
-    measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
+    measured: Sequence[MeasuredSession], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
     """Count how often contrasts and a benefit are claimed, falsely or rightly.
 
@@ -190,7 +190,7 @@ def contrast_rows(
     return rows
 
 
-def _bank(measured: Sequence[Measured]) -> Bank:
+def _bank(measured: Sequence[MeasuredSession]) -> Bank:
     """Build the bank from the sessions in which every contrast was measured."""
     kept = []
     for m in measured:

@@ -202,6 +202,14 @@ def sizes(
     return *claims, 1 - low - high
 
 
+@dataclass(frozen=True)
+class BoundedRate:
+    """Fraction of studies that say something, and its 95 % upper bound."""
+
+    reached: float
+    upper: float
+
+
 def bound(resampled: float, sessions: int, bank: int) -> float:
     """Upper bound of the size of a claim, given the size of the bank.
 

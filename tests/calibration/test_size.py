@@ -18,7 +18,7 @@ import pytest
 import torch
 from conftest import tiny_study
 
-from invariance_probe.calibration.ground import measured
+from invariance_probe.calibration.bench import measured
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.hypotheses.dose.learning import recipe_claims

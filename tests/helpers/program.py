@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from invariance_probe import runner
-from invariance_probe.calibration import ground
+from invariance_probe.calibration import bench
 from invariance_probe.cli import main
 from invariance_probe.executors.jobs import Event, Jobs, Place
 from invariance_probe.executors.stacks import make_stacks
@@ -50,8 +50,8 @@ def invoke(*arguments, cwd, check=None):
     """
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd):
         patch.setattr(runner, "LocalWorkers", Here)
-        patch.setattr(ground, "LocalWorkers", Here)
-        patch.setattr(ground, "run_local", run_here)
+        patch.setattr(bench, "LocalWorkers", Here)
+        patch.setattr(bench, "run_local", run_here)
         done = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception

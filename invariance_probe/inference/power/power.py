@@ -31,7 +31,7 @@ from invariance_probe.inference.power.simulated import (
     simulate,
     streams,
     unit_words,
-    words,
+    verdict_p_values,
 )
 from invariance_probe.inference.power.spreads import (
     CODE,
@@ -500,7 +500,7 @@ def _judged(
     sessions, seeds
         The design.
     repeated
-        Factor of the p values of claims about learning; see `words`.
+        Factor of the p values of claims about learning; see `verdict_p_values`.
 
     Returns
     -------
@@ -515,7 +515,7 @@ def _judged(
         found = unit_words(drawn, case.spread.names, subjects, case.hypothesis.share)
         return found, np.zeros(case.studies, bool)
     shown, stopped = claims(drawn, case.spread.names, subjects, case.margin)
-    return words(shown, case.recipes(sessions), case.jitter, repeated), stopped
+    return verdict_p_values(shown, case.recipes(sessions), case.jitter, repeated), stopped
 
 
 def _said(

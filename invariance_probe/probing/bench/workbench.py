@@ -18,7 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
+from invariance_probe.augmentations.mining import (
+    Distant,
+    SearchInputs,
+    distant_partners,
+    nearest_table,
+)
 from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
@@ -379,14 +384,14 @@ class Workbench:
             return self.asleep(run).distant(pairing, run, train) if pairing.share else None
         if not isinstance(pairing, MinedPairing) or not pairing.share:
             return None
-        ground = self._ground(train, pairing)
+        inputs = self._search_inputs(train, pairing)
         settings = pairing.model_copy(update={"share": 0.0, "nuisance": ""}).canonical()
         searched = f"{run.fold} {run.fraction!r} {settings}"
         if searched not in self._nearest:
-            self._nearest[searched] = nearest_table(pairing, ground)
+            self._nearest[searched] = nearest_table(pairing, inputs)
         rng = generator("mining", run.study_seed, run.session, run.seed, run.fold)
         return distant_partners(
-            pairing, source_of(run.axis, run.arm), ground, self._nearest[searched], rng
+            pairing, source_of(run.axis, run.arm), inputs, self._nearest[searched], rng
         )
 
     def asleep(self, run: Run) -> Asleep:
@@ -440,7 +445,7 @@ class Workbench:
         """
         return np.zeros(len(self.windows.starts), dtype=np.int64)
 
-    def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
+    def _search_inputs(self, train: np.ndarray, pairing: MinedPairing) -> SearchInputs:
         """Collect what the search for distant partners reads of training windows.
 
         Parameters
@@ -463,16 +468,16 @@ class Workbench:
             if pairing.elsewhere
             else (starts * bin_s, pairing.gap_s)
         )
-        ground = Ground(
+        inputs = SearchInputs(
             train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap
         )
         if pairing.guide is None:
-            return ground
+            return inputs
         values = self.recording.target(pairing.guide)[self.windows.centres][train]
         labelled = np.zeros(len(train), dtype=bool)
         for one in np.unique(session):
             labelled[part_of(np.flatnonzero(session == one), pairing.labelled)] = True
-        return replace(ground, guide=_columns(pairing.guide, values), labelled=labelled)
+        return replace(inputs, guide=_columns(pairing.guide, values), labelled=labelled)
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:

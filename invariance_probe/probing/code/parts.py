@@ -12,7 +12,7 @@ import numpy as np
 
 from invariance_probe.probing.code.dropping import Dropped, Wanted, drop
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import Part
+from invariance_probe.probing.code.penalties import LeftOut
 from invariance_probe.probing.code.refitting import Refittable
 
 
@@ -32,7 +32,7 @@ class Fitted:
     decoder: Refittable
 
     @classmethod
-    def of(cls, moments: Moments, part: Part, penalty: float) -> "Fitted":
+    def of(cls, moments: Moments, part: LeftOut, penalty: float) -> "Fitted":
         """Fit the ridge regression of a training part.
 
         Parameters
@@ -78,7 +78,7 @@ class PartErrors:
 
 
 def part_errors(
-    moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
+    moments: Moments, part: LeftOut, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
 ) -> PartErrors:
     """Fit a training part's decoders and score them on the blocks it leaves out.
 

@@ -25,7 +25,7 @@ from invariance_probe.plan.figures.examined import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured, block_means
+from invariance_probe.probing.decoders.readout import Measurement, block_means
 from invariance_probe.probing.measurements.trained import EVALUATION_STEP
 from invariance_probe.probing.representation.detection import MOST_FITTED, detectability
 from invariance_probe.probing.representation.invariance import invariance, moved, row_space
@@ -34,7 +34,7 @@ from invariance_probe.study.examinations import Corruption, Detection
 
 
 @torch.no_grad()
-def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measured]:
+def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measurement]:
     """Examine stored encoders of one session and architecture.
 
     Parameters
@@ -62,7 +62,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
         for kind, same in kinds.items():
             found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
-    return [Measured(run, found[run.key()]) for run in runs]
+    return [Measurement(run, found[run.key()]) for run in runs]
 
 
 def _missing(run: Run, weights: Weights) -> str:

@@ -40,13 +40,13 @@ from invariance_probe.plan.figures.units import (
 )
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.probing.selectors.curve import curve
 from invariance_probe.probing.selectors.damage import decodable_range, harm, losses_without
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.halves import Halves, features_of, moments_of
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.random_sets import matched_sets
 from invariance_probe.probing.selectors.switching import blocks_of, memory_bins, switching
 from invariance_probe.randomness import generator
@@ -62,7 +62,9 @@ If it does not, no transfer ratio to that epoch is computed.
 """
 
 
-def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_messengers(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Choose each epoch's messenger units, and score them in both epochs.
 
     Parameters
@@ -84,7 +86,7 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
         raise TrainingError(
             f"messengers needs windows of one bin, but window.length_bins is {bench.windows.length}"
         )
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:
@@ -291,7 +293,7 @@ def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
 
 def _choice_covariances(
     epochs: Sequence[Halves],
-    scoring: Sequence[Sequence[Part]],
+    scoring: Sequence[Sequence[FoldMoments]],
     mode: str,
     method: Messengers,
     rng: np.random.Generator,

@@ -45,7 +45,7 @@ from invariance_probe.plan.figures.units import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import (
     EVALUATION_STEP,
     Progress,
@@ -61,7 +61,7 @@ from invariance_probe.probing.selectors.damage import (
     set_losses,
 )
 from invariance_probe.probing.selectors.halves import columns_of, features_of, moments_of
-from invariance_probe.probing.selectors.moments import BlockMoments, Part
+from invariance_probe.probing.selectors.moments import BlockMoments, FoldMoments
 from invariance_probe.probing.selectors.objective import ObjectiveLoss, forward_path
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 from invariance_probe.randomness import generator
@@ -279,7 +279,7 @@ class Decoder:
         }
         return cls(train, penalty, sets)
 
-    def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
+    def tested_on(self, bench: Workbench, windows: np.ndarray) -> FoldMoments:
         """Compute the moments that give the decoder's loss on other windows.
 
         Parameters
@@ -302,7 +302,7 @@ class Decoder:
         return BlockMoments.of(x, y, block).held_out(self.penalty, np.array([1]))
 
 
-def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Train SSL models, choose sets for each loss, and score each set by all.
 
     Parameters
@@ -330,7 +330,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
             found[run.key()] = RunResult(run.key(), "failed", message=str(error))
     if asked:
         found |= _attacked(bench, asked, on_progress)
-    return [Measured(run, found[run.key()]) for run in runs]
+    return [Measurement(run, found[run.key()]) for run in runs]
 
 
 def _refuse(bench: Workbench, run: Run) -> None:
@@ -444,7 +444,7 @@ def _scored(
     bench: Workbench,
     runs: Sequence[Run],
     loss: ObjectiveLoss,
-    tested: Sequence[Part],
+    tested: Sequence[FoldMoments],
     chosen: Sequence[Sets],
 ) -> list[RelianceFigures]:
     """Score every set of units by the three losses, beside random sets.
@@ -525,7 +525,7 @@ class _Cost:
         `refit` or `fixed`.
     """
 
-    def __init__(self, part: Part, mode: str) -> None:
+    def __init__(self, part: FoldMoments, mode: str) -> None:
         self._losses, self._whole = (
             set_losses([part], mode),
             losses_without([part], (), mode).mean(),

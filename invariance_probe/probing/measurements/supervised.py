@@ -25,7 +25,7 @@ from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, score_part
-from invariance_probe.probing.decoders.readout import Measured, held_out_scores, result_of
+from invariance_probe.probing.decoders.readout import Measurement, held_out_scores, result_of
 from invariance_probe.probing.measurements.trained import (
     EVALUATION_STEP,
     Progress,
@@ -41,7 +41,9 @@ CHECKS = 10
 """How many times during training a network's validation loss is computed."""
 
 
-def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_supervised(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Train supervised networks as one stack, and score their predictions.
 
     Parameters
@@ -108,14 +110,14 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
 def _supervised_result(
     bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor,
     frozen: Frozen, views: ViewMaker, held: np.ndarray,
-) -> Measured:  # fmt: skip
+) -> Measurement:  # fmt: skip
     assert run.optimisation is not None
     steps = run.optimisation.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         step = int(training.failed_at[i])
         when = f"at step {step}" if step >= 0 else "on the windows that the network predicts"
         message = f"the loss was not finite {when}"
-        return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+        return Measurement(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
     scores = held_out_scores(bench, run, mean)
     result = result_of(
@@ -126,7 +128,7 @@ def _supervised_result(
         model_steps=steps,
         figures=DecodedFigures(scores=scores),
     )
-    return Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i))
+    return Measurement(run, result, frozen.arrays(i) | scaling_arrays(views, i))
 
 
 class _Best:

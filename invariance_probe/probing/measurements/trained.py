@@ -34,7 +34,7 @@ from invariance_probe.probing.bench.batches import batch_of
 from invariance_probe.probing.bench.pooled import training_bench
 from invariance_probe.probing.bench.stored import Stored
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured, probe_scored, result_of
+from invariance_probe.probing.decoders.readout import Measurement, probe_scored, result_of
 from invariance_probe.probing.measurements.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.measurements.pretext import pretext_accuracy
 from invariance_probe.probing.representation import diagnostics
@@ -218,7 +218,7 @@ def freeze(
     return Frozen.freeze(encoder, declared, rows, weights)
 
 
-def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Train SSL models as one stack, and decode from their frozen encoders.
 
     The decoders (probes) are fitted and tested on representations of clean activity.
@@ -253,7 +253,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     return _probed(bench, runs, views, frozen, training.failed_at, trained, mined)
 
 
-def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
+def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measurement]:
     """Decode another target from encoders that are already trained.
 
     The results are the same as if the encoders were trained again.
@@ -285,7 +285,7 @@ def _probed(
     failed_at: Tensor,
     trained: list[TrainingFigures],
     mined: Sequence[PairFigures | None],
-) -> list[Measured]:
+) -> list[Measurement]:
     """Decode from frozen encoders, describe them, and make the results.
 
     Parameters
@@ -327,7 +327,7 @@ def _probed(
                 else "the representation is not finite"
             )
             measured.append(
-                Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+                Measurement(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
             )
             continue
         found = DecodedFigures(
@@ -340,7 +340,7 @@ def _probed(
         )
         status: Status = "collapsed" if described[i].rank_me < COLLAPSED else "done"
         result = result_of(bench, run, losses[i], status, figures=found, model_steps=steps)
-        measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
+        measured.append(Measurement(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
     return measured
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.probing.selectors.damage import Harm, Loss, Relief, harm, relief, set_losses
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.relaxation import Slope, relaxed_loss
 
 GRADIENT = 3
@@ -45,7 +45,7 @@ class Attack:
         The most harmful set of the budget's size that was scored, and its loss.
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[FoldMoments]
     mode: str
     budget: int
     limit: int | None = None

@@ -22,7 +22,7 @@ from invariance_probe.probing.selectors.damage import Harm
 
 GAIN = 1e-12
 """Smallest rise of the loss for which units are exchanged."""
-AT_ONCE = 4096
+SETS_AT_ONCE = 4096
 """Number of sets that are scored together."""
 
 
@@ -234,8 +234,8 @@ def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | N
     )
     for pair in combinations(chosen, 2):
         rest = [u for u in chosen if u not in pair]
-        for start in range(0, len(others), AT_ONCE):
-            new = others[start : start + AT_ONCE]
+        for start in range(0, len(others), SETS_AT_ONCE):
+            new = others[start : start + SETS_AT_ONCE]
             new = new[: attack.left(len(new))]
             if not len(new):
                 return None

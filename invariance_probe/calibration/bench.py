@@ -2,7 +2,7 @@
 
 In: a study that declares simulated sessions (a bank, from which smaller studies are
 later drawn). Out: its decodable sessions, with what was measured on them. Results that
-the run store already has are reused. The others are measured only if `Ground.train`.
+the run store already has are reused. The others are measured only if `CalibrationBench.train`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from invariance_probe.study.study import Study
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredSession:
     """What was measured on one decodable session.
 
     Attributes
@@ -79,7 +79,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class CalibrationBench:
     """The store, folders and workers with which a calibration measures.
 
     Attributes
@@ -102,7 +102,7 @@ class Ground:
     train: bool
     on_event: Callable[[Event], None]
 
-    def make(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
+    def measure_missing(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
         """Measure those of the given runs that the store lacks, if `train`.
 
         Parameters
@@ -128,7 +128,7 @@ class Ground:
         )
         run_local(missing, sessions, self.place, self.workers, self.on_event)
 
-    def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[Measured]:
+    def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[MeasuredSession]:
         """Measure the sessions of a study, and return the decodable ones.
 
         Parameters
@@ -152,7 +152,7 @@ class Ground:
         return measured(plan, results)
 
 
-def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
+def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[MeasuredSession]:
     """Read the results of a plan, session by session.
 
     Parameters
@@ -169,7 +169,7 @@ def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
     """
     findings, codes = session_findings(plan, results), read_codes(plan, results)
     return [
-        Measured(found, findings[name], SessionCode(codes[name]) if name in codes else None)
+        MeasuredSession(found, findings[name], SessionCode(codes[name]) if name in codes else None)
         for name, found in read_losses(plan, results).items()
         if findings[name].decodable
     ]
