@@ -30,7 +30,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.plan import BESIDE, Plan
@@ -313,7 +313,7 @@ def measured(
     found = measure(
         plan,
         store,
-        Place(Path.cwd(), store.root.resolve()),
+        WorkerSettings(Path.cwd(), store.root.resolve()),
         partial(run_local, workers=workers),
         _tell(name),
         needed,

@@ -267,7 +267,7 @@ def _by_torch(study: Study) -> Study:
 
 
 @dataclass(frozen=True)
-class Stock:
+class StoredShare:
     """How many runs of a plan are in a store, up to a number of seeds.
 
     A stored run counts even if another study made it.
@@ -289,7 +289,7 @@ class Stock:
     left: int
 
 
-def stock(plan: Plan, runs_root: Path) -> list[Stock]:
+def stock(plan: Plan, runs_root: Path) -> list[StoredShare]:
     """Count the runs of a plan that a store holds, for each interim analysis.
 
     Parameters
@@ -315,7 +315,7 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
         ]
         left = [key for key in keys if key in missing]
         found.append(
-            Stock(
+            StoredShare(
                 seeds,
                 len(keys),
                 len(keys) - len(left),

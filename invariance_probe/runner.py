@@ -22,7 +22,7 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.arrays import write_arrays
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
-from invariance_probe.executors.jobs import Event, Executor, Place
+from invariance_probe.executors.jobs import Event, Executor, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -125,14 +125,14 @@ def run(
         if said:
             on_event({"event": "note", "message": said})
     registration = read_registration(registration_of(file))
-    place = Place(
+    worker_settings = WorkerSettings(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
     if execute is None:
         with LocalWorkers(workers) as here:
-            measured = measure(plan, store, place, here, on_event, workers=workers)
+            measured = measure(plan, store, worker_settings, here, on_event, workers=workers)
     else:
-        measured = measure(plan, store, place, execute, on_event, workers=workers)
+        measured = measure(plan, store, worker_settings, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
@@ -209,7 +209,7 @@ class Measurement:
 def measure(
     plan: Plan,
     store: Store,
-    place: Place,
+    worker_settings: WorkerSettings,
     execute: Executor,
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
@@ -227,7 +227,7 @@ def measure(
         The runs of a study.
     store
         Where results are read and written.
-    place
+    worker_settings
         Folders and device that workers use.
     execute
         Function that hands runs to workers.
@@ -271,8 +271,8 @@ def measure(
         later = {key for key in later if key not in left_out and not store.has(key)}
         on_event(_stage_event(stage, missing, len(wanted), workers, prices, later))
         remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
-        lost |= execute(remade, plan.sessions, place, on_event=tell)
-        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=tell)
+        lost |= execute(remade, plan.sessions, worker_settings, on_event=tell)
+        lost |= execute(missing, plan.sessions + plan.planted, worker_settings, on_event=tell)
         results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.jobs import Event, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers, run_local
 from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, read_losses
@@ -86,7 +86,7 @@ class CalibrationBench:
     ----------
     store
         Run store that holds the results.
-    place
+    settings
         Folder of the study's files and folder of the store, for the workers.
     workers
         Number of worker processes.
@@ -97,7 +97,7 @@ class CalibrationBench:
     """
 
     store: Store
-    place: Place
+    settings: WorkerSettings
     workers: int
     train: bool
     on_event: Callable[[Event], None]
@@ -126,7 +126,7 @@ class CalibrationBench:
                 "model_steps": sum(run.steps for run in missing),
             }
         )
-        run_local(missing, sessions, self.place, self.workers, self.on_event)
+        run_local(missing, sessions, self.settings, self.workers, self.on_event)
 
     def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[MeasuredSession]:
         """Measure the sessions of a study, and return the decodable ones.
@@ -143,10 +143,12 @@ class CalibrationBench:
         sessions
             What was measured on every session whose target can be decoded.
         """
-        plan = Plan(study, find_sessions(study, self.place.base))
+        plan = Plan(study, find_sessions(study, self.settings.base))
         if self.train:
             with LocalWorkers(self.workers) as here:
-                results = measure(plan, self.store, self.place, here, self.on_event, needed).results
+                results = measure(
+                    plan, self.store, self.settings, here, self.on_event, needed
+                ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
         return measured(plan, results)

@@ -58,7 +58,7 @@ from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.calibration.world_rows import turnover_rows, world_rows
 from invariance_probe.calibration.worlds import SIZES as WORLDS
 from invariance_probe.calibration.worlds import measured_turnover, measured_worlds
-from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.jobs import Event, WorkerSettings
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 
@@ -178,7 +178,7 @@ def calibrate(
     store = Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
     bench = CalibrationBench(
-        store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event
+        store, WorkerSettings(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event
     )
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [

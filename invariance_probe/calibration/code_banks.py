@@ -150,7 +150,7 @@ def _stored(bench: CalibrationBench, size: str, cells: Sequence[Cell]) -> list[_
 def _planned(bench: CalibrationBench, batch: SessionBatch) -> _Planned:
     """Plan the runs that measure the code in one batch of sessions."""
     study = batch.cell.study(batch.part, batch.long)
-    plan = Plan(study, find_sessions(study, bench.place.base))
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(
         update={"jackknife": False}
     )

@@ -55,7 +55,7 @@ def measured_learning(
     plans = {}
     for cell in CELLS:
         study = learning_study(cell, method, other, SIZES[size])
-        plans[cell.name] = Plan(study, find_sessions(study, bench.place.base))
+        plans[cell.name] = Plan(study, find_sessions(study, bench.settings.base))
     sessions = _sessions(plans)
     table = SessionTable(kept)
     for session in sessions:

@@ -45,7 +45,7 @@ def measured_sessions(study: Study, bench: CalibrationBench) -> dict[str, list[F
     sessions
         Figures of every measured session, by the name of its world.
     """
-    plan = Plan(study, find_sessions(study, bench.place.base))
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
     bench.measure_missing("measures", runs, plan.sessions)
     results = bench.store.results(runs)

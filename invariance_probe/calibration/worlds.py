@@ -279,7 +279,7 @@ def measured_worlds(size: str, bench: CalibrationBench) -> dict[str, list[Measur
     """
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
-        plan = Plan(family.study, find_sessions(family.study, bench.place.base))
+        plan = Plan(family.study, find_sessions(family.study, bench.settings.base))
         assert family.method is not None
         planned += [
             (plan.measurement(session, family.method), session) for session in plan.sessions
@@ -291,7 +291,7 @@ def measured_worlds(size: str, bench: CalibrationBench) -> dict[str, list[Measur
     for run, session in planned:
         result = results.get(run.key())
         if result is not None and result.figures is not None:
-            truth = open_recording(session.source, session.name, bench.place.base).truth
+            truth = open_recording(session.source, session.name, bench.settings.base).truth
             worlds.setdefault(session.group, []).append(
                 MeasuredWorld(session, result.figures, truth)
             )
@@ -314,7 +314,7 @@ def measured_turnover(size: str, bench: CalibrationBench) -> tuple[Plan, dict[st
         The plan of the study, and the results that the store then has, by run key.
     """
     study = turnover_study(SIZES[size])
-    plan = Plan(study, find_sessions(study, bench.place.base))
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     wanted = {
         run.key(): run
         for run in plan.runs

@@ -17,7 +17,7 @@ from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.plan.figures import read, written
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import Corrupted, blind_losses
-from invariance_probe.probing.code.dropping import Wanted
+from invariance_probe.probing.code.dropping import CurveRequest
 from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
 from invariance_probe.probing.code.measure import _masks
 from invariance_probe.probing.code.prepared import PreparedSession
@@ -201,7 +201,7 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
             blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions
         ]
         expected = held_out(
-            by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None
+            by_hand, measure_parts(by_hand, 1, masks, CurveRequest()), run.method, blind, None
         )
         known = found.deleted[deleted]
         for name in ("windows", "floor", "everything", "linear"):

@@ -27,7 +27,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import SOURCES, MinedPairing
 from invariance_probe.study.study import Study
-from invariance_probe.training.examples import EXAMPLES, Material
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
 WORLD = {
     "kind": "simulated",
@@ -76,7 +76,7 @@ def examples_of(bench, runs):
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     jitters = [run.views.jitter for run in runs]
     found = EXAMPLES["pairs"](
-        None, Material(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
+        None, TrainingWindows(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
     )
     return [found.at(step) for step in range(STEPS)]
 

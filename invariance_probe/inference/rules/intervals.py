@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
+from invariance_probe.inference.rules.interim_analyses import ALPHA, InterimAnalysis
 from invariance_probe.study.session import THESE_RECORDINGS, scope_of
 
 
@@ -60,7 +60,7 @@ class Sample:
 
     effects: tuple[Effect, ...]
     subjects: tuple[str, ...]
-    look: Look | None = None
+    look: InterimAnalysis | None = None
 
     @property
     def single(self) -> "Sample":

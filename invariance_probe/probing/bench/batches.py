@@ -21,7 +21,7 @@ from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
+from invariance_probe.training.examples import EXAMPLES, Example, Examples, TrainingWindows
 
 
 def batch_of(
@@ -88,7 +88,7 @@ def examples_of(
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
         run.method,
-        Material(
+        TrainingWindows(
             bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats
         ),
     )

@@ -31,12 +31,12 @@ from invariance_probe.data.arrays import without_offset
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
 from invariance_probe.data.kept import kept_other
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.states import Offline, restricted
+from invariance_probe.data.states import UnlabelledWindows, restricted
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.bench.asleep import Asleep
 from invariance_probe.probing.bench.losses import DecodedTarget
+from invariance_probe.probing.bench.sleep_windows import SleepWindows
 from invariance_probe.randomness import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.probes import Target
@@ -127,7 +127,7 @@ class Workbench:
     Runs that differ only in their arm, their seed or their share of distant pairs use
     the same table.
     """
-    _asleep: list[Asleep] = field(default_factory=list)
+    _asleep: list[SleepWindows] = field(default_factory=list)
     """Cached windows outside the labelled states (for example sleep).
 
     Empty until they are first needed.
@@ -394,17 +394,17 @@ class Workbench:
             pairing, source_of(run.axis, run.arm), inputs, self._nearest[searched], rng
         )
 
-    def asleep(self, run: Run) -> Asleep:
+    def asleep(self, run: Run) -> SleepWindows:
         """Return the windows outside the labelled states, such as sleep.
 
         They are cut on the first call. The states are those of the run's `window`.
         """
         if not self._asleep:
             assert self.whole is not None
-            offline = Offline.of(
+            unlabelled = UnlabelledWindows.of(
                 self.whole, run.window, generator("mining", run.study_seed, run.session)
             )
-            self._asleep.append(Asleep(self.recording, self.windows, self.folds, offline))
+            self._asleep.append(SleepWindows(self.recording, self.windows, self.folds, unlabelled))
         return self._asleep[0]
 
     def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:

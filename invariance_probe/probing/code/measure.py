@@ -18,7 +18,7 @@ from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.copies import find_repeated
-from invariance_probe.probing.code.dropping import WHOLE, Wanted
+from invariance_probe.probing.code.dropping import WHOLE, CurveRequest
 from invariance_probe.probing.code.masks import declared_masks, halves, masking
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.probing.code.scored import Scored, held_out, measure_parts, tested_blocks
@@ -120,11 +120,11 @@ def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeF
         [rng.permutation(units) for _ in range(RANDOM_ORDERS if units <= WHOLE else 1)]
     )
     blind = [blind_losses(bench, run, corruption, prepared) for corruption in asked.corruptions]
-    everything = measure_parts(prepared, 1, masks, Wanted(at_random=orders, every_order=True))
+    everything = measure_parts(prepared, 1, masks, CurveRequest(at_random=orders, every_order=True))
     whole = held_out(prepared, everything, asked, blind, None)
     deleted: tuple[HeldOutErrors, ...] = ()
     if asked.jackknife:
-        pairs = measure_parts(prepared, 2, masks, Wanted())
+        pairs = measure_parts(prepared, 2, masks, CurveRequest())
         deleted = tuple(
             held_out(prepared, pairs, asked, blind, block) for block in range(len(prepared.folds))
         )

@@ -21,14 +21,14 @@ from invariance_probe.plan.figures.code import (
 )
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
-from invariance_probe.probing.code.dropping import LOST, Wanted
+from invariance_probe.probing.code.dropping import LOST, CurveRequest
 from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
 from invariance_probe.probing.code.penalties import LeftOut, choose_penalties
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.probes import RidgeProbe
 
-Held = tuple[int, LeftOut, int]
+ScoredBlock = tuple[int, LeftOut, int]
 """A held-out block, the training part that scores it, and a position.
 
 It is the position of the block among those that the part leaves out, in ascending
@@ -73,7 +73,7 @@ class Scored:
 
 
 def measure_parts(
-    prepared: PreparedSession, left_out: int, masks: list[np.ndarray], wanted: Wanted
+    prepared: PreparedSession, left_out: int, masks: list[np.ndarray], request: CurveRequest
 ) -> Scored:
     """Fit and score every training part that leaves out a given number of blocks.
 
@@ -89,18 +89,18 @@ def measure_parts(
     masks
         Groups of masks (mask, feature): those of the halves of the units, then those of
         each corruption.
-    wanted
+    request
         Which dropping curves to measure.
     """
     moments, bins = prepared.moments, prepared.inputs.length
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
     stacked = np.concatenate(masks)
     found = {
-        part: part_errors(moments, part, penalty, bins, stacked, wanted)
+        part: part_errors(moments, part, penalty, bins, stacked, request)
         for part, penalty in penalties.items()
     }
     while steps := _lacking(prepared, found, left_out):
-        longer = replace(wanted, steps=steps)
+        longer = replace(request, steps=steps)
         # Only the curves have to run further: the refits on masks (stacked) are not repeated.
         for part, penalty in penalties.items():
             again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
@@ -155,7 +155,7 @@ def _lacking(
     return steps
 
 
-def tested_blocks(prepared: PreparedSession, deleted: int | None) -> list[Held]:
+def tested_blocks(prepared: PreparedSession, deleted: int | None) -> list[ScoredBlock]:
     """List each held-out block with the training part that scores it.
 
     Parameters
@@ -222,7 +222,9 @@ def held_out(
 
 
 def _errors_of_all(
-    prepared: PreparedSession, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]
+    prepared: PreparedSession,
+    tested: Sequence[ScoredBlock],
+    taken: Sequence[tuple[PartErrors, int]],
 ) -> HeldOutErrors:
     """Errors of the best constant and of ridge regression on all units.
 

@@ -84,7 +84,7 @@ Sets = Mapping[tuple[int, RelianceTarget], tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SplitRun:
     """One run, with the test windows on which its sets are chosen and scored.
 
     Attributes
@@ -104,7 +104,7 @@ class Asked:
     scored: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, size: int) -> "Asked":
+    def of(cls, bench: Workbench, run: Run, size: int) -> "SplitRun":
         """Split the test windows of a run's fold, and prepare examples of both.
 
         Parameters
@@ -325,7 +325,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     asked = []
     for run in runs:
         try:
-            asked.append(Asked.of(bench, run, size))
+            asked.append(SplitRun.of(bench, run, size))
         except TrainingError as error:
             found[run.key()] = RunResult(run.key(), "failed", message=str(error))
     if asked:
@@ -349,7 +349,9 @@ def _refuse(bench: Workbench, run: Run) -> None:
         )
 
 
-def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> dict[str, RunResult]:
+def _attacked(
+    bench: Workbench, asked: list[SplitRun], on_progress: Progress
+) -> dict[str, RunResult]:
     """Train, attack and score the models of stacked runs.
 
     Parameters

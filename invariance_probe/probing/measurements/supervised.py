@@ -34,8 +34,8 @@ from invariance_probe.probing.measurements.trained import (
     settings_of,
     standardised_targets,
 )
+from invariance_probe.training.batch_order import ShuffledBatches
 from invariance_probe.training.ensemble import Training, train
-from invariance_probe.training.order import Order
 
 CHECKS = 10
 """How many times during training a network's validation loss is computed."""
@@ -64,7 +64,9 @@ def measure_supervised(
     windows = [torch.from_numpy(fit).to(bench.device) for fit in fitted]
     batch_size = min(settings.batch_size, *(len(fit) for fit in fitted))
     lengths = torch.tensor([len(fit) for fit in fitted], device=bench.device)
-    order = Order(key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size)
+    order = ShuffledBatches(
+        key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size
+    )
     padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
     outputs = bench.target.classes or bench.target.values.shape[1]
     declared: Any = runs[0].method

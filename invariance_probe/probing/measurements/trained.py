@@ -49,7 +49,7 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
-from invariance_probe.training.examples import EXAMPLES, Material
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
 EVALUATION_STEP = 1 << 40
 """Step number from which random draws for evaluation are counted.
@@ -172,12 +172,12 @@ def _adversary(
     )
 
 
-def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
+def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> TrainingWindows:
     """Collect what the training examples of stacked runs are drawn from."""
     jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
-    return Material(
+    return TrainingWindows(
         bench.windows,
         parts,
         jitters,

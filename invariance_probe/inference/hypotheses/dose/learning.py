@@ -26,7 +26,7 @@ from invariance_probe.inference.findings import Gate, LearningFinding, PanelFind
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code import quantity
 from invariance_probe.inference.hypotheses.dose.words import learning_sentence
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import (
@@ -100,7 +100,7 @@ class Learning:
 
     Attributes
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     recipes
         The recipes that were trained, the study's own first.
@@ -108,7 +108,7 @@ class Learning:
         The findings (`free`, `costly`) that the study's method is licensed for.
     """
 
-    question: Question
+    evidence: HypothesisEvidence
     recipes: tuple[TrainedRecipe, ...]
     licensed: tuple[str, ...]
 
@@ -126,7 +126,7 @@ class Learning:
         """
         passing = [recipe.p_values for recipe in self.recipes if recipe.passes]
         found = learning_p(
-            passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
+            passing, self.evidence.jitter, all_pass=len(passing) == len(self.recipes)
         )
         # a method that is licensed for one finding only cannot show any other
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
@@ -147,12 +147,14 @@ class Learning:
         )
 
 
-def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool) -> Learning:
+def learning_of(
+    evidence: HypothesisEvidence, licensed: tuple[str, ...], equivalent: bool
+) -> Learning:
     """Collect what every recipe of a hypothesis's panel shows.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     licensed
         The findings (`free`, `costly`) that the study's method is licensed for.
@@ -160,17 +162,19 @@ def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool)
         Whether dose 0 with other seeds decodes as dose 0 does (A/A control), so that a
         cost may be claimed to be at most the margin.
     """
-    panel = question.panel
-    recipes = [_trained(question, recipe, equivalent) for recipe in panel.computed]
-    return Learning(question, tuple(recipes), licensed)
+    panel = evidence.panel
+    recipes = [_trained(evidence, recipe, equivalent) for recipe in panel.computed]
+    return Learning(evidence, tuple(recipes), licensed)
 
 
-def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> TrainedRecipe:
+def _trained(
+    evidence: HypothesisEvidence, planned: PlannedRecipe, equivalent: bool
+) -> TrainedRecipe:
     """Collect samples, gates and claims of one recipe.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     planned
         The recipe, which must have been trained.
@@ -178,34 +182,34 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
         Whether the A/A control allows claims that a cost is at most the margin.
     """
     assert planned.setting is not None
-    setting, samples = planned.setting, recipe_samples(question, planned.setting)
+    setting, samples = planned.setting, recipe_samples(evidence, planned.setting)
     if not all(sample.complete for sample in samples.values()):
         return TrainedRecipe(planned, setting, samples, (), {}, None, False)
-    results, names = question.evidence.results, question.names
+    results, names = evidence.of_study.results, evidence.names
     own = (
-        gates.retention(question.losses, question.hypothesis, setting, question.jitter),
-        gates.collapse(question.plan, results, names, setting),
+        gates.retention(evidence.losses, evidence.hypothesis, setting, evidence.jitter),
+        gates.collapse(evidence.plan, results, names, setting),
     )
     clean = at("", 0.0, "none", setting.label, setting.fraction)
-    kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in question.losses]))
-    at_most = equivalent and gates.dose_zero_keeps(question.losses, setting)
+    kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in evidence.losses]))
+    at_most = equivalent and gates.dose_zero_keeps(evidence.losses, setting)
     return TrainedRecipe(
         planned,
         setting,
         samples,
         own,
-        recipe_claims(samples, question.margin, at_most),
+        recipe_claims(samples, evidence.margin, at_most),
         kept,
         at_most,
     )
 
 
-def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
+def recipe_samples(evidence: HypothesisEvidence, setting: Setting) -> dict[str, Sample]:
     """Collect the estimands of a recipe at the primary dose.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     setting
         The recipe's method, optimisation and data.
@@ -216,14 +220,14 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
         By name: `D`, `H` and `delta`. For a jitter, `delta` and `delta(n/3)`, the same
         when training on a third of the windows.
     """
-    if not question.jitter:
+    if not evidence.jitter:
         return {
-            name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED
+            name: evidence.sample(name, None, setting.label, setting.fraction) for name in ARMED
         }
     third = a_third_of(setting)
     return {
-        "delta": question.sample("delta", None, setting.label, setting.fraction),
-        "delta(n/3)": question.sample("delta", None, third.label, third.fraction),
+        "delta": evidence.sample("delta", None, setting.label, setting.fraction),
+        "delta(n/3)": evidence.sample("delta", None, third.label, third.fraction),
     }
 
 
@@ -270,18 +274,18 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
     why_not
         Why `changes` is empty; an empty string if it is not.
     """
-    question, declared = learning.question, learning.declared
+    evidence, declared = learning.evidence, learning.declared
     longer = longest(learning)
     if longer is None:
         return {}, "no recipe of the panel trains longer"
     clean, of_longer = at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)
     found = {
-        "L(0)": question.single.over(
-            [_minus(losses, clean, of_longer) for losses in question.losses]
+        "L(0)": evidence.single.over(
+            [_minus(losses, clean, of_longer) for losses in evidence.losses]
         )
     }
-    for name in ("delta",) if question.jitter else ("H", "delta"):
-        found[name] = question.single.over(
+    for name in ("delta",) if evidence.jitter else ("H", "delta"):
+        found[name] = evidence.single.over(
             [
                 _less(own, other)
                 for own, other in zip(
@@ -337,19 +341,22 @@ def learning_finding(
     withheld
         Why there is no finding, if a failed gate or a missing licence takes it away.
     """
-    question = learning.question
-    panel = question.panel
+    evidence = learning.evidence
+    panel = evidence.panel
     trained = {recipe.planned.name: recipe for recipe in learning.recipes}
     recipes = tuple(
-        _recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes
+        _recipe(evidence, planned, trained.get(planned.name), level) for planned in panel.recipes
     )
     found = "undecided" if withheld else learning.finding_at(level)
     finding = LearningFinding(found, PanelFinding(recipes, panel.because, panel.one_method), "")
-    return replace(finding, sentence=learning_sentence(question, finding, withheld))
+    return replace(finding, sentence=learning_sentence(evidence, finding, withheld))
 
 
 def _recipe(
-    question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float
+    evidence: HypothesisEvidence,
+    planned: PlannedRecipe,
+    trained: TrainedRecipe | None,
+    level: float,
 ) -> RecipeFinding:
     """Build the report's entry for one recipe, trained or not."""
     setting = planned.setting
@@ -357,7 +364,7 @@ def _recipe(
     encoder = getattr(setting.method, "encoder", None) if setting else None
     blank = RecipeFinding(
         name=planned.name,
-        method=setting.method.kind if setting else question.plan.study.method.kind,
+        method=setting.method.kind if setting else evidence.plan.study.method.kind,
         steps=optimisation.steps if optimisation else None,
         learning_rate=optimisation.learning_rate if optimisation else None,
         batch_size=optimisation.batch_size if optimisation else None,
@@ -376,7 +383,7 @@ def _recipe(
     if not trained.complete:
         return replace(blank, finding="undecided", reason="runs are missing or failed")
     failed = [gate.detail for gate in trained.gates if gate.outcome == "failed"]
-    free, costly = (JITTER_FREE, JITTER_COSTLY) if question.jitter else (FREE, COSTLY)
+    free, costly = (JITTER_FREE, JITTER_COSTLY) if evidence.jitter else (FREE, COSTLY)
     p_values = {
         "free": together(trained.p_values, free),
         "costly": together(trained.p_values, costly),
