@@ -311,7 +311,9 @@ def stock(plan: Plan, runs_root: Path) -> list[StoredShare]:
     found = []
     for seeds in plan.looks:
         keys = [
-            key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds
+            key
+            for key in steps
+            if key not in plan.seeded or plan.seed_position(plan.seeded[key]) < seeds
         ]
         left = [key for key in keys if key in missing]
         found.append(

@@ -25,9 +25,9 @@ from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.findings import Standing
-from invariance_probe.inference.stopping import beyond
+from invariance_probe.inference.stopping import unneeded_runs
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.price import Prices
 from invariance_probe.plan.registration import (
@@ -261,9 +261,9 @@ def measure(
     stages = list(_stages(plan))
     for i, (stage, runs) in enumerate(stages):
         if stage == "grid":
-            left_out = pointless(plan, results)
+            left_out = unusable_runs(plan, results)
         elif stage != "baselines":  # some hypotheses may be settled with the seeds so far
-            left_out |= beyond(plan, results)
+            left_out |= unneeded_runs(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
@@ -321,7 +321,7 @@ def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
     for earlier, seeds in pairwise((0, *plan.looks)):
         yield (
             f"grid after {earlier} seeds" if earlier else "grid",
-            [run for run in plan.grid if plan.turn(run) < seeds],
+            [run for run in plan.grid if plan.seed_position(run) < seeds],
         )
     yield "examined", plan.examined
 
@@ -408,10 +408,10 @@ def judge(
     file, store = _opened(study), Store(Path(runs))
     plan = stored_plan(file, store, tell)
     results, damaged = store.read(plan.baselines)
-    left_out = pointless(plan, results)
+    left_out = unusable_runs(plan, results)
     grid, wrong = store.read(run for run in plan.grid if run.key() not in left_out)
     results |= grid
-    left_out |= beyond(plan, results)
+    left_out |= unneeded_runs(plan, results)
     results = {key: result for key, result in results.items() if key not in left_out}
     examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
     results |= examined

@@ -19,7 +19,7 @@ import numpy as np
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, BoundedRate, bound, draw
 from invariance_probe.inference.hypotheses.code import CLEAR, REDUNDANT
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import p_over_units
+from invariance_probe.inference.rules.many_studies import p_over_replicates
 
 SHARE = 0.25
 """Fraction of the units up to which carriers count as few."""
@@ -55,7 +55,7 @@ def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.nda
         Boolean (study,) each: whether the study shows a mean of at most the bound, and
         whether it shows a larger one.
     """
-    at_most, more = p_over_units(values[studies] - bound)
+    at_most, more = p_over_replicates(values[studies] - bound)
     return at_most <= ALPHA, more <= ALPHA
 
 

@@ -25,7 +25,7 @@ from invariance_probe.calibration.dropout import COUNTS, SESSIONS, coverage_row,
 from invariance_probe.calibration.row import Row, met
 from invariance_probe.inference.evidence.estimands import IDENTITY
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import p_over_units
+from invariance_probe.inference.rules.many_studies import p_over_replicates
 from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
@@ -229,7 +229,9 @@ def _row(
             for name in off
         }
         shown = [
-            p_over_units((bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn])[1]
+            p_over_replicates(
+                (bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn]
+            )[1]
             <= ALPHA
             for name in names
         ]

@@ -30,7 +30,7 @@ from invariance_probe.inference.evidence.estimands import Effect, SessionLosses,
 from invariance_probe.inference.hypotheses.gates import RETAINED
 from invariance_probe.inference.power.spreads import marked
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import PValues, p_over_units
+from invariance_probe.inference.rules.many_studies import PValues, p_over_replicates
 from invariance_probe.inference.rules.verdicts import (
     decide_many,
     learning_p,
@@ -104,7 +104,7 @@ class LearningBank:
         at_most, more
             P value of each claim (study,).
         """
-        return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
+        return p_over_replicates((self.values[name] - margin * self._range_of(name))[studies])
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
         """Return the bank that consists of the chosen sessions.
@@ -332,7 +332,7 @@ def lowered_p(
         P value of a decrease by more than `by` (study,).
     """
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
-    return p_over_units((change - by * bank.range)[studies])[1]
+    return p_over_replicates((change - by * bank.range)[studies])[1]
 
 
 def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:

@@ -145,7 +145,9 @@ def recipes_in_words(hypothesis: str, panel: "PlannedPanel") -> str:
     lines += [
         f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing
     ]
-    lines += [f"  one method only: {panel.one_method}"] if panel.one_method else []
+    lines += (
+        [f"  one method only: {panel.why_no_second_method}"] if panel.why_no_second_method else []
+    )
     return "\n".join(lines)
 
 

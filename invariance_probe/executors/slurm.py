@@ -37,7 +37,7 @@ from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"
-LOOKS = 2
+MISSES_TO_END = 2
 """Checks in a row without a task in the queue after which it counts as over.
 
 One check is not enough, because the queue may lag behind its jobs.
@@ -133,7 +133,7 @@ class Slurm:
             )
             while watch.running:
                 time.sleep(self.profile.poll_s)
-                watch.look()
+                watch.poll()
             watch.wait_for_the_store()
         except (KeyboardInterrupt, WriteError):
             names = ",".join(sorted({one.folder.name for one in watch.running}))
@@ -318,7 +318,7 @@ class _Watch:
             for i, some in enumerate(shared)
         ]
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read the output of tasks, and submit again what finished ones left undone."""
         for one in self.running:
             self._hear(one)
@@ -331,7 +331,7 @@ class _Watch:
         over: list[_ArrayTask] = []
         for one in self.running:
             one.missed = 0 if (one.folder.name, one.index) in queue else one.missed + 1
-            if not one.undone or one.missed >= LOOKS:
+            if not one.undone or one.missed >= MISSES_TO_END:
                 over.append(one)
         again: list[Task] = []
         for one in over:

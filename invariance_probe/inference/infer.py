@@ -27,7 +27,7 @@ from invariance_probe.inference.rules.multiplicity import (
     holm_adjusted,
     holm_levels,
 )
-from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
+from invariance_probe.inference.stopping import evidence_of, restrict_to_judged, stopped, taken_at
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
@@ -56,7 +56,7 @@ def infer(
     """
     whole = evidence_of(plan, results, standing)
     judged = [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
-    by_hypothesis, evidence = [one.evidence for one in judged], seen(whole, judged)
+    by_hypothesis, evidence = [one.evidence for one in judged], restrict_to_judged(whole, judged)
     found = [
         taken_at(one, finding)
         for one, finding in zip(judged, found_of([one.judgement for one in judged]), strict=True)

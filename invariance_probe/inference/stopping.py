@@ -158,7 +158,7 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
     )
 
 
-def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
+def restrict_to_judged(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     """Keep only the runs that at least one hypothesis was judged on.
 
     If the study declares no interim analyses, the evidence is returned unchanged.
@@ -173,7 +173,7 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     if evidence.plan.study.training.adaptive is None:
         return evidence
     plan, seeds = evidence.plan, _seeds_by_place(evidence.plan, judged)
-    unseen = _beyond(plan, seeds)
+    unseen = _runs_beyond(plan, seeds)
     return replace(
         evidence,
         reach=seeds,
@@ -181,7 +181,7 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     )
 
 
-def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
+def unneeded_runs(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Find the SSL runs that no hypothesis needs any more.
 
     These are trainings, and examinations of trained encoders, whose seed is later than
@@ -211,7 +211,7 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
         count: f"every hypothesis that it serves was decided after {count} seeds"
         for count in seeds.values()
     }
-    return {key: said[count] for key, count in _beyond(plan, seeds).items()}
+    return {key: said[count] for key, count in _runs_beyond(plan, seeds).items()}
 
 
 def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
@@ -237,10 +237,12 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     return found
 
 
-def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def _runs_beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
     """Find the runs whose seed is not needed.
 
     The values say how many seeds are needed instead, by `Run.key()`.
     """
     needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
-    return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}
+    return {
+        key: count for key, count in needed.items() if plan.seed_position(plan.seeded[key]) >= count
+    }

@@ -15,7 +15,7 @@ from invariance_probe.inference.power.simulated import (
 )
 from invariance_probe.inference.power.spreads import LEVELS, Spread, estimands
 from invariance_probe.inference.rules.intervals import Sample
-from invariance_probe.inference.rules.many_studies import Means, p_over_units, p_values
+from invariance_probe.inference.rules.many_studies import Means, p_over_replicates, p_values
 from invariance_probe.inference.rules.verdicts import (
     INCONCLUSIVE,
     JITTER_WORDS,
@@ -171,7 +171,7 @@ def _of_longer(p):
 
 def test_without_spread_a_claim_is_certain():
     flat = np.full((1, 5), -0.01)
-    assert [float(p[0]) for p in p_over_units(flat)] == [0.0, 1.0]
-    assert [float(p[0]) for p in p_over_units(0 * flat)] == [1.0, 1.0]
+    assert [float(p[0]) for p in p_over_replicates(flat)] == [0.0, 1.0]
+    assert [float(p[0]) for p in p_over_replicates(0 * flat)] == [1.0, 1.0]
     three = Means(flat[:, :3], np.full((1, 3, 1), -0.01), np.full((1, 3, 1), -0.01))
     assert [float(p[0]) for p in p_values(three, ("a",) * 3)] == [0.0, 1.0]

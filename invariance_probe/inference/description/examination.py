@@ -103,7 +103,7 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
     """
     moved: dict[tuple[str, str, str, float, float], list[CorruptionFigures]] = {}
     told: dict[tuple[str, str, str, float, float], list[float]] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         test = run.examination
         if not isinstance(test, Corruption | Detection):
             continue
@@ -138,7 +138,7 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
         What all hypotheses of the study are judged on.
     """
     found: dict[tuple[str, str, str, float, str], list[SimilarityFigures]] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         if (similar := result.measured(SimilarityFigures)) is not None:
             against = "dose 0" if run.axis else CEILING
             place = (run.session, run.group, run.axis, run.dose, against)
@@ -218,7 +218,7 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     shape = (evidence.seeds, study.folds.count * study.folds.blocks_per_fold)
     sums: dict[tuple[str, str], np.ndarray] = {}
     windows: dict[tuple[str, str], np.ndarray] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         by_class = result.measured(ClassFigures)
         if by_class is not None and (run.axis, run.dose) == (axis, dose):
             for cell in by_class.losses:
@@ -229,9 +229,9 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     return {place: total / windows[place].mean() for place, total in sums.items()}
 
 
-def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
+def _examination_results(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
     """Yield the examinations that have results, in sessions that can be decoded."""
-    for run in evidence.plan.looked:
+    for run in evidence.plan.encoder_examinations:
         result = evidence.results.get(run.key())
         if (
             result is not None

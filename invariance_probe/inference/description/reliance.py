@@ -52,7 +52,7 @@ def reliance(
     for session in plan.sessions:
         asked = [
             run
-            for run in plan.attacked
+            for run in plan.reliance_runs
             if run.session == session.name and run.key() not in left_out
         ]
         own = [

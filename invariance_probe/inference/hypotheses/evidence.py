@@ -2,7 +2,7 @@
 
 In: the results of a study, arranged by session (`Evidence`). Out: for one hypothesis
 (`HypothesisEvidence`) a sample of each estimand, which holds one effect per session. The files
-`judging.py` test claims on these samples. Nothing is judged here.
+`licensed_panel.py` test claims on these samples. Nothing is judged here.
 
 The primary dose is the dose that the hypothesis names. A planted control is a session
 whose target is replaced by an artificial one, for which the right answer is known.
@@ -19,7 +19,7 @@ from invariance_probe.inference.hypotheses.code import CODE, Code, SessionCode
 from invariance_probe.inference.rules.interim_analyses import InterimAnalysis
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.recipes import PlannedPanel, judging, panel_of, use_of
+from invariance_probe.plan.recipes import PlannedPanel, licensed_panel, panel_of, use_of
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import a_third_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Hypothesis
@@ -92,7 +92,11 @@ class Evidence:
 
     def after(self, look: InterimAnalysis) -> "Evidence":
         """Return the evidence at an interim analysis, without the later seeds."""
-        beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
+        beyond = {
+            key
+            for key, run in self.plan.seeded.items()
+            if self.plan.seed_position(run) >= look.seeds
+        }
         return replace(
             self,
             look=look,
@@ -179,7 +183,7 @@ class HypothesisEvidence:
         plan = self.plan
         sessions = len(self.names) or len(self.covered)
         panel = panel_of(plan.study, plan.settings[0], self.hypothesis, sessions)
-        return judging(panel, use_of(plan.study, self.hypothesis, sessions))
+        return licensed_panel(panel, use_of(plan.study, self.hypothesis, sessions))
 
     @cached_property
     def covered(self) -> list[SessionFinding]:

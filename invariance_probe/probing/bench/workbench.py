@@ -336,7 +336,7 @@ class Workbench:
             labelled,
         )
 
-    def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
+    def cached(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
         """Return a cached bench; make and cache it the first time.
 
         Parameters

@@ -31,7 +31,7 @@ from invariance_probe.probing.code.inputs import chunks, rooted
 from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve
 from invariance_probe.probing.code.prepared import PreparedSession
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.transforms import CutMix
@@ -142,7 +142,7 @@ class Corrupted:
         the batch. Every batch therefore has its own step. Otherwise windows at the same
         position of two batches would share their random numbers.
         """
-        step = EVALUATION_STEP + draw + self.draws * int(part[0])
+        step = FIRST_EVALUATION_DRAW + draw + self.draws * int(part[0])
         view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[
             :, :, self.prepared.varying
         ]

@@ -126,7 +126,7 @@ class Moments:
         rows = self.edges[removed]
         return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
 
-    def without(self, kept: np.ndarray) -> "Moments":
+    def keeping(self, kept: np.ndarray) -> "Moments":
         """Keep some of the input columns only.
 
         Parameters

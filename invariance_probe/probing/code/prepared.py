@@ -106,7 +106,7 @@ class PreparedSession:
         return replace(
             self,
             inputs=replace(self.inputs, activity=self.inputs.activity[:, kept]),
-            moments=self.moments.without(np.repeat(kept, bins)),
+            moments=self.moments.keeping(np.repeat(kept, bins)),
             units=tuple(unit for unit, stays in zip(self.units, kept, strict=True) if stays),
             varying=self.varying[kept],
         )

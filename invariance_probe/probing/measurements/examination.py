@@ -26,7 +26,7 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement, block_means
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.probing.representation.detection import MOST_FITTED, detectability
 from invariance_probe.probing.representation.invariance import invariance, moved, row_space
 from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance
@@ -120,7 +120,7 @@ def _corrupted(
     moves = (losses.clone(), losses.clone())
     views = _views(encoders, runs, examination)
     for draw in range(examination.draws):
-        shown = frozen(views.single(EVALUATION_STEP + draw, windows))
+        shown = frozen(views.single(FIRST_EVALUATION_DRAW + draw, windows))
         losses += target.losses(probe.predict(shown), windows) / examination.draws
         for total, move in zip(moves, moved(shown - clean, rows), strict=True):
             total += move / examination.draws
@@ -154,14 +154,14 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         ]
         views = _views(encoders, [run], examination)
         draws = [
-            _pair(encoders, slot, views, EVALUATION_STEP + 1 + draw, test)
+            _pair(encoders, slot, views, FIRST_EVALUATION_DRAW + 1 + draw, test)
             for draw in range(examination.draws)
         ]
         scored = (
             np.concatenate([clean for clean, _ in draws]),
             np.concatenate([shown for _, shown in draws]),
         )
-        found = detectability(_pair(encoders, slot, views, EVALUATION_STEP, fitted), scored)
+        found = detectability(_pair(encoders, slot, views, FIRST_EVALUATION_DRAW, fitted), scored)
         yield RunResult(run.key(), "done", figures=DetectionFigures(detection=found))
 
 

@@ -47,7 +47,7 @@ from invariance_probe.probing.bench.batches import batch_of, examples_of, stacke
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import (
-    EVALUATION_STEP,
+    FIRST_EVALUATION_DRAW,
     Progress,
     settings_of,
     train_ssl,
@@ -387,8 +387,8 @@ def _attacked(
         ]
         return ObjectiveLoss(method, made, bench.checkpoints.stop)
 
-    middle = EVALUATION_STEP + declared.choosing * declared.batches
-    choosing = loss([one.choosing for one in asked], range(EVALUATION_STEP, middle))
+    middle = FIRST_EVALUATION_DRAW + declared.choosing * declared.batches
+    choosing = loss([one.choosing for one in asked], range(FIRST_EVALUATION_DRAW, middle))
     scoring = loss(
         [one.scoring for one in asked], range(middle, middle + declared.choosing * declared.batches)
     )

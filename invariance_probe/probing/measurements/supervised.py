@@ -27,7 +27,7 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, score_part
 from invariance_probe.probing.decoders.readout import Measurement, held_out_scores, result_of
 from invariance_probe.probing.measurements.trained import (
-    EVALUATION_STEP,
+    FIRST_EVALUATION_DRAW,
     Progress,
     freeze,
     scaling_arrays,
@@ -168,7 +168,9 @@ def _prediction_losses(
 ) -> Tensor:
     """Training losses (run, window) on one augmented view of every window."""
     windows = bench.all_windows.expand(len(targets), -1)
-    return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
+    return target_loss(frozen(views.single(FIRST_EVALUATION_DRAW, windows)), targets).to(
+        torch.float64
+    )
 
 
 @torch.no_grad()
@@ -196,7 +198,7 @@ def _final_losses(
     """
     windows = bench.all_windows.expand(frozen.runs, -1)
     # Views are drawn differently from those on which the weights were chosen.
-    outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
+    outputs = frozen(views.single(FIRST_EVALUATION_DRAW + 1, windows)).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
     )

@@ -51,7 +51,7 @@ from invariance_probe.training.adversaries import StackedAdversary, make_adversa
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
-EVALUATION_STEP = 1 << 40
+FIRST_EVALUATION_DRAW = 1 << 40
 """Step number from which random draws for evaluation are counted.
 
 It is beyond every training step, so evaluation and training use different draws.
@@ -241,7 +241,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
         frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
     views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
     mined = found_by_mining(pool, runs, method.mined())
-    answered = pretext_accuracy(pool, runs, method, seen, EVALUATION_STEP)
+    answered = pretext_accuracy(pool, runs, method, seen, FIRST_EVALUATION_DRAW)
     trained = [
         TrainingFigures(
             ssl_loss=float(training.loss[i]),
@@ -423,9 +423,9 @@ def _describe(
     )
     windows = torch.from_numpy(chosen).to(bench.device)
     first, second = (
-        frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).chunk(2, dim=1)
+        frozen(view) for view in views.pair(FIRST_EVALUATION_DRAW, windows, windows).chunk(2, dim=1)
     )
-    corrupted = views.single(EVALUATION_STEP, windows)
+    corrupted = views.single(FIRST_EVALUATION_DRAW, windows)
     clean = views.scaling.apply(views.whole.activity[views._bins(windows)])
     spread = (clean - clean.mean(1, keepdim=True)).square().sum((2, 3)).mean(1)
     at = windows.unsqueeze(2).expand(-1, -1, representation.shape[2])

@@ -15,12 +15,12 @@ import numpy as np
 
 from invariance_probe.probing.selectors.moments import FoldMoments
 
-Harm = Callable[[Sequence[int]], np.ndarray]
+LossIfRemoved = Callable[[Sequence[int]], np.ndarray]
 """A function from removed units to the loss if one more unit is removed.
 
 The loss is (unit,), one for each further unit.
 """
-Relief = Callable[[Sequence[int]], np.ndarray]
+LossIfKept = Callable[[Sequence[int]], np.ndarray]
 """A function from kept units to the loss if one more unit is kept.
 
 The loss is (unit,), one for each further unit.
@@ -68,7 +68,7 @@ def decodable_range(parts: Sequence[FoldMoments]) -> np.ndarray:
     return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
 
 
-def harm(parts: Sequence[FoldMoments], mode: str) -> Harm:
+def losses_if_removed(parts: Sequence[FoldMoments], mode: str) -> LossIfRemoved:
     """Return a function that computes the loss if one more unit is removed.
 
     Losses are averaged over the blocks by their weights. With P the inverse of the kept
@@ -119,7 +119,7 @@ def harm(parts: Sequence[FoldMoments], mode: str) -> Harm:
     return refit if mode == "refit" else fixed
 
 
-def relief(parts: Sequence[FoldMoments], mode: str) -> Relief:
+def losses_if_kept(parts: Sequence[FoldMoments], mode: str) -> LossIfKept:
     """Return a function that computes the loss if one more unit is kept.
 
     Losses are averaged over the blocks by their weights. With P the inverse of the kept

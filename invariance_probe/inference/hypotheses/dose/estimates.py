@@ -105,7 +105,7 @@ def swept_of(evidence: HypothesisEvidence) -> tuple[Estimand, ...]:
     return tuple(found)
 
 
-def dose_interval_of(evidence: HypothesisEvidence, at_most: bool) -> DoseInterval | None:
+def dose_interval_of(evidence: HypothesisEvidence, may_claim_at_most: bool) -> DoseInterval | None:
     """Find up to which dose training is free and from which the target is lost.
 
     Training is free at a dose if all its costs are at most the margin. The target is
@@ -116,7 +116,7 @@ def dose_interval_of(evidence: HypothesisEvidence, at_most: bool) -> DoseInterva
     ----------
     evidence
         The hypothesis with its evidence.
-    at_most
+    may_claim_at_most
         Whether the study's own recipe may claim that a cost is at most the margin.
 
     Returns
@@ -133,7 +133,7 @@ def dose_interval_of(evidence: HypothesisEvidence, at_most: bool) -> DoseInterva
             code is not None and not code.complete
         ):
             return None
-        claims = recipe_claims(samples, evidence.margin, at_most)
+        claims = recipe_claims(samples, evidence.margin, may_claim_at_most)
         kept[dose] = claims["delta <= m"] if code is None else together(claims, FREE)
         lost[dose] = (
             claims["delta > m"]

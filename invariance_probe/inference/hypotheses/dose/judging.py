@@ -135,7 +135,7 @@ class DoseJudgement(Judgement):
             _blank(evidence),
             verdict=verdict,
             status="exploratory"
-            if self.evidence.status == "exploratory" or self._open_about(word)
+            if self.evidence.status == "exploratory" or self._exploratory_because(word)
             else "confirmatory",
             outcome=outcome(evidence.hypothesis.predicts, word),
             scope=evidence.scope,
@@ -151,7 +151,7 @@ class DoseJudgement(Judgement):
             found = replace(
                 found,
                 flags=flags_of(evidence),
-                dose_interval=dose_interval_of(evidence, self.learning.declared.at_most),
+                dose_interval=dose_interval_of(evidence, self.learning.declared.may_claim_at_most),
                 naive=naive_of(evidence),
                 estimands=estimands_of(evidence),
                 swept=swept_of(evidence),
@@ -159,7 +159,10 @@ class DoseJudgement(Judgement):
                 claims=self._claims(),
             )
         return replace(
-            found, sentence=words.sentence(evidence, found, self._missing, self._open_about(word))
+            found,
+            sentence=words.sentence(
+                evidence, found, self._missing, self._exploratory_because(word)
+            ),
         )
 
     def _verdict(self, level: float) -> Verdict:
@@ -235,7 +238,7 @@ class DoseJudgement(Judgement):
             ),
         )
 
-    def _open_about(self, word: str) -> tuple[str, ...]:
+    def _exploratory_because(self, word: str) -> tuple[str, ...]:
         """Return the reasons why a verdict counts as exploratory, in words.
 
         These are gates that were not computed or not shown to hold, and recipes of the
@@ -307,12 +310,12 @@ def judge_dose(evidence: HypothesisEvidence) -> DoseJudgement:
     if moves.outcome == "failed" and evidence.jitter:
         return DoseJudgement(evidence, (entry, moves))
     contrast = evidence.noise()
-    equivalent = gates.equivalent_noise(contrast, evidence.margin)
+    noise_is_equivalent = gates.equivalent_noise(contrast, evidence.margin)
     plan, hypothesis = evidence.plan, evidence.hypothesis
     use = use_of(plan.study, hypothesis, len(evidence.names))
     own = plan.settings[0]
     reasons = without_licence(plan.study, own, hypothesis, len(evidence.names))
-    learning = learning_of(evidence, licensed_findings(own.method, use), equivalent)
+    learning = learning_of(evidence, licensed_findings(own.method, use), noise_is_equivalent)
     checked = [
         entry,
         moves,

@@ -70,7 +70,7 @@ class TrainedRecipe:
     retention
         Fraction of the decodable range that representations reach at dose 0, median
         over sessions; None if runs are missing.
-    at_most
+    may_claim_at_most
         Whether a cost may be claimed to be at most the margin. That needs a dose 0 that
         decodes well and is reproduced by other seeds.
     """
@@ -81,7 +81,7 @@ class TrainedRecipe:
     gates: tuple[Gate, ...]
     p_values: Mapping[str, float]
     retention: float | None
-    at_most: bool
+    may_claim_at_most: bool
 
     @property
     def complete(self) -> bool:
@@ -148,7 +148,7 @@ class Learning:
 
 
 def learning_of(
-    evidence: HypothesisEvidence, licensed: tuple[str, ...], equivalent: bool
+    evidence: HypothesisEvidence, licensed: tuple[str, ...], noise_is_equivalent: bool
 ) -> Learning:
     """Collect what every recipe of a hypothesis's panel shows.
 
@@ -158,17 +158,17 @@ def learning_of(
         The hypothesis with its evidence.
     licensed
         The findings (`free`, `costly`) that the study's method is licensed for.
-    equivalent
+    noise_is_equivalent
         Whether dose 0 with other seeds decodes as dose 0 does (A/A control), so that a
         cost may be claimed to be at most the margin.
     """
     panel = evidence.panel
-    recipes = [_trained(evidence, recipe, equivalent) for recipe in panel.computed]
+    recipes = [_trained(evidence, recipe, noise_is_equivalent) for recipe in panel.computed]
     return Learning(evidence, tuple(recipes), licensed)
 
 
 def _trained(
-    evidence: HypothesisEvidence, planned: PlannedRecipe, equivalent: bool
+    evidence: HypothesisEvidence, planned: PlannedRecipe, noise_is_equivalent: bool
 ) -> TrainedRecipe:
     """Collect samples, gates and claims of one recipe.
 
@@ -178,7 +178,7 @@ def _trained(
         The hypothesis with its evidence.
     planned
         The recipe, which must have been trained.
-    equivalent
+    noise_is_equivalent
         Whether the A/A control allows claims that a cost is at most the margin.
     """
     assert planned.setting is not None
@@ -192,15 +192,15 @@ def _trained(
     )
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in evidence.losses]))
-    at_most = equivalent and gates.dose_zero_keeps(evidence.losses, setting)
+    may_claim_at_most = noise_is_equivalent and gates.dose_zero_keeps(evidence.losses, setting)
     return TrainedRecipe(
         planned,
         setting,
         samples,
         own,
-        recipe_claims(samples, evidence.margin, at_most),
+        recipe_claims(samples, evidence.margin, may_claim_at_most),
         kept,
-        at_most,
+        may_claim_at_most,
     )
 
 
@@ -231,7 +231,9 @@ def recipe_samples(evidence: HypothesisEvidence, setting: Setting) -> dict[str, 
     }
 
 
-def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -> dict[str, float]:
+def recipe_claims(
+    samples: Mapping[str, Sample], margin: float, may_claim_at_most: bool
+) -> dict[str, float]:
     """P values of `<= m` and `> m` for every estimand of a recipe.
 
     If `<= m` claims are not allowed for a corruption, neither is `delta > m`, because
@@ -243,7 +245,7 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
         The recipe's estimands by name.
     margin
         The margin m, in units of the decodable range R.
-    at_most
+    may_claim_at_most
         Whether `<= m` claims are allowed.
 
     Returns
@@ -253,9 +255,9 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
     """
     found = {}
     for name, sample in samples.items():
-        found[f"{name} <= m"] = sample.p_at_most(margin) if at_most else 1.0
+        found[f"{name} <= m"] = sample.p_at_most(margin) if may_claim_at_most else 1.0
         found[f"{name} > m"] = sample.p_more_than(margin)
-    if not at_most and "D" in samples:
+    if not may_claim_at_most and "D" in samples:
         found["delta > m"] = 1.0
     return found
 
@@ -281,13 +283,13 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
     clean, of_longer = at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)
     found = {
         "L(0)": evidence.single.over(
-            [_minus(losses, clean, of_longer) for losses in evidence.losses]
+            [_loss_difference(losses, clean, of_longer) for losses in evidence.losses]
         )
     }
     for name in ("delta",) if evidence.jitter else ("H", "delta"):
         found[name] = evidence.single.over(
             [
-                _less(own, other)
+                _effect_difference(own, other)
                 for own, other in zip(
                     declared.samples[name].effects, longer.samples[name].effects, strict=True
                 )
@@ -314,14 +316,14 @@ def longest(learning: Learning) -> TrainedRecipe | None:
     return max(more, key=lambda recipe: recipe.setting.optimisation.steps, default=None)  # type: ignore[union-attr]
 
 
-def _minus(losses: SessionLosses, first: Any, second: Any) -> Effect:
+def _loss_difference(losses: SessionLosses, first: Any, second: Any) -> Effect:
     """Return the losses of one condition minus those of another, as an effect."""
     upper, lower = losses.ssl(first), losses.ssl(second)
     values = upper - lower if upper.shape == lower.shape else upper[:0]
     return Effect(values, losses.range_for(values))
 
 
-def _less(own: Effect, other: Effect) -> Effect:
+def _effect_difference(own: Effect, other: Effect) -> Effect:
     """Return one effect minus another, over the range of the first."""
     values = own.values - other.values if own.values.shape == other.values.shape else own.values[:0]
     return Effect(values, own.range)
@@ -348,7 +350,9 @@ def learning_finding(
         _recipe(evidence, planned, trained.get(planned.name), level) for planned in panel.recipes
     )
     found = "undecided" if withheld else learning.finding_at(level)
-    finding = LearningFinding(found, PanelFinding(recipes, panel.because, panel.one_method), "")
+    finding = LearningFinding(
+        found, PanelFinding(recipes, panel.because, panel.why_no_second_method), ""
+    )
     return replace(finding, sentence=learning_sentence(evidence, finding, withheld))
 
 

@@ -36,15 +36,18 @@ def objectives(evidence: HypothesisEvidence) -> Objectives | None:
     others = [setting for setting in swept if setting.path == METHOD]
     if not others:
         return None
-    equivalent = gates.equivalent_noise(evidence.noise(), evidence.margin)
-    rows = [_objective(evidence, own, _finding(evidence, own, equivalent))]
+    noise_is_equivalent = gates.equivalent_noise(evidence.noise(), evidence.margin)
+    rows = [_objective(evidence, own, _finding(evidence, own, noise_is_equivalent))]
     rows += [
-        _objective(evidence, setting, _finding(evidence, setting, equivalent)) for setting in others
+        _objective(evidence, setting, _finding(evidence, setting, noise_is_equivalent))
+        for setting in others
     ]
     return Objectives(_sentence(rows), tuple(rows))
 
 
-def _finding(evidence: HypothesisEvidence, setting: Setting, equivalent: bool) -> str | None:
+def _finding(
+    evidence: HypothesisEvidence, setting: Setting, noise_is_equivalent: bool
+) -> str | None:
     """Return the finding under one method: `free`, `costly` or `undecided`.
 
     None if runs are missing. A jitter is judged by training on all windows only, not on
@@ -56,7 +59,7 @@ def _finding(evidence: HypothesisEvidence, setting: Setting, equivalent: bool) -
         The hypothesis with its evidence.
     setting
         The study's own setting, or one in which another method is swept.
-    equivalent
+    noise_is_equivalent
         Whether the A/A control allows claims that a cost is at most the margin.
     """
     samples = {
@@ -65,7 +68,7 @@ def _finding(evidence: HypothesisEvidence, setting: Setting, equivalent: bool) -
     }
     if not all(sample.complete for sample in samples.values()):
         return None
-    claims = recipe_claims(samples, evidence.margin, equivalent)
+    claims = recipe_claims(samples, evidence.margin, noise_is_equivalent)
     free, costly = (("delta <= m",), ("delta > m",)) if evidence.jitter else (FREE, COSTLY)
     return decide({"free": together(claims, free), "costly": together(claims, costly)}, ALPHA, OPEN)
 

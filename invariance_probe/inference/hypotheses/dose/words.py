@@ -52,7 +52,7 @@ def sentence(
     evidence: HypothesisEvidence,
     finding: HypothesisFinding,
     missing: Sequence[str],
-    open_about: Sequence[str],
+    exploratory_because: Sequence[str],
 ) -> str:
     """Write the verdict on a dose as a sentence.
 
@@ -68,18 +68,18 @@ def sentence(
         The finding with its verdict.
     missing
         Estimands whose runs are missing or failed.
-    open_about
+    exploratory_because
         Reasons why the verdict counts as exploratory, in words.
     """
     settled = remedy(finding, bool(missing))
-    return _verdict_in_words(evidence, finding, missing, open_about) + settled
+    return _verdict_in_words(evidence, finding, missing, exploratory_because) + settled
 
 
 def _verdict_in_words(
     evidence: HypothesisEvidence,
     finding: HypothesisFinding,
     missing: Sequence[str],
-    open_about: Sequence[str],
+    exploratory_because: Sequence[str],
 ) -> str:
     """Write the verdict as a sentence, without what would settle it."""
     place = where(finding) if evidence.about_units else f"{where(finding)}, {at_dose(evidence)}"
@@ -100,7 +100,7 @@ def _verdict_in_words(
         if finding.verdict.unadjusted
         else f"the verdict is {word}: {_meaning(evidence, finding)}"
     )
-    return f"{place}, {figures}: {said}{_beside(evidence, finding, open_about)}."
+    return f"{place}, {figures}: {said}{_beside(evidence, finding, exploratory_because)}."
 
 
 def _figures(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
@@ -197,7 +197,7 @@ def _unsettled(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
 
 
 def _beside(
-    evidence: HypothesisEvidence, finding: HypothesisFinding, open_about: Sequence[str]
+    evidence: HypothesisEvidence, finding: HypothesisFinding, exploratory_because: Sequence[str]
 ) -> str:
     """Write, in brackets, what qualifies the verdict.
 
@@ -213,7 +213,7 @@ def _beside(
     recipes = panel.recipes if panel else ()
     said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
     said += [
-        *open_about,
+        *exploratory_because,
         *(
             f"the recipe {recipe.name} does not count: {recipe.reason}"
             for recipe in recipes
