@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from invariance_probe.data.kept import check_unchanged, kept_recording
+from invariance_probe.data.cache import cached_recording, check_unchanged
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import (
     DamagedError,
@@ -377,7 +377,7 @@ def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recor
     DataError
         When the recording cannot be read, or its data changed since the runs were planned.
     """
-    recording = kept_recording(source, session, base)
+    recording = cached_recording(source, session, base)
     for run in runs:
         read = (*run.arrays, *([(run.target.name, run.target_array)] if run.target_array else ()))
         check_unchanged(recording, source, run.fingerprint, read)

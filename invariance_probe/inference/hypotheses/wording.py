@@ -38,7 +38,7 @@ MEANINGS = {
     ),
     RECIPE_DEPENDENT: (
         "whether being made invariant costs more than the margin depends on the recipe, so "
-        "neither word can be said"
+        "none of invariant, tolerated, sensitive and competition can be said"
     ),
     INCONCLUSIVE: "the data do not settle it",
 }
@@ -54,7 +54,10 @@ JITTER_MEANINGS = {
         "training that makes such windows alike costs more than the margin, with all and with a "
         "third of the data"
     ),
-    RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
+    RECIPE_DEPENDENT: (
+        "whether being made invariant costs more than the margin depends on the recipe, so "
+        "neither tolerated nor sensitive can be said"
+    ),
     INCONCLUSIVE: "the data do not settle it",
 }
 """Meaning of each verdict on a jitter (science.md 3.2)."""

@@ -28,8 +28,8 @@ from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.arrays import without_offset
+from invariance_probe.data.cache import cached_other
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
-from invariance_probe.data.kept import kept_other
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import UnlabelledWindows, restricted
 from invariance_probe.data.windows import Windows, cut_windows
@@ -90,7 +90,7 @@ class Elsewhere:
         DataError
             When its data are no longer those of the plan.
         """
-        return kept_other(other, self.sources[other.name], self.base, names)
+        return cached_other(other, self.sources[other.name], self.base, names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from invariance_probe.data.alternatives import (
     cut_sessions,
     exchange_trials,
 )
-from invariance_probe.data.kept import kept_other
+from invariance_probe.data.cache import cached_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
@@ -234,7 +234,7 @@ def _course(
     other: OtherSession, source: AnySource, base: Path, target: Target, window: Window
 ) -> np.ndarray:
     """Return another session's target at its windows' centres (window, ...)."""
-    recording = kept_other(other, source, base, target.arrays_read() | window.arrays_read())
+    recording = cached_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
     return np.asarray(recording.targets[target.name])[

@@ -130,7 +130,8 @@ def _meaning(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     if word == INCONCLUSIVE:
         return _unsettled(evidence, finding)
     if word == RECIPE_DEPENDENT:
-        return f"{MEANINGS[word]} ({_differ(finding)})"
+        meanings = JITTER_MEANINGS if evidence.jitter else MEANINGS
+        return f"{meanings[word]} ({_differ(finding)})"
     if evidence.jitter:
         return JITTER_MEANINGS[word]
     if word != "sensitive":
