@@ -7,7 +7,7 @@ The plan has three parts. `baselines` need no SSL and are run first. They show w
 session can be decoded at all, whether the target changes over the lags of a jitter,
 which decoder is the ceiling, and what is found about the code. `grid` has the SSL runs,
 under the study's own setting and under every recipe of a panel. The runner skips those
-that the baselines have shown to be pointless. `examined` has runs that examine the
+that the baselines have shown to be of no use. `examined` has runs that examine the
 stored encoders of the grid, or that train models to find the units they rely on. No
 verdict rests on it.
 """
