@@ -2,7 +2,8 @@
 
 In: a study that declares simulated sessions (a bank, from which smaller studies are
 later drawn). Out: its decodable sessions, with what was measured on them. Results that
-the run store already has are reused. The others are measured only if `CalibrationBench.train`.
+the run store already has are reused. The others are measured only if
+`CalibrationBench.train`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -118,7 +118,7 @@ def measured_codes(
 
 
 def _trained(bench: CalibrationBench, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """Measure what the store lacks, in the order of `session_batches`; return all batches."""
+    """Measure what the store lacks, batch by batch, and return all batches."""
     planned: list[_Planned] = []
     waiting: list[_Planned] = []
     for batch in session_batches(SIZES[size], cells):

@@ -242,7 +242,7 @@ class Plan:
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """All runs that no verdict rests on: `encoder_examinations`, then `reliance_runs`."""
+        """All runs that no verdict rests on: examinations, then models for reliance."""
         return self.encoder_examinations + self.reliance_runs
 
     @cached_property

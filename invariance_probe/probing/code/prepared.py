@@ -1,8 +1,8 @@
 """A session prepared for decoding: inputs, target, blocks and second moments.
 
 In: a session with its windows and folds, and the run that measures its code. Out: a
-`PreparedSession`, from which every decoder of the code is fitted. It holds the data and their
-second moments; it fits nothing itself.
+`PreparedSession`, from which every decoder of the code is fitted. It holds the data and
+their second moments; it fits nothing itself.
 """
 
 from collections.abc import Iterable
