@@ -7,12 +7,15 @@ format's reader makes `Contents`; `data.assembly` puts them on one grid of bins.
 is read or binned here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from invariance_probe.errors import DataError
+
+Signal = TypeVar("Signal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,43 @@ class Contents:
     series: Mapping[str, Series] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+class ReadOnAccess(Mapping[str, Signal]):
+    """Signals of a file by name, each read when it is first looked up.
+
+    Iteration gives every signal once, by its full name. Other names of a signal can be
+    looked up as well.
+
+    Parameters
+    ----------
+    readers
+        Function that reads a signal, by full name.
+    other_names
+        Full name of a signal, by another name of it.
+    """
+
+    def __init__(
+        self, readers: Mapping[str, Callable[[], Signal]], other_names: Mapping[str, str]
+    ) -> None:
+        self._readers = readers
+        self._other_names = other_names
+        self._read: dict[str, Signal] = {}
+
+    def __getitem__(self, name: str) -> Signal:
+        full = name if name in self._readers else self._other_names[name]
+        if full not in self._read:
+            self._read[full] = self._readers[full]()
+        return self._read[full]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers or name in self._other_names
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:
