@@ -202,6 +202,22 @@ def test_samples_are_read_when_they_are_used(tmp_path, monkeypatch):
     assert found.series["s"] is found.series["acquisition/s"]
 
 
+def test_samples_that_are_not_used_are_not_read(tmp_path):
+    def fill(file):
+        series = series_in(file, None, rate=30_000.0)
+        series.create_dataset("data", (10**12, 384), np.int16, chunks=(30_000, 384))
+        units_in(file, [np.array([0.1, 0.2])])
+
+    found = read(raw(tmp_path, fill))
+    assert list(found.series) == ["acquisition/s"] and len(found.series) == 1
+    assert found.spikes["units"].times[0].tolist() == [0.1, 0.2]
+
+
+def test_units_that_are_not_the_activity_can_be_read_as_well(tmp_path):
+    found = read(written(tmp_path, everything), activity="ElectricalSeries")
+    assert found.spikes["units"].names == ("a1", "b", "a2")
+
+
 def test_an_object_that_reads_a_file_is_read_like_the_file(tmp_path):
     path = written(tmp_path, everything)
     found = read(io.BytesIO(path.read_bytes()))
@@ -634,6 +650,59 @@ def test_a_file_that_is_no_nwb_file_is_refused_in_one_line(tmp_path, case):
         read(path)
     message = str(error.value)
     assert message.startswith(str(path)) and words in message and "\n" not in message
+
+
+# damage to one dataset
+
+
+DAMAGE = {
+    "one number": 3.0,
+    "text": "x",
+    "nothing": np.zeros(0),
+    "too long": np.arange(1000.0),
+    "negative": np.full(3, -5),
+    "missing": np.full(3, np.nan),
+    "more axes": np.zeros((2, 2, 2)),
+    "too large": np.full(3, 2**64 - 1, np.uint64),
+    "empty": h5py.Empty("f"),
+    "records": np.zeros(3, [("a", "i4")]),
+    "truth values": np.ones(3, bool),
+    "no utf-8": np.array([b"\xff\xfe", b"q"]),
+    "broken link": h5py.SoftLink("/nowhere"),
+    "another file": h5py.ExternalLink("nowhere.h5", "/x"),
+    "a group": h5py.SoftLink("/acquisition"),
+    "itself": None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_to_one_dataset_never_stops_the_others(tmp_path, damage):
+    def fill(file):
+        ragged(file)
+        observed_in(file)
+        series_in(file, np.arange(3.0), "acquisition/whole", rate=1.0)
+        electrodes = file.create_group("general/extracellular_ephys/electrodes")
+        electrodes["id"], electrodes["offset"] = [10, 11, 12], [0.5, 0.25, 0.0]
+        lfp = series_in(file, np.ones((2, 2)), "processing/lfp", times=[0.0, 1.0])
+        lfp["electrodes"], lfp["channel_conversion"] = [2, 0], [1.0, 2.0]
+        lfp["electrodes"].attrs["table"] = electrodes.ref
+        marks = series_in(file, np.array([1, -1]), "processing/sleep", times=[0.0, 1.0])
+        marks.attrs["neurodata_type"] = "IntervalSeries"
+
+    whole = raw(tmp_path, fill).read_bytes()
+    names = []
+    with h5py.File(io.BytesIO(whole)) as file:
+        file.visititems(lambda name, thing: names.append(name) if isinstance(thing, h5py.Dataset) else None)
+    assert len(names) == 35
+    for name in names:
+        changed = io.BytesIO(whole)
+        with h5py.File(changed, "r+") as file:
+            del file[name]
+            file[name] = h5py.SoftLink(f"/{name}") if damage == "itself" else DAMAGE[damage]
+        found = read(changed)
+        for signals in (found.spikes, found.tables, found.series):
+            assert all(signal is not None for signal in signals.values())
+        assert name.startswith("acquisition/whole") or "whole" in found.series
 
 
 # published files, compared with pynwb

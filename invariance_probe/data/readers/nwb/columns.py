@@ -36,7 +36,7 @@ def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
     """Member of a group, also through a link; None where there is none."""
     try:
         return group[name]
-    except (KeyError, OSError):
+    except (KeyError, OSError, RuntimeError):
         return None
 
 
@@ -91,7 +91,7 @@ def numbers(source: h5py.Dataset, part: slice | tuple[()] = ()) -> np.ndarray:
     values = array(source, part)
     if values.dtype.kind == "U":
         raise UnusableError(f"{_last(source)!r} holds text, not numbers")
-    return values.astype(np.float64)
+    return values.astype(np.float64, copy=False)
 
 
 def seconds(source: h5py.Dataset) -> h5py.Dataset:
@@ -169,7 +169,7 @@ def column(table: h5py.Group, name: str, rows: int) -> tuple[np.ndarray, str]:
     if f"{name}_index_index" in table:
         raise UnusableError(f"{name!r} has lists of lists in its rows")
     values = _decoded(array(source), source, table)
-    if f"{name}_index" in table:
+    if values.ndim and f"{name}_index" in table:
         return _filled(values, ends(dataset(table, f"{name}_index"), rows, len(values)))
     if values.ndim == 0 or len(values) != rows:
         raise UnusableError(f"{name!r} has shape {values.shape}, but the table has {rows} rows")
@@ -201,7 +201,7 @@ def _decoded(values: np.ndarray, source: h5py.Dataset, table: h5py.Group) -> np.
     words = child(table, f"{_last(source)}_elements")
     if not isinstance(words, h5py.Dataset) or values.dtype.kind not in "iu" or not values.size:
         return values
-    known = array(words)
+    known = array(words) if words.shape else values[:0]
     return known[values] if values.min() >= 0 and values.max() < len(known) else values
 
 

@@ -17,6 +17,7 @@ from invariance_probe.data.readers.nwb.columns import (
     numbers,
     rounded,
     seconds,
+    text,
 )
 from invariance_probe.data.readers.nwb.wording import UnusableError, counted, listed
 
@@ -167,16 +168,14 @@ def _stops(group: h5py.Group, name: str, start: np.ndarray) -> tuple[np.ndarray,
 def _columns(group: h5py.Group) -> list[str]:
     """Names of the columns beside the times, in the table's order."""
     times = {"start_time", "stop_time"} if "start_time" in group else {"timestamp"}
-    told = [
-        name.decode() if isinstance(name, bytes) else str(name)
-        for name in np.ravel(group.attrs.get("colnames", []))
-    ]
-    parts = {f"{name}{end}" for name in group for end in ("_index", "_index_index", "_elements")}
-    found = [name for name in group if isinstance(child(group, name), h5py.Dataset)]
+    members = list(group)
+    told = [text(name) for name in np.ravel(group.attrs.get("colnames", []))]
+    parts = {f"{name}{end}" for name in members for end in ("_index", "_index_index", "_elements")}
+    found = [name for name in members if isinstance(child(group, name), h5py.Dataset)]
     return [
         name
         for name in dict.fromkeys(["id", *told, *found])
-        if name in group and name not in times and name not in parts
+        if name in members and name not in times and name not in parts
     ]
 
 
