@@ -7,12 +7,15 @@ format's reader makes `Contents`; `data.assembly` puts them on one grid of bins.
 is read or binned here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from invariance_probe.errors import DataError
+
+Signal = TypeVar("Signal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,34 @@ class Contents:
     series: Mapping[str, Series] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+class OnAccess(Mapping[str, Signal]):
+    """Signals by name, each read from its file when it is first looked up.
+
+    Parameters
+    ----------
+    readers
+        Function that reads a signal, by the signal's name.
+    """
+
+    def __init__(self, readers: Mapping[str, Callable[[], Signal]]) -> None:
+        self._readers = dict(readers)
+        self._read: dict[str, Signal] = {}
+
+    def __getitem__(self, name: str) -> Signal:
+        if name not in self._read:
+            self._read[name] = self._readers[name]()
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:
