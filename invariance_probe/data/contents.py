@@ -158,32 +158,41 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
-class OnAccess(Mapping[str, Signal]):
-    """Signals by name, each read from its file when it is first looked up.
+class ReadOnAccess(Mapping[str, Signal]):
+    """Signals of a file by name, each read when it is first looked up.
+
+    Iteration gives every signal once, by its full name. Other names of a signal can be
+    looked up as well.
 
     Parameters
     ----------
     readers
-        Function that reads a signal, by the signal's name.
+        Function that reads a signal, by full name.
+    other_names
+        Full name of a signal, by another name of it.
     """
 
-    def __init__(self, readers: Mapping[str, Callable[[], Signal]]) -> None:
-        self._readers = dict(readers)
+    def __init__(
+        self, readers: Mapping[str, Callable[[], Signal]], other_names: Mapping[str, str]
+    ) -> None:
+        self._readers = readers
+        self._other_names = other_names
         self._read: dict[str, Signal] = {}
 
     def __getitem__(self, name: str) -> Signal:
-        if name not in self._read:
-            self._read[name] = self._readers[name]()
-        return self._read[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._readers
+        full = name if name in self._readers else self._other_names[name]
+        if full not in self._read:
+            self._read[full] = self._readers[full]()
+        return self._read[full]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._readers)
 
     def __len__(self) -> int:
         return len(self._readers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers or name in self._other_names
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

@@ -77,6 +77,28 @@ def text_of(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
+def differing(names: Sequence[str], notes: list[str], where: str) -> list[str]:
+    """Names of which none occurs twice: the second `a` is called `a-2`, with a note."""
+    taken = set(names)
+    seen: set[str] = set()
+    changed = []
+    made = []
+    for name in names:
+        unique, number = name, 2
+        while unique in seen or (unique != name and unique in taken):
+            unique, number = f"{name}-{number}", number + 1
+        if unique != name:
+            changed.append(f"{name!r} as {unique!r}")
+        seen.add(unique)
+        made.append(unique)
+    if changed:
+        notes.append(
+            f"{len(changed)} of {len(names)} {where} have the name of an earlier one: "
+            f"{some(changed)}"
+        )
+    return made
+
+
 def in_seconds(times: np.ndarray, ticks_per_s: float, notes: list[str], where: str) -> np.ndarray:
     """Convert times to seconds (any shape) float64, with a note if they are in ticks."""
     if times.dtype.kind not in "biuf":

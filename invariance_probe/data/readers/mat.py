@@ -13,6 +13,7 @@ from invariance_probe.data.contents import Contents, Table
 from invariance_probe.data.readers.checked import (
     Parts,
     apart,
+    differing,
     grouped,
     in_seconds,
     intervals,
@@ -106,7 +107,7 @@ class _Reading:
         names = [text_of(value) for value in _vector(self.file.value(path), path).tolist()]
         if len(names) != count:
             raise DataError(f"{path!r} names {len(names)} {what}, but there are {count}")
-        return names
+        return differing(names, self.parts.notes, what)
 
     def _times(self, source: MatSeries, count: int, start_s: float) -> np.ndarray:
         """Times of some samples in seconds, by the declared clock."""
