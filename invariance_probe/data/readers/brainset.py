@@ -99,7 +99,9 @@ class _Reading:
                 f"{some(self.unused)}"
             )
         parts = self.parts
-        return Contents(parts.spikes, ReadOnAccess(self.series, {}), parts.tables, tuple(parts.notes))
+        return Contents(
+            parts.spikes, ReadOnAccess(self.series, {}), parts.tables, tuple(parts.notes)
+        )
 
     def _objects(self, group: h5py.Group, prefix: str) -> Iterator[tuple[str, h5py.Group]]:
         """All groups that are no `Data`, by path."""

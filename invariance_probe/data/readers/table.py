@@ -249,7 +249,6 @@ class _Reading:
                     index_col=False,
                     keep_default_na=False,
                     low_memory=False,
-                    float_precision="round_trip" if self.declared.decimal == "." else None,
                     usecols=used if used and not missing else None,
                     dtype=str if as_text is None else dict.fromkeys(as_text, str),
                 )
