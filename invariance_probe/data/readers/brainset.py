@@ -25,6 +25,7 @@ from invariance_probe.data.readers.checked import (
     trains,
 )
 from invariance_probe.data.readers.formats import described
+from invariance_probe.data.readers.matlab import DAMAGED_HDF5
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import BrainsetRecording
 
@@ -65,7 +66,7 @@ def read_brainset(path: Path, declared: BrainsetRecording) -> Contents:
                 )  # fmt: skip
                 raise DataError(f"{path} is not an HDF5 file of torch_brain: {said}")
             return _Reading(path, file, declared).contents()
-    except (OSError, RuntimeError) as error:
+    except DAMAGED_HDF5 as error:
         raise DataError(f"{path} is damaged: {error}") from error
 
 
@@ -265,7 +266,7 @@ class _Reading:
                 node = file[group][column]
                 unit = text_of(node.attrs.get("unit", ""))
                 values = np.asarray(node[()])
-        except (OSError, RuntimeError) as error:
+        except DAMAGED_HDF5 as error:
             raise DataError(f"{self.path}: {group}/{column} is damaged: {error}") from error
         values = values.reshape(len(values), -1)[observed]
         channels = tuple(str(channel) for channel in range(values.shape[1]))

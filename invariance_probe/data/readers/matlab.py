@@ -27,6 +27,15 @@ NUMBERS = {"double", "single", "logical"} | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
 """Classes of MATLAB whose values are numbers."""
+DAMAGED = (
+    MatReadError, ValueError, TypeError, OSError, EOFError, LookupError, NameError, MemoryError,
+    ArithmeticError, NotImplementedError, zlib.error,
+)  # fmt: skip
+"""What SciPy raises on a damaged file."""
+DAMAGED_HDF5 = (
+    OSError, RuntimeError, LookupError, TypeError, ValueError, MemoryError, ArithmeticError,
+)  # fmt: skip
+"""What h5py raises on a damaged file."""
 OBJECT = (
     "is an object of MATLAB's class {}, which only MATLAB can read; save plain arrays, for example "
     "by table2struct(T, 'ToScalar', true), cellstr(text), seconds(duration) or posixtime(time)"
@@ -54,10 +63,7 @@ def opened(path: Path) -> "MatFile":
         return _Hdf5(path)
     try:
         return _Older(path)
-    except (
-        MatReadError, ValueError, TypeError, OSError, EOFError, KeyError, IndexError,
-        NotImplementedError, zlib.error,
-    ) as error:  # fmt: skip
+    except DAMAGED as error:
         said = described(path)
         said = f"it is damaged ({error})" if "MATLAB" in said or "begins with" in said else said
         raise DataError(f"{path} is not a readable .mat file: {said}") from error
@@ -141,9 +147,7 @@ class _Older(MatFile):
             try:
                 read = loadmat(self.path, variable_names=[name], squeeze_me=False, spmatrix=True)
                 self._roots[name] = _node(read[name])
-            except (
-                MatReadError, ValueError, TypeError, OSError, EOFError, KeyError, zlib.error,
-            ) as error:  # fmt: skip
+            except DAMAGED as error:
                 self._roots[name] = Unreadable(f"is damaged ({error})")
         return self._roots[name]
 
@@ -170,11 +174,15 @@ class _Hdf5(MatFile):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as start, h5py.File(path) as file:
-            written = start.read(6) == b"MATLAB"
-            written |= any("MATLAB_class" in node.attrs for node in file.values())
-            if "nwb_version" in file.attrs:
-                raise DataError(f"{path} is an NWB file, not a .mat file; say kind: nwb")
+        try:
+            with path.open("rb") as start, h5py.File(path) as file:
+                written = start.read(6) == b"MATLAB"
+                written |= any("MATLAB_class" in node.attrs for node in file.values() if node)
+                is_nwb = "nwb_version" in file.attrs
+        except DAMAGED_HDF5 as error:
+            raise DataError(f"{path} is not a readable .mat file: damaged ({error})") from error
+        if is_nwb:
+            raise DataError(f"{path} is an NWB file, not a .mat file; say kind: nwb")
         if not written:
             raise DataError(
                 f"{path} is an HDF5 file, but MATLAB did not write it, so the order of its axes is "
@@ -182,15 +190,20 @@ class _Hdf5(MatFile):
             )
 
     def variables(self) -> dict[str, str]:
-        with h5py.File(self.path) as file:
-            return dict(self._listed(file, ""))
+        try:
+            with h5py.File(self.path) as file:
+                return dict(self._listed(file, ""))
+        except DAMAGED_HDF5 as error:
+            raise DataError(f"{self.path} is damaged ({error})") from error
 
     def _listed(self, group: h5py.Group, prefix: str) -> Iterator[tuple[str, str]]:
         for name, node in group.items():
             if name.startswith("#"):
                 continue
             path = f"{prefix}{name}"
-            if isinstance(node, h5py.Group) and "MATLAB_sparse" not in node.attrs:
+            if not isinstance(node, h5py.Group | h5py.Dataset):
+                yield path, "damaged"
+            elif isinstance(node, h5py.Group) and "MATLAB_sparse" not in node.attrs:
                 yield from self._listed(node, f"{path}.")
             else:
                 yield path, _shown(node)
@@ -199,7 +212,7 @@ class _Hdf5(MatFile):
         with h5py.File(self.path) as file:
             try:
                 return self._read(file, parts, [])
-            except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            except DAMAGED_HDF5 as error:
                 raise DataError(f"variable {'.'.join(parts)!r} is damaged ({error})") from error
 
     def _read(
@@ -220,6 +233,8 @@ class _Hdf5(MatFile):
             return Unreadable(OBJECT.format(kind))
         if node.attrs.get("MATLAB_empty"):
             shape = tuple(int(length) for length in node[()])
+            if 0 not in shape:
+                return Unreadable(f"is damaged (empty, but of shape {shape})")
             return np.zeros(shape, dtype=object if kind in ("cell", "struct") else np.float64)
         if node.dtype == h5py.ref_dtype:
             return _each(
@@ -255,8 +270,10 @@ def _sparse(group: h5py.Group) -> np.ndarray:
     shape = int(group.attrs["MATLAB_sparse"]), len(starts) - 1
     if "data" not in group:
         return np.zeros(shape)
-    rows = np.asarray(group["ir"][()], dtype=np.int64)
-    return np.asarray(csc_matrix((group["data"][()], rows, starts), shape=shape).toarray())
+    values = np.asarray(group["data"][()])
+    full = np.zeros(shape, values.dtype)
+    full[group["ir"][()], np.repeat(np.arange(shape[1]), np.diff(starts))] = values
+    return full
 
 
 def _node(value: object) -> object:

@@ -39,6 +39,8 @@ PARQUET = (".parquet", ".pq")
 """Endings of names of parquet files."""
 UTF_8 = "utf-8-sig"
 """The usual encoding of text, with or without a mark at the start."""
+FIRST_PART = 1 << 20
+"""Bytes of a file by which its encoding is recognised."""
 NO_NUMBER = ("", "nan", "n/a", "na", "null", "<na>")
 """What stands for a missing number, in lower case."""
 NO_LABEL = ("", "nan", "NaN", "n/a", "N/A", "<NA>")
@@ -499,11 +501,12 @@ def _encoding(file: Path) -> str:
     """UTF-8 if the first part of the file is valid UTF-8, else Latin-1."""
     opener = gzip.open if file.suffix == ".gz" else open
     with opener(file, "rb") as raw:
-        start = raw.read(1 << 20)
+        start = raw.read(FIRST_PART)
     try:
         start.decode(UTF_8)
     except UnicodeDecodeError as error:
-        if len(start) - error.start > 4:
+        # The last character of the part may be cut in two.
+        if len(start) < FIRST_PART or len(start) - error.start > 4:
             return "latin-1"
     return UTF_8
 
