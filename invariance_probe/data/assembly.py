@@ -30,6 +30,8 @@ from invariance_probe.study.signals import (
     TargetSource,
 )
 
+SAMPLES_OFF = 1e-3
+"""Part of a bin's samples by which a bin may miss a whole number of them."""
 MOST_NAMED = 5
 """Most rows or units that a note names one by one."""
 
@@ -192,15 +194,34 @@ class _Assembly:
                 f"{signal.interval_s:g} s apart, and bin_s is {self.declared.bin_s:g}; use bins at "
                 "least as long"
             )
-        self._tell(~observed, f"{self.declared.activity!r} has no sample", notes)
         if self.declared.activity_kind == "counts":
-            if not np.array_equal(sums, np.round(sums)):
-                raise DataError(
-                    f"{self.where}: {self.declared.activity!r} does not hold whole numbers, so it "
-                    "cannot be counts; leave activity_kind out, or say signal"
-                )
-            return sums.astype(np.int32), observed
+            return self._summed_counts(signal, sums, samples, notes)
+        self._tell(~observed, f"{self.declared.activity!r} has no sample", notes)
         return sums / np.maximum(samples, 1), observed
+
+    def _summed_counts(
+        self, signal: Series, sums: np.ndarray, samples: np.ndarray, notes: list[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Counts (bin, unit) of a series of counts, and the bins that hold all samples.
+
+        A bin must hold the same number of samples as every other, or its counts would
+        vary with that number.
+        """
+        name, each = self.declared.activity, self.declared.bin_s / signal.interval_s
+        if not np.array_equal(sums, np.round(sums)):
+            raise DataError(
+                f"{self.where}: {name!r} does not hold whole numbers, so it cannot be counts; "
+                "leave activity_kind out, or set it to signal"
+            )
+        if abs(each - round(each)) > SAMPLES_OFF * each:
+            raise DataError(
+                f"{self.where}: bin_s is {self.declared.bin_s:g}, but samples of {name!r} are "
+                f"{signal.interval_s:g} s apart; for counts bin_s must be a multiple of that, such "
+                f"as {max(round(each), 1) * signal.interval_s:g}"
+            )
+        full = np.asarray((samples == round(each)).all(axis=1))
+        self._tell(~full, f"they do not hold {round(each)} samples of {name!r}", notes)
+        return sums.astype(np.int32), full
 
     def _target(
         self, name: str, source: TargetSource, grid: Grid, notes: list[str]

@@ -211,7 +211,7 @@ def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.nd
     Parameters
     ----------
     table
-        Intervals; incomplete rows are not used.
+        Intervals; incomplete rows are not used, and rows without a label say nothing.
     column
         The column that holds the labels, numbers or text (row,).
     grid
@@ -226,8 +226,8 @@ def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.nd
     known
         Whether a label covers enough of the bin (bin,).
     """
-    whole = table.complete
     values = np.asarray(table.columns[column])
+    whole = table.complete & ~_missing(values)
     classes = np.unique(values[whole])
     shares = np.stack(
         [
@@ -240,6 +240,13 @@ def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.nd
     best = shares.argmax(axis=0)
     known = shares[best, np.arange(len(grid.bins))] >= cover - ROUNDING
     return classes[best] if len(classes) else values[:0], known & bool(len(classes))
+
+
+def _missing(values: np.ndarray) -> np.ndarray:
+    """Rows of a column of labels that hold none (row,): NaN, or an empty text."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    return values == "" if values.dtype.kind in "US" else np.zeros(len(values), dtype=bool)
 
 
 def trials_of(table: Table, grid: Grid) -> tuple[np.ndarray, np.ndarray, int]:

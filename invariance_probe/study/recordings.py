@@ -17,7 +17,14 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 from pydantic.json_schema import SkipJsonSchema
 
 from invariance_probe.study.declaration import Declaration, Name, added
-from invariance_probe.study.signals import NwbRecording, PhyRecording, Suite2pRecording
+from invariance_probe.study.signals import (
+    BrainsetRecording,
+    MatRecording,
+    NwbRecording,
+    PhyRecording,
+    Suite2pRecording,
+    TableRecording,
+)
 
 
 class Dealt(Declaration):
@@ -668,6 +675,9 @@ RecordingSource = Annotated[
     | NwbRecording
     | PhyRecording
     | Suite2pRecording
+    | MatRecording
+    | TableRecording
+    | BrainsetRecording
     | CatalogRecording
     | SimulatedRecording
     | SkipJsonSchema[ArraysRecording],
@@ -710,6 +720,9 @@ AnySource = Annotated[
     | NwbRecording
     | PhyRecording
     | Suite2pRecording
+    | MatRecording
+    | TableRecording
+    | BrainsetRecording
     | CatalogRecording
     | SimulatedRecording
     | ArraysRecording

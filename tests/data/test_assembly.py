@@ -85,6 +85,20 @@ def test_a_series_is_averaged_or_summed_and_its_holes_are_left_out():
     counted = Contents({}, {"c": Series(np.ones((100, 3)), np.arange(100) * 0.1, ("u", "v", "w"))})
     whole = made(counted, activity="c", activity_kind="counts")
     assert whole.activity_kind == "counts" and (whole.activity == 5).all()
+    with pytest.raises(DataError, match=r"must be a multiple of that, such as 0.2"):
+        made(counted, activity="c", activity_kind="counts", bin_s=0.15)
+    held = Series(np.ones((90, 1)), np.delete(np.arange(100), range(40, 50)) * 0.1, ("u",))
+    holed = made(Contents({}, {"c": held}), activity="c", activity_kind="counts", bin_s=0.4)
+    assert (holed.activity == 4).all() and any("do not hold 4 samples" in n for n in holed.notes)
+
+
+def test_rows_without_a_label_say_nothing():
+    table = Table(TRIALS.start, TRIALS.stop, {"go": np.array(["left", "", "left", "", "right"])})
+    found = made(
+        Contents({"units": SPIKES}, {}, {"trials": table}),
+        targets={"go": {"table": "trials", "column": "go"}},
+    )
+    assert set(found.targets["go"]) == {"left", "right"} and len(found.activity) == 44
 
 
 def test_without_observed_intervals_their_extent_is_taken_and_told():

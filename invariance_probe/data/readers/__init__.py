@@ -13,12 +13,25 @@ from pydantic import ValidationError
 from invariance_probe.data.assembly import assembled
 from invariance_probe.data.contents import Contents
 from invariance_probe.data.readers.arrays import read_arrays
+from invariance_probe.data.readers.brainset import read_brainset
+from invariance_probe.data.readers.mat import read_mat
 from invariance_probe.data.readers.npz import read_npz
+from invariance_probe.data.readers.nwb import read_nwb
+from invariance_probe.data.readers.phy import read_phy
+from invariance_probe.data.readers.suite2p import read_suite2p
+from invariance_probe.data.readers.table import read_table
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import AnySignals, SignalsRecording
 
-CONTENTS: dict[str, Callable[[Path, Any], Contents]] = {}
+CONTENTS: dict[str, Callable[[Path, Any], Contents]] = {
+    "nwb": read_nwb,
+    "phy": read_phy,
+    "suite2p": read_suite2p,
+    "mat": read_mat,
+    "table": read_table,
+    "brainset": read_brainset,
+}
 """Reader of each format whose files hold signals, by kind."""
 
 
