@@ -11,10 +11,13 @@ in, as in an editor: the docstring of its module and the summary of its class.
 import argparse
 import ast
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "invariance_probe"
+FEWEST_WORDS = 4
+"""A message with fewer words of its own is built elsewhere, and is not drawn."""
 Documented = ast.FunctionDef | ast.ClassDef
 
 
@@ -36,8 +39,12 @@ def messages() -> Iterator[tuple[str, str]]:
             if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
                 continue
             error = ast.unparse(node.exc.func)
-            if error.endswith("Error") and node.exc.args and _is_text(node.exc.args[0]):
-                yield f"{path}:{node.lineno}: {error}", ast.unparse(node.exc.args[0])
+            # The first argument of a PydanticCustomError is only the type of the error.
+            place = 1 if error == "PydanticCustomError" else 0
+            if error.endswith("Error") and len(node.exc.args) > place:
+                said = node.exc.args[place]
+                if _own_words(said) >= FEWEST_WORDS:
+                    yield f"{path}:{node.lineno}: {error}", ast.unparse(said)
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
@@ -59,10 +66,11 @@ def _around(tree: ast.Module, node: Documented) -> str:
     return "\n".join(f"| {line}" for text in around for line in text.splitlines())
 
 
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
+def _own_words(node: ast.expr) -> int:
+    """Count the words of a text outside its placeholders; 0 if it is no text."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    return sum(len(re.findall(r"[A-Za-z]{2,}", text)) for text in texts if isinstance(text, str))
 
 
 def main() -> None:

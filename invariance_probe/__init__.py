@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from invariance_probe.study.design import Axis, Folds, Window
     from invariance_probe.study.hypotheses import Contrast, Hypothesis, Margin
     from invariance_probe.study.load import load_study
+    from invariance_probe.study.methods import OwnMethod
     from invariance_probe.study.probes import Target
     from invariance_probe.study.recordings import NpzRecording
     from invariance_probe.study.study import Study
@@ -40,6 +41,7 @@ _HOMES = {
     "Hypothesis": "study.hypotheses",
     "Margin": "study.hypotheses",
     "NpzRecording": "study.recordings",
+    "OwnMethod": "study.methods",
     "Recording": "data.recording",
     "Result": "result",
     "SSLTransformer": "estimator",
@@ -66,6 +68,7 @@ __all__ = [
     "Hypothesis",
     "Margin",
     "NpzRecording",
+    "OwnMethod",
     "Recording",
     "Result",
     "SSLTransformer",

@@ -38,8 +38,10 @@ from invariance_probe.results.encoder_file import (
     EncoderFile,
     EncoderHeader,
 )
+from invariance_probe.study.consistency.words import reason_of_item
+from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.design import Folds, Window
-from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR
+from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR, TrainedMethod
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise
@@ -322,12 +324,15 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn whether the method needs labels."""
         tags = super().__sklearn_tags__()
-        kind = (
-            self.method.get("kind", "")
-            if isinstance(self.method, dict)
-            else getattr(self.method, "kind", "simclr")
+        given = self.method if isinstance(self.method, dict) else {}
+        declared = (
+            DECLARED_METHODS[given["kind"]].model_construct(**given)
+            if given.get("kind") in DECLARED_METHODS
+            else self.method
         )
-        tags.target_tags.required = kind in DECLARED_METHODS and DECLARED_METHODS[kind].reads_target
+        tags.target_tags.required = (
+            isinstance(declared, MethodDeclaration) and declared.reads_target
+        )
         return tags
 
     @property
@@ -412,7 +417,7 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
         said = [
-            f"{'.'.join(map(str, (name, *item['loc'])))}: {item['msg']}, got {item['input']!r}"
+            f"{'.'.join(map(str, (name, *item['loc'])))}: {reason_of_item(item)}"
             for item in error.errors()
         ]
         raise StudyError("\n".join(said)) from None
@@ -421,10 +426,10 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
 def _method(given: Any) -> Any:
     """Validate a method; raise StudyError unless it is trained by gradient descent."""
     method = _declared("method", Method, given)
-    if method.kind not in METHODS:
-        allowed = ", ".join(repr(kind) for kind in METHODS)
+    if not isinstance(method, TrainedMethod):
+        allowed = ", ".join(repr(kind) for kind in (*METHODS, "own"))
         raise StudyError(
-            f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}"
+            f"method.kind: {method.kind!r} is not trained by gradient descent; allowed: {allowed}"
         )
     return method
 
@@ -456,7 +461,7 @@ def _recording(
             )
             why = "; this method learns from y" if name == "y" else ""
             raise ArrayError(
-                f"{name} is {got}, but X has {len(X)} bins; give one value per bin{why}"
+                f"{name} must have one value per bin of X ({len(X)} bins), got {got}{why}"
             )
     try:
         numbered = None if trials is None else as_labels(np.asarray(trials), "trials")
@@ -496,8 +501,8 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
     if training.failed_at[0] >= 0:
         step = int(training.failed_at[0])
         raise TrainingError(
-            f"the loss was not finite at step {step}; "
-            "use a lower training.learning_rate, or weaker views"
+            f"the loss was not finite at training step {step}; use a lower "
+            "training.learning_rate, or weaker views"
         )
     declared: Any = run.method
     rows = views.clean(bench.all_windows)
@@ -539,8 +544,8 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
     if lengths.min() < length:
         short = int(np.argmin(lengths))
         raise ArrayError(
-            f"the trial from bin {first[short]} on has {lengths[short]} bins, "
-            f"but a window has {length}; omit such trials"
+            f"the trial that starts at bin {first[short]} has only {lengths[short]} bins, fewer "
+            f"than a window ({length}); omit trials this short"
         )
     return np.clip(
         np.arange(len(stretches)) - length // 2,
@@ -554,8 +559,8 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}
-    if header.method.kind in METHODS:
-        declared: Any = header.method.encoder  # type: ignore[union-attr]
+    if isinstance(header.method, TrainedMethod):
+        declared: Any = header.method.encoder
         shape = (header.window_bins, units)
         empty = build_encoder(declared, shape, [np.random.default_rng(0)])
         built = Frozen.freeze(
@@ -571,7 +576,7 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
             name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
         )
         raise StoreError(
-            f"{path} is damaged: its weights are not those of the {header.method.kind} encoder "
-            f"of {units} units that its header names"
+            f"{path} is damaged: its weights do not fit the {header.method.kind} encoder of "
+            f"{units} units that its header describes"
             + (f" (wrong: {', '.join(wrong)})" if wrong else " (not all are finite)")
         )

@@ -6,12 +6,13 @@ is kept in the store. Nothing is measured or inferred here, so that the commands
 `validate` and `status` answer at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from invariance_probe.data.files import code_sha256, file_of, is_settled, stamp_of
+from invariance_probe.data.own_code import own_code_problems
 from invariance_probe.data.problems import all_problems, inspect_source
 from invariance_probe.errors import DataError, StudyError
 from invariance_probe.kernels.build import why_unavailable
@@ -19,11 +20,14 @@ from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.inspections import Inspection, design_sha256
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
+from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import settings_of
 from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.store import Store
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.load import StudyFile
+from invariance_probe.study.methods import own_method_of
+from invariance_probe.study.own import changed_class
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
@@ -45,7 +49,8 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
         Where inspections are kept. If omitted, every recording is opened.
     absent
         Called with a sentence for each recording whose file is gone; its last
-        inspection in the store is then used. If omitted, every file must exist.
+        inspection in the store is then used. If omitted, every file must exist, and
+        classes of one's own are imported and tried.
 
     Returns
     -------
@@ -63,6 +68,8 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
         _inspected(file, index, design, kept, absent) for index in range(len(study.recordings))
     ]
     problems = all_problems(study, [(found.sessions, wrong) for found, wrong in inspected])
+    if absent is None:
+        problems += own_code_problems(study, file.base)
     if problems:
         problems += panel_problems(study, settings_of(study)[0], _declared(study))
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
@@ -264,6 +271,37 @@ def _by_torch(study: Study) -> Study:
     return study.model_copy(
         update={"training": study.training.model_copy(update={"kernels": "torch"})}
     )
+
+
+def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> list[str]:
+    """Say which classes of one's own changed while their version did not.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    results
+        Stored results by run key. Each names the source file's hash with which it was
+        measured.
+    base
+        Folder of the study.
+
+    Returns
+    -------
+    sentences
+        One per class and version; empty if every stored run was measured with the code
+        as it is now.
+    """
+    stored: dict[tuple[str, int], set[str]] = {}
+    for run in plan.runs if results else ():
+        own, result = own_method_of(run.method), results.get(run.key())
+        if own is not None and result is not None and result.code_sha256:
+            stored.setdefault((own.of, own.version), set()).add(result.code_sha256)
+    return [
+        said
+        for (of, number), hashes in stored.items()
+        if (said := changed_class(of, number, hashes, base))
+    ]
 
 
 @dataclass(frozen=True)

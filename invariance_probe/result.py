@@ -161,7 +161,8 @@ class Result:
         charts = self.figures(hypothesis)
         if not charts:
             raise InferenceError(
-                f"{hypothesis} has no figure, because its runs are missing or were left out"
+                f"{hypothesis} has no figure, because its runs are missing or were excluded; "
+                "`invariance-probe status` counts the missing runs"
             )
         return next((chart for chart in charts if not chart.about), charts[0])
 

@@ -39,13 +39,13 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import Tell, make_plan, stored_plan, with_kernels
+from invariance_probe.planning import Tell, changed_code, make_plan, stored_plan, with_kernels
 from invariance_probe.planning import warnings as warnings_of
 from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile, open_study
-from invariance_probe.study.methods import TrainedMethod
+from invariance_probe.study.methods import TrainedMethod, own_method_of
 from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.study import Study
 
@@ -121,7 +121,7 @@ def run(
     plan = make_plan(file, store)
     store.root.mkdir(parents=True, exist_ok=True)
     _keep_recordings(file.study, store)
-    for said in (note, *warnings_of(file, plan)):
+    for said in (note, *warnings_of(file, plan), *_changed_code(file, plan, store)):
         if said:
             on_event({"event": "note", "message": said})
     registration = read_registration(registration_of(file))
@@ -143,6 +143,12 @@ def run(
         "seconds": round(seconds, 1),
     }
     return _judged(file, plan, measured.results, measured.left_out, settings, measured.lost)
+
+
+def _changed_code(file: StudyFile, plan: Plan, store: Store) -> list[str]:
+    """Say which classes of one's own changed since stored runs were measured."""
+    own = [run for run in plan.runs if own_method_of(run.method) is not None]
+    return changed_code(plan, store.read(own)[0], file.base) if own else []
 
 
 def plan_of(study: Study | str | Path) -> Plan:
@@ -415,6 +421,8 @@ def judge(
     results = {key: result for key, result in results.items() if key not in left_out}
     examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
     results |= examined
+    for said in changed_code(plan, results, file.base):
+        tell(said)
     settings = {"kernels": plan.study.training.kernels, "trained": 0, "reused": len(results)}
     return _judged(file, plan, results, left_out, settings, damaged | wrong | torn)
 
@@ -564,8 +572,8 @@ def export_encoder(
     weights = store.encoder(run)
     if weights is None:
         raise StoreError(
-            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, "
-            f"fold {fold}; run the study first (`invariance-probe status` says what the store "
+            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, fold "
+            f"{fold}; run the study first (`invariance-probe status` says which runs the store "
             "has)"
         )
     found = next(one for one in plan.sessions if one.name == session)
@@ -600,8 +608,8 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
     """
     if not isinstance(plan.study.method, TrainedMethod):
         raise StudyError(
-            f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder "
-            "that could be exported"
+            f"method.kind is {plan.study.method.kind!r}, which is computed in closed form and "
+            "stores no encoder to export; use a method trained by gradient descent"
         )
     found = [
         run
@@ -626,7 +634,7 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
         found = [run for run in found if of(run) == got]
         if not found:
             raise StudyError(
-                f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: "
+                f"the study {plan.study.name!r} trains no encoder with {what} {got!r}; allowed: "
                 f"{', '.join(map(repr, allowed))}"
             )
     return found[0]
@@ -679,11 +687,13 @@ def _judged(
     failures = sorted(
         {r.message for r in results.values() if r.status == "failed"} | set(lost.values())
     )
+    code = ", ".join(sorted({r.code_sha256 for r in results.values() if r.code_sha256}))
     provenance = {
         "versions": versions(),
         "machine": platform.platform(),
         **settings,
-        "failures": failures,
+        **({"SHA-256 of the method's code": code} if code else {}),
+        "failures": failures + changed_code(plan, results, file.base),
     }
     return Result(
         plan, findings, results, lost, provenance, settings["trained"], settings.get("seconds", 0.0)

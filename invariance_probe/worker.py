@@ -30,11 +30,13 @@ from invariance_probe.errors import (
     DamagedError,
     InvarianceProbeError,
     StoreError,
+    StudyError,
     TrainingError,
     WriteError,
 )
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
+from invariance_probe.methods.own import own_class
 from invariance_probe.plan.figures.decoded import DecodedFigures, TrainingFigures
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
@@ -45,6 +47,8 @@ from invariance_probe.probing.measurements.baselines import failed
 from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.probing.measurements.trained import TARGET_FREE, probe_stored
 from invariance_probe.results.store import Store
+from invariance_probe.study.methods import own_method_of, title_of
+from invariance_probe.study.own import source_of
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.transforms import at_identity
 from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
@@ -151,8 +155,9 @@ def guarded(
     except ABOUT_DATA as error:
         if _is_of_memory(error):
             raise TrainingError(
-                f"session {session!r}: memory does not suffice for {_described(runs)} together; "
-                f"use fewer workers or a machine with more memory ({error or 'MemoryError'})"
+                f"session {session!r}: there is not enough memory for {_described(runs)} "
+                "together; use fewer workers, or a machine with more memory "
+                f"({error or 'MemoryError'})"
             ) from error
         if len(runs) > 1:
             return [found for run in runs for found in guarded(session, [run], measured)]
@@ -176,7 +181,7 @@ def _is_of_memory(error: Exception) -> bool:
 
 def _described(runs: list[Run]) -> str:
     """Describe a stack by its size, or a single run by its condition, for messages."""
-    kind = runs[0].method.kind
+    kind = title_of(runs[0].method)
     if len(runs) > 1:
         return f"{len(runs)} runs of {kind}"
     run = runs[0]
@@ -275,6 +280,39 @@ def stored_encoders(
     return Stored(weights, trainings)
 
 
+def trains_own(run: Run) -> bool:
+    """Whether a run trains a method of one's own."""
+    return run.examination is None and own_method_of(run.method) is not None
+
+
+def own_code(runs: list[Run], base: Path) -> str:
+    """Hash of the source file of the runs' method of one's own; empty without one.
+
+    The class is imported and checked here, outside `guarded`: if it cannot be used, that
+    is no fault of the data, and no run is recorded as failed.
+
+    Parameters
+    ----------
+    runs
+        Runs of one job, whose methods are the same.
+    base
+        Folder of the study, in which the module is looked for first.
+
+    Raises
+    ------
+    StudyError
+        When the class cannot be imported, or is not what the study declares.
+    """
+    found = ""
+    for own in {own_method_of(run.method) for run in runs if trains_own(run)}:
+        assert own is not None
+        own_class(own, base)
+        source = source_of(own.module, base)
+        assert source is not None
+        found = source.sha256
+    return found
+
+
 def work(
     job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False
 ) -> None:
@@ -317,8 +355,9 @@ def work(
         # Checked here, outside `guarded`: if native kernels cannot compute, that is the fault of
         # this machine, and no run is recorded as failed.
         require_native(device)
+    code = own_code(missing, elsewhere.base)
     checkpoints = Checkpoints(
-        store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S)
+        store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S), code
     )
     for stack in stacks(missing, checkpoints.step):
         if stop():
@@ -330,15 +369,22 @@ def work(
         opened = partial(
             Workbench.of, recording, device=device, elsewhere=elsewhere, checkpoints=checkpoints
         )
-        for m in guarded(job["session"], stack, partial(_on_bench, opened, progress, stored)):
+        measured = guarded(job["session"], stack, partial(_on_bench, opened, progress, stored))
+        if own_code(stack, elsewhere.base) != code:
+            raise StudyError(f"the code of {title_of(stack[0].method)} changed while it was used")
+        for m in measured:
             if m.weights:
                 decoded = m.result.measured(DecodedFigures)
                 training = (decoded and decoded.training) or TrainingFigures()
                 store.commit_encoder(m.run, m.weights, training, m.result.seconds)
             now = datetime.now(UTC).isoformat()
-            store.commit_result(
-                m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now)
+            result = replace(
+                m.result,
+                registration=job.get("registration", ""),
+                measured_at=now,
+                code_sha256=code if trains_own(m.run) else "",
             )
+            store.commit_result(m.run, result)
             checkpoints.remove(m.run.train_key())
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
 

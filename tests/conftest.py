@@ -1,4 +1,6 @@
 import importlib.util
+import os
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,19 @@ They are collected first, so that none of them is begun when the others are done
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture
+def public():
+    """Look up a folder of public recordings, which are not part of the repository."""
+    root = os.environ.get("PUBLIC_RECORDINGS")
+
+    def find(name):
+        if root is None or not (Path(root) / name).exists():
+            pytest.skip(f"PUBLIC_RECORDINGS names no folder that holds {name}")
+        return Path(root) / name
+
+    return find
 
 
 def tiny_study(**changes):

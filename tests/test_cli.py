@@ -273,7 +273,7 @@ def test_registered_studies_say_so_and_an_edited_margin_makes_the_claim_explorat
     path = write(tmp_path, small_study(**small))
     said = invoke("register", path, cwd=tmp_path, check=0)
     sha256 = said.stdout.split("sha256: ")[1].split()[0]
-    assert invoke("register", path, cwd=tmp_path, check=2).stderr.count("registered already") == 1
+    assert invoke("register", path, cwd=tmp_path, check=2).stderr.count("already registered") == 1
     invoke("run", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert report["registration"] == {"sha256": sha256, "status": "registered", "deviations": []}

@@ -79,17 +79,20 @@ def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
 
 WRONG = {
     "unknown name": (["--sd", "sesion=.1"], "--sd: unknown name 'sesion'. Did you mean 'session'?"),
-    "negative": (["--sd", "seed=-1"], "seed = '-1'; it must be a number of at least 0"),
+    "negative": (
+        ["--sd", "seed=-1"],
+        "seed must be a number of at least 0, in units of the decodable range; got '-1'",
+    ),
     "both": (
         ["--sd", "seed=.1", "--pilot", "study.yaml"],
-        "one of --pilot STUDY and --sd NAME=SD,...; got both",
+        "either --pilot STUDY or --sd NAME=SD,...; got both",
     ),
     "effects alone": (["--effect", "D=.1"], "got neither"),
     "no such effect": (
         ["--sd", "seed=.1", "--effect", "delta=.1"],
         "--effect: unknown name 'delta'. Allowed: C_code, D, H.",
     ),
-    "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: cannot read the study"),
+    "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: the file cannot be read"),
 }
 
 

@@ -181,7 +181,9 @@ def test_rows_are_bins_and_windows_are_centred_on_them(length):
     assert not np.allclose(
         made.transform(COUNTS), rows
     )  # without trials, windows cross their borders
-    with pytest.raises(ArrayError, match=f"bin 380 on has 1 bins, but a window has {length}"):
+    with pytest.raises(
+        ArrayError, match=f"starts at bin 380 has only 1 bins, fewer than a window ({length}"
+    ):
         made.transform(COUNTS[:381], trials=TRIALS[:381])
     assert np.array_equal(made.fit_transform(COUNTS, trials=TRIALS), rows)
 
@@ -234,7 +236,7 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
     assert made.__sklearn_tags__().target_tags.required
     with pytest.raises(
         ArrayError,
-        match="y is None, but X has 400 bins; give one value per bin; this method learns from y",
+        match=r"y must have one value per bin of X \(400 bins\), got None; this method learns",
     ):
         made.fit(COUNTS)
     with pytest.raises(ArrayError, match="y is shape"):
@@ -265,7 +267,7 @@ WRONG = {
     "no gradient": (
         lambda: SSLTransformer({"kind": "linear_ssl"}),
         StudyError,
-        "'linear_ssl' is not trained by gradient; allowed: 'simclr'",
+        "'linear_ssl' is not trained by gradient descent; allowed: 'simclr'",
     ),
     "a view": (
         lambda: SSLTransformer(METHOD, views={"base": {"kind": "halves"}}),
@@ -290,7 +292,7 @@ WRONG = {
     "broken bins": (
         lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}),
         ArrayError,
-        "not a whole number of them",
+        "not a whole number of bins",
     ),
     "a large batch": (
         lambda: SSLTransformer(METHOD, training={"batch_size": 5000}),
@@ -302,7 +304,7 @@ WRONG = {
             METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}
         ),
         TrainingError,
-        "time_cutout changes some bins of a window, but windows have 1",
+        "time_cutout changes only some bins of a window, but window.length_bins is 1",
     ),
     "divergence": (
         lambda: SSLTransformer(
@@ -311,7 +313,7 @@ WRONG = {
             views={"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}]},
         ),
         TrainingError,
-        "the loss was not finite at step 0",
+        "the loss was not finite at training step 0",
     ),
 }
 
@@ -339,14 +341,16 @@ def test_what_is_wrong_is_said_when_it_is_fitted(name):
 
 def test_wrong_arrays_are_named():
     made = SSLTransformer(METHOD, training=QUICK)
-    with pytest.raises(ArrayError, match=r"trials is shape \(3,\), but X has 400 bins"):
+    with pytest.raises(
+        ArrayError, match=r"trials must have one value per bin of X .*, got shape \(3,\)"
+    ):
         made.fit(COUNTS, trials=[1, 2, 3])
     split = SSLTransformer(METHOD, training=QUICK, views={"base": {"kind": "count_splitting"}})
     with pytest.raises(ArrayError, match="count_splitting needs spike counts"):
         split.fit(COUNTS + 0.5)
     for kind in ("unit_dropout", "progressive_unit_loss", "unit_cutout"):
         views = {"base": {"kind": "none"}, "transforms": [{"kind": kind}]}
-        with pytest.raises(ArrayError, match=r"a silent unit has zero counts, .*; use 'mean'"):
+        with pytest.raises(ArrayError, match=r"a lost unit has zero spike counts, .*; use 'mean'"):
             SSLTransformer(METHOD, training=QUICK, views=views).fit(COUNTS + 0.5)
     with pytest.raises(DataError, match="not all values are whole numbers"):
         made.fit(COUNTS).transform(COUNTS + 0.5)
@@ -419,7 +423,7 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
         "foreign": "not an encoder of this toolkit",
         "header": "header cannot be read",
         "version": "another version",
-        "another network": r"not those of the simclr encoder .*wrong: weight0",
+        "another network": r"do not fit the simclr encoder .*wrong: weight0",
     }
     with pytest.raises(StoreError, match=said[how]) as error:
         SSLTransformer.load(path)
@@ -554,7 +558,7 @@ assert 'torch' in sys.modules"""
 
 def test_closed_form_methods_export_nothing(tmp_path):
     YAML(typ="safe").dump(tiny_study(method={"kind": "linear_ssl"}), tmp_path / "study.yaml")
-    with pytest.raises(StudyError, match="'linear_ssl' has a closed form"):
+    with pytest.raises(StudyError, match="'linear_ssl', which is computed in closed form"):
         export_encoder(
             open_study(tmp_path / "study.yaml"), tmp_path, tmp_path / "e.safetensors", "spread-1"
         )

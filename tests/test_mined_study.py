@@ -78,7 +78,7 @@ REFUSED = {
     ),
     "a contrast without local pairs": (
         {"hypotheses": [{**CONTRAST, "controls": ["random", "shifted"]}]},
-        "do not beat local pairs",
+        "the controls must include local",
     ),
     "a share without its controls": (
         {
@@ -89,7 +89,7 @@ REFUSED = {
             "axes": tiny_study()["axes"],
             "hypotheses": tiny_study()["hypotheses"],
         },
-        "mined pairs need their controls",
+        "mined pairs need control pairs",
     ),
     "a contrast of a kind unknown": (
         {"hypotheses": [{**CONTRAST, "kind": "contrats"}]},
@@ -103,25 +103,25 @@ REFUSED = {
         {**tiny_study(), "hypotheses": [{**tiny_study()["hypotheses"][0], "predict": 1}]},
         "Did you mean 'predicts'?",
     ),
-    "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
+    "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "only for local pairs"),
     "a method that chooses its own windows": (
         {"method": {"kind": "cpc"}},
         "mined.share has no effect",
     ),
     "a gap longer than the recording": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 60}}},
-        "use a gap of at most",
+        "Use a gap_s of at most",
     ),
     "a gap of less than a window": (
         {
             "window": {"length_bins": 6},
             "views": {"pairing": {"kind": "mined", "gap_s": 0.5, "smoothing_s": 0.1}},
         },
-        "windows 0.5 s apart share bins",
+        "windows that are 0.5 s apart overlap",
     ),
     "a gap too long for a third of the data": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False},
-        "on which contrasts are repeated",
+        "Contrasts are repeated on a third of it",
     ),
     "a nuisance that is not there": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}},
@@ -147,4 +147,4 @@ def test_power_is_not_worked_out_for_contrasts(tmp_path):
     done = invoke(
         "plan", write(tmp_path, tiny_study(**MINED)), "--sd", "session=0.1", cwd=tmp_path, check=2
     )
-    assert "its hypotheses are of other kinds" in done.stderr
+    assert "but this study has none of them" in done.stderr

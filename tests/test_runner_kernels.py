@@ -151,7 +151,7 @@ def test_a_study_begun_by_native_kernels_is_not_gone_on_with_by_torch(
     monkeypatch.setenv("CXX", "no-such-compiler")
     done = call("run", study, "--workers", 1, cwd=tmp_path, check=1)
     assert (
-        "kernels cannot be built here" in done.stderr
+        "kernels cannot be compiled" in done.stderr
         and "1 missing" in done.stdout
         and "0 failed" in done.stdout
     )

@@ -77,7 +77,7 @@ REFUSED = {
     ),
     "a labelled state as its own partner": (
         {"views": {"pairing": {**PAIRING, "partners": [0]}}},
-        "cannot be its own partner",
+        "pairs across states need two different states",
     ),
     "a state that is both": (
         {"views": {"pairing": {**PAIRING, "others": [2]}}},
@@ -85,7 +85,7 @@ REFUSED = {
     ),
     "a state that never comes": (
         {"views": {"pairing": {**PAIRING, "partners": [7]}}},
-        "never takes [7]",
+        "never has any of the values [7]; its values are [",
     ),
     "states that are not there": (
         {"window": {"length_bins": 1, "within": {"array": "stage", "values": [0]}}},
@@ -93,11 +93,11 @@ REFUSED = {
     ),
     "trajectories of one bin": (
         {"views": {"pairing": {**PAIRING, "span_s": 0.1}}},
-        "use at least 0.2 s",
+        "use a span_s of at least 0.2 s",
     ),
     "a gap within the smoothing": (
         {"views": {"pairing": {**PAIRING, "gap_s": 0.1}}},
-        "smoothing by",
+        "smoothing with an SD of",
     ),
     "a target that is unknown asleep": (
         {

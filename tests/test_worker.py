@@ -98,7 +98,7 @@ def test_lack_of_memory_is_said_and_no_failure_of_the_data(plan):
         def measured(some, error=error):
             raise error
 
-        with pytest.raises(TrainingError, match="memory does not suffice for 2 runs of"):
+        with pytest.raises(TrainingError, match="not enough memory for 2 runs of"):
             guarded("s", list(plan.grid[:2]), measured)
 
 

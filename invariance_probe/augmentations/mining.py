@@ -281,9 +281,9 @@ def distant_partners(
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():
         raise TrainingError(
-            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
-            "random and shifted partners; use a shorter gap, a longer recording, or a guide that "
-            "is known for more windows"
+            f"views.pairing.gap_s is {declared.gap_s:g} s. With this gap, no training window has "
+            "a mined, a random and a shifted partner. Use a shorter gap_s, a longer recording, "
+            "or a guide that is known for more windows"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
@@ -543,6 +543,6 @@ def _checked(pairs: Pairs, gap_s: float) -> Pairs:
     if not len(pairs.first):
         raise TrainingError(
             f"gap_s is {gap_s:g} s, but no two training windows are that far apart; use a shorter "
-            "gap"
+            "gap_s"
         )
     return pairs

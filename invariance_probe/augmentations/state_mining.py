@@ -303,11 +303,12 @@ def find_sleep(
         pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
-                f"session {session!r}: the states {list(values)} of state.{name} have only "
-                f"{len(pool)} windows with a whole trajectory of {declared.span_s:g} s of waking "
-                f"time, at least {declared.gap_s:g} s from labelled windows and outside the test "
-                f"part; at least {declared.neighbours} are needed: use a shorter span or gap, "
-                "or another state"
+                f"session {session!r}: the states {list(values)} in state.{name} have only "
+                f"{len(pool)} windows that can be partners, but at least {declared.neighbours} "
+                f"are needed. Around a partner, a whole trajectory of {declared.span_s:g} s of "
+                f"waking time must fit; the partner must be at least {declared.gap_s:g} s from "
+                "labelled windows, and outside the test part. Use a shorter span_s or gap_s, or "
+                "another state"
             )
         windows.append(own)
         pools.append(pool)

@@ -378,8 +378,8 @@ def _check_lengths(views: list[Views], length_bins: int) -> None:
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
         raise TrainingError(
-            f"{', '.join(sorted(cutting))} changes some bins of a window, but windows have 1; use "
-            "longer windows"
+            f"{', '.join(sorted(cutting))} changes only some bins of a window, but "
+            "window.length_bins is 1; use longer windows"
         )
 
 
@@ -390,8 +390,8 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
     """
     if parts is None:
         raise TrainingError(
-            "cutmix pastes in windows of the training part, but these views were made "
-            "without one; pass `parts` to `ViewMaker`"
+            "cutmix needs other training windows to paste in, but these views were made without "
+            "any; pass them to `ViewMaker` as `parts`"
         )
     windows = [torch.from_numpy(part).to(device) for part in parts]
     lengths = torch.tensor([len(part) for part in parts], device=device)

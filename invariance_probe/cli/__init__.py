@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from invariance_probe.cli.data import data
 from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY, open_file, warn
 from invariance_probe.cli.planned import (
     power_in_words,
@@ -83,6 +84,7 @@ def main() -> None:
 
 
 main.add_command(store)
+main.add_command(data)
 
 
 @main.command()
@@ -345,8 +347,7 @@ def calibrate(
 
     if arithmetic != "torch" and part != "dropout":
         raise click.UsageError(
-            f"--arithmetic {arithmetic} can only be calibrated with --part dropout; got --part "
-            f"{part}"
+            f"--arithmetic {arithmetic} can only be used with --part dropout; got --part {part}"
         )
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
@@ -496,7 +497,7 @@ def _executor(
     if on == "dask":
         if address is None:
             raise click.UsageError(
-                "--on dask needs --address: tcp://HOST:PORT of a scheduler, or local"
+                "--on dask needs --address: give tcp://HOST:PORT of a running scheduler, or local"
             )
         try:
             from invariance_probe.executors.dask import Dask
@@ -504,7 +505,7 @@ def _executor(
             from invariance_probe.errors import ExecutionError
 
             raise ExecutionError(
-                f"--on dask needs dask.distributed, and {error.name!r} is not installed: pip "
+                f"--on dask needs dask.distributed, but {error.name!r} is not installed; run: pip "
                 "install 'invariance-probe[dask]'"
             ) from None
         return Dask(address, workers)

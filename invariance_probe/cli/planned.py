@@ -108,13 +108,13 @@ def power_in_words(
 
     if (pilot is None) == (sd is None):
         raise InferenceError(
-            "power needs one of --pilot STUDY and --sd NAME=SD,...; "
+            "power needs either --pilot STUDY or --sd NAME=SD,...; "
             + ("got both" if pilot else "got neither")
         )
     if not made.study.dose_claims:
         raise InferenceError(
-            "power is computed only for claims about what a dose costs, and this study has "
-            "none: its hypotheses are of other kinds"
+            "power can be computed only for hypotheses about what a dose costs, but this study "
+            "has none of them; add one, or plan without power"
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:
@@ -150,7 +150,9 @@ def recipes_in_words(hypothesis: str, panel: "PlannedPanel") -> str:
 
 
 def _recipe(recipe: "PlannedRecipe") -> str:
+    from invariance_probe.study.methods import title_of
+
     assert recipe.setting is not None
     settings = recipe.setting.optimisation
     how = f", {settings.steps} steps, learning rate {settings.learning_rate:g}" if settings else ""
-    return f"{recipe.name} ({recipe.setting.method.kind}{how})"
+    return f"{recipe.name} ({title_of(recipe.setting.method)}{how})"

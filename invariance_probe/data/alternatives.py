@@ -15,6 +15,7 @@ import numpy as np
 from invariance_probe.data.arrays import check_radians, without_offset
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
+from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.probes import Target
@@ -160,23 +161,29 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
     if name not in recording.alternatives:
         has = ", ".join(map(repr, sorted(recording.alternatives))) or "none"
         raise DataError(
-            f"{where} is not an array of alternative targets (draw, time, ...); "
-            f"the recording has {has} of that shape"
+            f"{where} is not an array of alternative targets, which must have shape (draw, time, "
+            f"...); arrays of this shape in the recording: {has}"
         )
     values, own = recording.alternatives[name], np.asarray(recording.targets[target.name])
     if len(values) < FEWEST_DRAWS:
-        raise DataError(f"{where} has {len(values)} draws; at least {FEWEST_DRAWS} are needed")
+        raise DataError(
+            f"{where} has only {len(values)} draws, but at least {FEWEST_DRAWS} are needed; add "
+            "draws"
+        )
     if values[0].size != own.size:
         raise DataError(
-            f"{where} has draws of shape {values.shape[1:]}; "
-            f"the target {target.name!r} has shape {own.shape}"
+            f"{where}: each draw has shape {values.shape[1:]}, but must have shape {own.shape}, "
+            f"like the target {target.name!r}"
         )
     if target.kind != "categorical" and values.dtype.kind not in "biuf":
-        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target must be numbers")
+        raise DataError(
+            f"{where} holds values of type {values.dtype}, but alternatives of a {target.kind} "
+            "target must be numbers; save them with .astype(float)"
+        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(
-            f"{where} has a NaN or infinite value in draw "
-            f"{int(np.argwhere(~np.isfinite(values))[0][0])}"
+            f"{where} has a NaN or infinite value, first in draw "
+            f"{int(np.argwhere(~np.isfinite(values))[0][0])}; remove or replace it"
         )
     if target.kind == "circular":
         check_radians(values, where)
@@ -239,9 +246,8 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
         yield (
             ("null", "by"),
             null.by,
-            f"session {recording.session!r} {has}; at least {FEWEST_TRIALS} trials are needed to "
-            "exchange targets: "
-            "use 'other_sessions' or 'linear_shift'",
+            f"session {recording.session!r} {has}, but at least {FEWEST_TRIALS} trials are needed "
+            "to exchange targets between trials; use the null 'other_sessions' or 'linear_shift'",
         )
 
 
@@ -266,12 +272,12 @@ def session_problems(
     for group in dict.fromkeys(session.group for session in sessions):
         others = sum(session.group == group for session in sessions) - 1
         if others < FEWEST_OTHERS:
-            what = f"group {group!r} has" if group else "the study has"
+            place = f"group {group!r}" if group else "the study"
             yield (
                 ("null", "kind"),
                 study.null.kind,
-                f"{what} {others} other sessions for each; other_sessions needs at least "
-                f"{FEWEST_OTHERS} "
-                f"({ENOUGH_OTHERS} for p = .05 by sessions alone): use 'linear_shift', "
+                f"for each session of {place} there are only {counted(others, 'other session')}, "
+                f"but the null 'other_sessions' needs at least {FEWEST_OTHERS}, and "
+                f"{ENOUGH_OTHERS} to reach p = .05 without cutting sessions. Use 'linear_shift', "
                 "or 'pseudo_session' if the targets were randomised",
             )

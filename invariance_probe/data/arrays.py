@@ -52,15 +52,17 @@ def check_complete(values: np.ndarray, where: str) -> None:
     """
     if values.dtype.kind == "f":
         wrong, what = ~np.isfinite(values), "a NaN or infinite value"
+        remedy = "replace these values by interpolation"
     elif values.dtype.kind in "US":
         wrong, what = np.isin(values.astype(str), MISSING_LABELS), "a missing label"
+        remedy = "give these bins a label of their own, such as 'unknown'"
     else:
         return
     bins = np.flatnonzero(wrong.reshape(len(values), -1).any(axis=1))
     if len(bins):
         raise DataError(
-            f"{where} has {what} at {len(bins)} of {len(values)} bins, first at bin {bins[0]}; "
-            "give these bins a value of their own, or leave them out of the file"
+            f"{where} has {what} in {len(bins)} of {len(values)} bins (first: bin {bins[0]}); "
+            f"{remedy}, or remove these bins"
         )
 
 
@@ -86,8 +88,8 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
     """
     if values.dtype.kind not in "biuf":
         raise DataError(
-            f"{where} holds text such as {str(values.flat[0])!r}; numbers are needed here: "
-            "save numbers, or declare a target of kind 'categorical'"
+            f"{where} holds text, such as {str(values.flat[0])!r}, but must hold numbers; save "
+            "numbers, or declare a target of kind 'categorical'"
         )
     check_complete(values, where)
     return values.astype(np.float64)
@@ -141,9 +143,9 @@ def check_radians(values: np.ndarray, where: str) -> None:
     """
     if np.ptp(values) > TURN + TURN_TOLERANCE:
         raise DataError(
-            f"{where} runs from {values.min():g} to {values.max():g}; a circular target is in "
-            "radians, within one turn such as [-pi, pi] or [0, 2 pi]: convert degrees by "
-            "np.radians(x), and an unwrapped angle by np.angle(np.exp(1j * x))"
+            f"{where} runs from {values.min():g} to {values.max():g}, but a circular target must "
+            "be in radians and within one turn, such as [-pi, pi] or [0, 2 pi]. Convert degrees "
+            "by np.radians(x), and an unwrapped angle by np.angle(np.exp(1j * x))"
         )
 
 

@@ -90,7 +90,8 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
     """
     if source.name not in CATALOG:
         raise DataError(
-            f"the catalogue has no {source.name!r}; it has {', '.join(map(repr, CATALOG))}"
+            f"the catalogue has no recording {source.name!r}; it has "
+            f"{', '.join(map(repr, CATALOG))}"
         )
     entry = CATALOG[source.name]
     changed = {"session": source.session, "group": source.group}
@@ -102,8 +103,9 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
             return entry, folder
     looked = ", ".join(str(folder) for folder in search_path())
     raise DataError(
-        f"{source.name!r} is not on this machine: {entry.path} is in none of {looked}; "
-        "set INVARIANCE_PROBE_DATA"
+        f"the recording {source.name!r} is not on this machine: none of the folders {looked} "
+        f"contains {entry.path}; set the environment variable INVARIANCE_PROBE_DATA to the folder "
+        "of the data"
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from invariance_probe.errors import DataError
 
-Signal = TypeVar("Signal")
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,41 +158,39 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
-class ReadOnAccess(Mapping[str, Signal]):
-    """Signals of a file by name, each read when it is first looked up.
+class OnDemand(Mapping[str, Held]):
+    """Signals by name, each read from its file whenever it is looked up.
 
-    Iteration gives every signal once, by its full name. Other names of a signal can be
-    looked up as well.
+    What is not looked up is never in memory, and nothing is kept. Iteration gives every
+    signal once; other names of it can be looked up as well.
 
     Parameters
     ----------
     readers
-        Function that reads a signal, by full name.
+        Function that reads a signal, by the name of the signal.
     other_names
-        Full name of a signal, by another name of it.
+        Name of a signal, by another name of it.
     """
 
     def __init__(
-        self, readers: Mapping[str, Callable[[], Signal]], other_names: Mapping[str, str]
+        self,
+        readers: Mapping[str, Callable[[], Held]],
+        other_names: Mapping[str, str] | None = None,
     ) -> None:
-        self._readers = readers
-        self._other_names = other_names
-        self._read: dict[str, Signal] = {}
+        self._readers = dict(readers)
+        self._other_names = dict(other_names or {})
 
-    def __getitem__(self, name: str) -> Signal:
-        full = name if name in self._readers else self._other_names[name]
-        if full not in self._read:
-            self._read[full] = self._readers[full]()
-        return self._read[full]
+    def __getitem__(self, name: str) -> Held:
+        return self._readers[self._other_names.get(name, name)]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers or name in self._other_names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._readers)
 
     def __len__(self) -> int:
         return len(self._readers)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._readers or name in self._other_names
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

@@ -51,14 +51,14 @@ def joined(
     if lacking:
         has = ", ".join(map(repr, sorted(arrays)))
         raise DataError(
-            f"{where} has no array {lacking[0] + activity!r}, the activity of epoch "
-            f"{lacking[0]!r}; it has {has}"
+            f"{where} has no array {lacking[0] + activity!r}, which should hold the activity of "
+            f"epoch {lacking[0]!r}; its arrays are {has}"
         )
     units = {epoch: arrays[f"{epoch}{activity}"].shape[1:] for epoch in epochs}
     if len(set(units.values())) > 1:
         raise DataError(
-            f"{where}: epochs have activity of the shapes (time, unit) with units {units}; "
-            "they must be the same units in all epochs"
+            f"{where}: the activity of all epochs must have the same units, but its shape without "
+            f"the time axis differs between epochs: {units}; save the same units in every epoch"
         )
     lengths = [len(arrays[f"{epoch}{activity}"]) for epoch in epochs]
     found = {name: values for name, values in arrays.items() if not name.startswith(tuple(epochs))}
@@ -119,10 +119,11 @@ def dealt_order(
         shortest = min(runs, key=len)
         if len(shortest) < dealt.rounds * (1 + dealt.gap_bins):
             raise DataError(
-                f"session {session!r}: dealt.rounds is {dealt.rounds}, but {dealt.by!r} has a run "
-                f"of only {len(shortest)} steps; with a gap of "
-                f"{dealt.gap_bins} at most {len(shortest) // (1 + dealt.gap_bins)} rounds are "
-                "possible"
+                f"session {session!r}: dealt.rounds is {dealt.rounds}, but the shortest run of "
+                f"equal {dealt.by!r} values has only {len(shortest)} time steps. With "
+                f"dealt.gap_bins {dealt.gap_bins}, at most "
+                f"{len(shortest) // (1 + dealt.gap_bins)} rounds are possible; use fewer rounds, "
+                "or a shorter gap"
             )
         cut = [list(_parts(run, dealt)) for run in runs]
         parts += [cut[i][k] for k in range(dealt.rounds) for i in rng.permutation(len(runs))]

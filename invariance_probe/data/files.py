@@ -53,15 +53,19 @@ def file_of(source: RecordingSource, base: Path) -> Path | None:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Size, times and inode of a file; None if there is no file."""
+    """Size, times and inode of a file or folder; None if there is none.
+
+    A folder has the total size of its files and the times of the one that changed last.
+    """
     try:
         found = path.stat()
+        inside = [one.stat() for one in path.iterdir() if one.is_file()] if path.is_dir() else []
     except OSError:
         return None
     return Stamp(
-        size=found.st_size,
-        modified_ns=found.st_mtime_ns,
-        changed_ns=found.st_ctime_ns,
+        size=sum(one.st_size for one in inside) if inside else found.st_size,
+        modified_ns=max(one.st_mtime_ns for one in (found, *inside)),
+        changed_ns=max(one.st_ctime_ns for one in (found, *inside)),
         inode=found.st_ino,
     )
 

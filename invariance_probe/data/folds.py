@@ -79,15 +79,14 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
         if not len(train):
             if folds.scheme == "shuffled":
                 raise DataError(
-                    f"session {recording.session!r}: folds.scheme is 'shuffled', and every window "
-                    f"of {windows.length} bins overlaps "
-                    "a test window; use windows of one bin, or the scheme 'blocks'"
+                    f"session {recording.session!r}: folds.scheme is 'shuffled', but every window "
+                    f"of {windows.length} bins overlaps a test window, so no training windows are "
+                    "left; use windows of one bin, or the scheme 'blocks'"
                 )
             raise DataError(
-                f"session {recording.session!r}: fold {fold} has no training windows left: "
-                f"folds.embargo_s is {folds.embargo_s:g} s "
-                f"and the recording is {len(recording.activity) * recording.bin_s:g} s long; "
-                "use a shorter embargo"
+                f"session {recording.session!r}: fold {fold} has no training windows left, "
+                f"because folds.embargo_s is {folds.embargo_s:g} s and the recording is only "
+                f"{len(recording.activity) * recording.bin_s:g} s long; use a shorter embargo"
             )
         cut.append(Fold(train, test, blocks[test]))
     return tuple(cut)
@@ -165,7 +164,7 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
         if recording.trials is None:
             raise DataError(
                 f"session {recording.session!r}: folds.scheme is 'trials', but the recording has "
-                "no trial array; declare it or use 'blocks'"
+                "no trial array; declare `trial`, or use the scheme 'blocks'"
             )
         pieces, what = (
             np.unique(recording.whole_trials[windows.starts], return_inverse=True)[1],
@@ -180,8 +179,8 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     if available < count:
         raise DataError(
             f"session {recording.session!r}: {available} {what} cannot be cut into {folds.count} "
-            f"folds of {folds.blocks_per_fold} test blocks; "
-            f"at least {count} are needed"
+            f"folds of {folds.blocks_per_fold} test blocks, which need at least {count}; use "
+            "fewer folds or fewer test blocks"
         )
     if what == "windows":
         return pieces * count // available
@@ -301,6 +300,6 @@ def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> 
         missing = sorted(set(np.unique(labels)) - set(np.unique(labels[fold.train])))
         if missing:
             raise DataError(
-                f"session {session!r}: fold {i} has no training window of class {missing[0]}; "
-                "use fewer folds or another scheme"
+                f"session {session!r}: fold {i} has no training window of class {missing[0]}; use "
+                "fewer folds, or another scheme"
             )

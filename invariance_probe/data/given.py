@@ -42,17 +42,22 @@ def as_given(values: Any, where: str) -> np.ndarray:
     try:
         array = np.array(values)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where} cannot be made an array: {error}") from None
+        raise DataError(
+            f"{where} cannot be converted to a NumPy array: {error}; give an array of numbers or "
+            "text"
+        ) from None
     if array.dtype == object and array.size:
         foreign = [item for item in array.flat if not isinstance(item, str)]
         if foreign:
             raise DataError(
-                f"{where} holds Python objects such as {foreign[0]!r}; give numbers "
-                "(.astype(float)), or only text"
+                f"{where} holds Python objects, such as {foreign[0]!r}; convert it to numbers by "
+                ".astype(float), or to text by .astype(str)"
             )
         array = array.astype(str)
     if array.dtype.kind not in "biufUS":
-        raise DataError(f"{where} holds {array.dtype}; give real numbers or text")
+        raise DataError(
+            f"{where} holds values of type {array.dtype}, but must hold real numbers or text"
+        )
     return array
 
 
@@ -97,8 +102,8 @@ def targets_given(
         array = as_given(values, where)
         if array.ndim not in (1, 2) or len(array) != bins:
             raise DataError(
-                f"{where} has shape {array.shape}, and the activity has {bins} bins"
-                f"{axes_advice(array.shape, activity.shape)}"
+                f"{where} has shape {array.shape}, but must have shape (time,) or (time, column), "
+                f"and the activity has {bins} bins{axes_advice(array.shape, activity.shape)}"
             )
         found[str(name)] = array
     return found
@@ -134,8 +139,8 @@ def alternatives_given(
         array = as_given(values, where)
         if array.ndim not in (2, 3) or array.shape[1] != bins:
             raise DataError(
-                f"{where} has shape {array.shape}, and the activity has {bins} bins; "
-                "alternatives are (draw, time) or (draw, time, column)"
+                f"{where} has shape {array.shape}, but alternatives must have shape (draw, time) "
+                f"or (draw, time, column), and the activity has {bins} bins"
             )
         found[str(name)] = array
     return found
@@ -162,7 +167,8 @@ def check_columns(frame: pd.DataFrame, names: Iterable[Any], session: str) -> No
         count = int((frame.columns == name).sum())
         if count > 1:
             raise DataError(
-                f"session {session!r}: the data frame has {count} columns {name!r}; keep one"
+                f"session {session!r}: the data frame has {count} columns with the name {name!r}; "
+                "keep only one of them"
             )
         if not count:
             close = get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
@@ -203,7 +209,7 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     if any(words) and not all(words):
         raise DataError(
             f"session {session!r}: column {names[words.index(True)]!r} holds text, but column "
-            f"{names[words.index(False)]!r} holds numbers; choose columns of one kind"
+            f"{names[words.index(False)]!r} holds numbers; choose only text or only numbers"
         )
     return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
 
@@ -216,8 +222,9 @@ def _column(column: pd.Series, where: str) -> np.ndarray:
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         if missing.any():
             raise DataError(
-                f"{where} has a missing value at {missing.sum()} of {len(missing)} rows, first at "
-                f"row {missing.argmax()}; give these rows a value of their own, or leave them out"
+                f"{where}: the value is missing in {missing.sum()} of {len(missing)} rows (first: "
+                f"row {missing.argmax()}); give these rows a label of their own, such as "
+                "'unknown', or drop them"
             )
         return as_given(column.to_numpy(), where)
     return column.to_numpy(dtype=float) if missing.any() else as_given(column.to_numpy(), where)

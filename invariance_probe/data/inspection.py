@@ -173,9 +173,9 @@ def live_units(inspected: Inspected) -> Iterator[Problem]:
     for number, (_, _, live) in enumerate(inspected.training):
         if not live.any():
             said = (
-                f"{inspected.name}: no unit varies in the training part of fold {number}, so that "
-                "there is nothing to learn from; leave out the time before the first spikes, or "
-                "cut other folds"
+                f"{inspected.name}: no unit varies in the training part of fold {number}, so "
+                "there is nothing to learn from; remove the time before the first spikes from "
+                "the recording, or use other folds"
             )
             yield inspected.place, inspected.recording.session, said
             return
@@ -191,8 +191,8 @@ def varying_target(inspected: Inspected) -> Iterator[Problem]:
     for number, fold in enumerate(inspected.folds):
         if constant_columns(columns[fold.train]).all():
             said = (
-                f"{inspected.name}: target {target.name!r} is constant where fold {number} trains, "
-                "so that nothing can be decoded there; use fewer or other folds"
+                f"{inspected.name}: target {target.name!r} is constant in the training part of "
+                f"fold {number}, so no decoder can be fitted there; use fewer or other folds"
             )
             yield ("target", "name"), target.name, said
             return
@@ -212,7 +212,7 @@ def complete_nuisance(inspected: Inspected) -> Iterator[Problem]:
     try:
         inspected.recording.numbers(pairing.nuisance, "nuisance")
     except DataError as error:
-        beside = f" ({TIME!r} names the recorded time)"
+        beside = f". To use the recorded time as the nuisance, write {TIME!r}"
         missing = pairing.nuisance not in inspected.recording.targets
         said = f"{error}{beside if missing else ''}"
         yield ("views", "pairing", "nuisance"), pairing.nuisance, said
@@ -227,17 +227,18 @@ def possible_counts(inspected: Inspected) -> Iterator[Problem]:
     divisor = int(np.gcd.reduce(fired)) if len(fired) else 1
     if divisor > 1 and len(fired) >= FEWEST_COUNTS:
         said = (
-            f"{inspected.name}: all {len(fired)} counts above 0 are multiples of {divisor}, as "
-            "rates in spikes per second are; multiply rates by bin_s to get counts, or declare "
-            "activity_kind: signal"
+            f"{inspected.name}: all {len(fired)} counts above 0 are multiples of {divisor}, so "
+            "they seem to be rates in spikes per second, not counts; multiply rates by bin_s to "
+            "get counts, or declare activity_kind: signal"
         )
         yield inspected.place, recording.activity_kind, said
     elif largest > MANY_SPIKES and largest / recording.bin_s > MOST_HZ:
         bin_, unit = np.unravel_index(recording.activity.argmax(), recording.activity.shape)
         said = (
             f"{inspected.name}: unit {recording.unit_ids[unit]!r} has {largest} spikes in bin "
-            f"{bin_} of {recording.bin_s:g} s; at most {MOST_HZ:g} spikes per second are possible. "
-            "Remove artefacts, or declare activity_kind: signal where the values are no counts"
+            f"{bin_}, which lasts {recording.bin_s:g} s; at most {MOST_HZ:g} spikes per second "
+            "are possible. Remove artefacts; if the values are not counts, declare "
+            "activity_kind: signal"
         )
         yield inspected.place, largest, said
 
@@ -245,20 +246,20 @@ def possible_counts(inspected: Inspected) -> Iterator[Problem]:
 def likely_units_of_time(inspected: Inspected) -> Iterator[Problem]:
     """Caution if length or rates suggest that `bin_s` is not in seconds."""
     recording = inspected.recording
-    asked = "; bin_s is in seconds: was another unit of time meant?"
+    asked = ". Check that bin_s is given in seconds"
     lasts = len(recording.activity) * recording.bin_s
     rate = float(recording.activity.mean()) / recording.bin_s
     place: Place = inspected.place
     if lasts > LONGEST_S:
         said = (
-            f"{inspected.name} lasts {lasts / LONGEST_S:.1f} days by its "
+            f"{inspected.name} would last {lasts / LONGEST_S:.1f} days: it has "
             f"{len(recording.activity)} bins of {recording.bin_s:g} s{asked}"
         )
         yield place, recording.bin_s, said
     elif recording.activity_kind == "counts" and not LIKELY_HZ[0] <= rate <= LIKELY_HZ[1]:
         said = (
-            f"{inspected.name}: its units fire {rate:.2g} spikes per second on average, by bins "
-            f"of {recording.bin_s:g} s{asked}"
+            f"{inspected.name}: with bins of {recording.bin_s:g} s, its units would fire "
+            f"{rate:.2g} spikes per second on average{asked}"
         )
         yield place, recording.bin_s, said
 
@@ -272,8 +273,8 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Problem]:
     if values.min() >= 0 and values.max() <= 1:
         said = (
             f"{inspected.name}: target {target.name!r} runs from {values.min():g} to "
-            f"{values.max():g}, as turns or phases in [0, 1] do; a circular target is in radians: "
-            "multiply turns by 2 pi"
+            f"{values.max():g}, so it seems to be in turns (0 to 1). A circular target must be in "
+            "radians: multiply turns by 2 pi"
         )
         yield ("target", "name"), target.name, said
 
@@ -294,9 +295,9 @@ def missing_codes(inspected: Inspected) -> Iterator[Problem]:
         ):
             if count > 1 and len(others) > MANY_VALUES and gap > FAR_CODE * np.ptp(others):
                 said = (
-                    f"{inspected.name}: target {target.name!r} is {code:g} at {count} bins and "
-                    f"within [{others[0]:g}, {others[-1]:g}] elsewhere: if {code:g} stands for a "
-                    "missing value, leave these bins out"
+                    f"{inspected.name}: target {target.name!r} is {code:g} in {count} bins and "
+                    f"between {others[0]:g} and {others[-1]:g} in all others. If {code:g} stands "
+                    "for a missing value, remove these bins"
                 )
                 yield ("target", "name"), target.name, said
                 return
@@ -313,8 +314,7 @@ def silent_units(inspected: Inspected) -> Iterator[Problem]:
         said = (
             f"{inspected.name}: {silent.sum()} of {len(silent)} units are constant in the "
             f"training part of at least one fold, {never.sum()} of them in every fold "
-            f"({inspected.units(silent)}): models learn nothing from them there. Leave such units "
-            "out"
+            f"({inspected.units(silent)}). Models learn nothing from them there; remove such units"
         )
         yield inspected.place, inspected.recording.session, said
 
@@ -334,10 +334,11 @@ def extreme_units(inspected: Inspected) -> Iterator[Problem]:
         sds, number, unit = max(found)
         folds = ", ".join(str(number) for _, number, _ in found)
         said = (
-            f"unit {unit!r} of {inspected.name} is nearly silent where fold {number} trains and "
-            f"reaches {sds:.0f} SDs of that where it tests (folds with such a unit: {folds}): an "
-            "encoder can be thrown off there, and retention fail. Leave such units out, or cut "
-            "fewer or other folds"
+            f"unit {unit!r} of {inspected.name} is nearly silent in the training part of fold "
+            f"{number}, but its activity in the test part is up to {sds:.0f} training SDs from "
+            f"its training mean (folds with such a unit: {folds}). Such values can mislead an "
+            "encoder, and then the retention gate fails. Remove such units, or use fewer or "
+            "other folds"
         )
         yield inspected.place, recording.session, said
 
@@ -348,10 +349,10 @@ def repeated_units(inspected: Inspected) -> Iterator[Problem]:
     varying = np.ptp(recording.activity, axis=0) > 0
     copies = varying & _again([hash(column.tobytes()) for column in recording.activity.T])
     for repeated, said in (
-        (copies, "the activity of an earlier unit: one neuron's code then looks redundant. "
-         "Leave copies out"),
-        (_again(recording.unit_ids), "the name of an earlier unit, and a report names units. "
-         "Give each a name of its own"),
+        (copies, "exactly the activity of an earlier unit, so the code of one neuron looks "
+         "redundant. Remove the copies"),
+        (_again(recording.unit_ids), "the name of an earlier unit, but the report refers to units "
+         "by name. Give each unit its own name"),
     ):  # fmt: skip
         if repeated.any():
             count = f"{inspected.name}: {repeated.sum()} of {len(repeated)} units"
@@ -373,10 +374,11 @@ def validated_apart(inspected: Inspected) -> Iterator[Problem]:
     ]
     if close:
         text = (
-            f"{inspected.name}: the embargo is as long as most of the training part of "
-            f"{len(close)} of {len(inspected.folds)} folds. Supervised networks then stop, and "
-            "the ceiling is chosen, on windows right after those that are fitted. Use a shorter "
-            "embargo, or a longer recording"
+            f"{inspected.name}: in {len(close)} of {len(inspected.folds)} folds, the training "
+            f"part is too short to keep the embargo of {inspected.study.folds.embargo_s:g} s "
+            "before its last fifth. That fifth decides when supervised networks stop and which "
+            "ceiling is chosen, and it then directly follows the windows that are fitted. Use a "
+            "shorter embargo, or a longer recording"
         )
         yield ("folds", "embargo_s"), inspected.study.folds.embargo_s, text
 
@@ -385,6 +387,12 @@ def _again(keys: Sequence[Hashable]) -> np.ndarray:
     """Whether each key equals an earlier one (key,)."""
     first: dict[Hashable, int] = {}
     return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
+
+
+def told_by_the_reader(inspected: Inspected) -> Iterator[Problem]:
+    """Pass on what the reader of a file left out, joined, converted or could not know."""
+    for note in inspected.recording.notes:
+        yield inspected.place, inspected.recording.session, f"{inspected.name}: {note}"
 
 
 CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
@@ -399,5 +407,6 @@ CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
     extreme_units: "caution",
     repeated_units: "caution",
     validated_apart: "caution",
+    told_by_the_reader: "caution",
 }
 """Every check of a recording against a study, with the severity of its remarks."""

@@ -85,19 +85,19 @@ def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -
             or other.activity_kind != own.activity_kind
         ):
             raise DataError(
-                f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and "
-                f"{other.session!r} ({other.activity_kind}, "
-                f"bins of {other.bin_s:g} s) cannot train one model; "
-                "use sessions of one kind, with the same bin length"
+                f"session {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and "
+                f"session {other.session!r} ({other.activity_kind}, bins of {other.bin_s:g} s) "
+                "cannot train one model together; pooled sessions must have the same kind of "
+                "activity and the same bin length"
             )
         for name in arrays:
             columns = [recording.columns.get(name) for recording in (own, other)]
             if None in columns or columns[0] != columns[1]:
                 raise DataError(
-                    f"sessions {own.session!r} and {other.session!r} must both have the array "
-                    f"{name!r} with the same columns to train one "
-                    "model; they have "
-                    f"{' and '.join('none' if c is None else str(c) for c in columns)}"
+                    f"sessions {own.session!r} and {other.session!r} can train one model only if "
+                    f"both have the array {name!r}, with the same columns; its shape per "
+                    "bin is "
+                    f"{' and '.join('no array' if c is None else str(c) for c in columns)}"
                 )
 
 

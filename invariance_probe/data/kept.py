@@ -166,5 +166,6 @@ def check_unchanged(
     now = recording.content
     if now.recording != fingerprint or not set(arrays) <= set(now.arrays):
         raise DataError(
-            f"the data of session {recording.session!r} changed while the study ran; run it again"
+            f"the data of session {recording.session!r} changed while the study ran; run the "
+            "study again"
         )

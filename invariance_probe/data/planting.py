@@ -53,8 +53,8 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
     """
     if recording.activity_kind != "counts":
         raise DataError(
-            f"session {recording.session!r}: a target can only be planted in spike counts, "
-            "not in signals"
+            f"session {recording.session!r}: a control target can only be planted in spike "
+            "counts, but this session holds continuous signals"
         )
     first = generator("simulate", 0, session).binomial(recording.activity, 0.5)
     second = recording.activity - first

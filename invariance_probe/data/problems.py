@@ -20,7 +20,7 @@ from invariance_probe.data.folds import check_classes, make_folds
 from invariance_probe.data.inspection import Inspected, inspect
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import described, opened
-from invariance_probe.data.states import restricted, states_of
+from invariance_probe.data.states import listed, restricted, states_of
 from invariance_probe.data.together import joint_problems, repeated_sessions
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
@@ -193,11 +193,11 @@ def _dealt_problems(
     )
     if dealt is not None and dealt.gap_bins < embargo:
         near = (
-            f"the time steps of session {recording.session!r} are dealt in parts with gaps of "
-            f"{dealt.gap_bins} bins, so that steps that follow "
-            f"each other in the file train and test within an embargo of {embargo} bins; "
-            f"use dealt.gap_bins of at least {embargo}, or an "
-            f"embargo of at most {dealt.gap_bins * recording.bin_s:g} s"
+            f"the time steps of session {recording.session!r} are dealt out in parts, and "
+            f"{dealt.gap_bins} bins are removed between neighbouring parts (dealt.gap_bins). One "
+            "part can be training data and its neighbour test data, so this gap must be at least "
+            f"as long as the embargo, which is {embargo} bins. Use dealt.gap_bins of at least "
+            f"{embargo}, or folds.embargo_s of at most {dealt.gap_bins * recording.bin_s:g} s"
         )
         yield ("folds", "embargo_s"), study.folds.embargo_s, near
 
@@ -228,8 +228,8 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
     for name, values in (("partners", pairing.partners), ("others", pairing.others)):
         if not np.isin(states, values).any():
             never = (
-                f"session {recording.session!r}: {within.array!r} never takes {list(values)}; "
-                f"it takes {states.tolist()[:20]}"
+                f"session {recording.session!r}: {within.array!r} never has any of the values "
+                f"{list(values)}; {listed(states)}"
             )
             yield ("views", "pairing", name), list(values), never
     if len(pairing.offsets(recording.bin_s)[0]) == 1:
@@ -237,9 +237,9 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "span_s"),
             pairing.span_s,
-            f"trajectories of {pairing.span_s:g} s have a single bin in session "
-            f"{recording.session!r}, and therefore no order in time; use "
-            f"at least {longer:g} s",
+            f"a trajectory of {pairing.span_s:g} s is only one bin long in session "
+            f"{recording.session!r}, so it has no order in time; use a span_s of at least "
+            f"{longer:g} s",
         )
 
 
@@ -335,8 +335,8 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
             epochs = recording.array(asked.epochs, "epochs")
             if epochs.ndim != 1:
                 raise DataError(
-                    f"{where} has shape {epochs.shape}; epochs must have shape (time,): one label "
-                    "per time bin"
+                    f"{where} has shape {epochs.shape}, but must have shape (time,), with one "
+                    "label per time bin"
                 )
             check_complete(epochs, where)
         except DataError as error:
@@ -345,15 +345,16 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         values, counts = np.unique(epochs[centres], return_counts=True)
         if not 2 <= len(values) <= MOST_EPOCHS:
             what = (
-                f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; "
-                f"there must be 2 to {MOST_EPOCHS} epochs"
+                f"array {asked.epochs!r} has {len(values)} different values in session "
+                f"{recording.session!r}, but the number of epochs must be 2 to {MOST_EPOCHS}; "
+                "name an array with one value per epoch"
             )
             yield place, asked.epochs, what
         elif counts.min() < 4 * asked.blocks:
             reason = (
-                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has "
-                f"{counts.min()} windows, fewer than two for each "
-                f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has only "
+                f"{counts.min()} windows; with {asked.blocks} blocks, every epoch needs at least "
+                f"{4 * asked.blocks} windows. Use fewer blocks, or other epochs"
             )
             yield ("measurements", i, "blocks"), asked.blocks, reason
 
@@ -380,9 +381,9 @@ def _mining_problems(
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"windows of {study.window.length_bins} bins in session {recording.session!r} last "
-            f"{window_s:g} s, so that windows "
-            f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
+            f"a window of {study.window.length_bins} bins lasts {window_s:g} s in session "
+            f"{recording.session!r}, so windows that are {pairing.gap_s:g} s apart overlap; use a "
+            f"gap_s of at least {window_s:g} s",
         )
     elif (
         not study.quick
@@ -393,18 +394,19 @@ def _mining_problems(
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s; "
-            "a third of it, on which contrasts are "
-            f"repeated, is shorter than two gaps of {pairing.gap_s:g} s; "
-            f"use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
+            f"the training part of one fold of session {recording.session!r} lasts only "
+            f"{span_s:g} s. Contrasts are repeated on a third of it, which must be at least two "
+            f"gaps of {pairing.gap_s:g} s long. Use a gap_s of at most {span_s / 6:.3g} s, or "
+            "`quick: true`",
         )
     if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
-            f"too short for partners {pairing.gap_s:g} s away "
-            f"in both directions after a random shift; use a gap of at most {span_s / 4:.3g} s",
+            f"the training part of one fold of session {recording.session!r} lasts only "
+            f"{span_s:g} s. It must last at least four gaps of {pairing.gap_s:g} s, so that a "
+            "window has partners far enough away in both directions, also after a random shift. "
+            f"Use a gap_s of at most {span_s / 4:.3g} s",
         )
     if pairing.guide is not None:
         try:
@@ -433,15 +435,16 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
             yield (
                 (*place, "training", "batch_size") if changed else ("training", "batch_size"),
                 optimisation.batch_size,
-                f"session {recording.session!r} has a fold with only {fewest} training windows; "
-                f"use a batch size of at most {fewest}",
+                f"batch_size is {optimisation.batch_size}, but one fold of session "
+                f"{recording.session!r} has only {fewest} training windows; use a batch_size of "
+                f"at most {fewest}",
             )
         if method.reads_counts and recording.activity_kind == "signal":
             yield (
                 (*place, "kind"),
                 method.kind,
-                f"it reconstructs spike counts, but session {recording.session!r} holds signals; "
-                "use another method",
+                f"{method.kind} reconstructs spike counts, but session {recording.session!r} "
+                "holds continuous signals; use another method",
             )
 
 
@@ -467,29 +470,30 @@ def view_problems(
             yield (
                 where,
                 seconds,
-                f"session {recording.session!r} has bins of {bin_s:g} s; "
-                f"a jitter of {seconds:g} s is not a whole number of them",
+                f"a jitter of {seconds:g} s is not a whole number of bins in session "
+                f"{recording.session!r}; use a multiple of the bin length, {bin_s:g} s",
             )
     if recording.activity_kind == "signal":
-        advice = f"but session {recording.session!r} holds signals"
+        advice = f"but session {recording.session!r} holds continuous signals"
         if views.base.kind == "count_splitting":
             yield (
                 ("views", "base", "kind"),
                 views.base.kind,
-                f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise",
+                f"count_splitting needs spike counts, {advice}; use 'none', and add mild "
+                "gaussian_noise with a fixed dose to the transforms",
             )
         for i, transform in enumerate(views.transforms):
             if needs_counts(transform):
                 yield (
                     ("views", "transforms", i, "kind"),
                     transform.kind,
-                    f"{transform.kind} needs spike counts, {advice}",
+                    f"{transform.kind} needs spike counts, {advice}; use another transform",
                 )
             if getattr(transform, "value", "") == "silent":
                 yield (
                     ("views", "transforms", i, "value"),
                     "silent",
-                    f"a silent unit has zero counts, {advice}; use 'mean'",
+                    f"with value 'silent' a lost unit has zero spike counts, {advice}; use 'mean'",
                 )
 
 

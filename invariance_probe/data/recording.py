@@ -82,6 +82,9 @@ class Recording:
     unusable
         Reason why an array of the file cannot be a target, by its name. Used in
         messages only, and not part of any fingerprint.
+    notes
+        One sentence for everything that a reader left out, joined, converted or could
+        not know. Not part of any fingerprint.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Recording:
     alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
     pieces: np.ndarray | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activity", self._kept(np.asarray(self.activity)))
@@ -114,8 +118,9 @@ class Recording:
             )
         if len(self.unit_ids) != shape[1]:
             raise DataError(
-                f"{where}: {len(self.unit_ids)} unit ids for {shape[1]} units; the activity has "
-                f"shape {shape} and must be (time, unit)"
+                f"{where}: there are {len(self.unit_ids)} unit_ids, but the activity has "
+                f"{shape[1]} units; give one unit id per unit. The activity has shape {shape}, "
+                "which must be (time, unit)"
             )
         for name, values in (
             ("trial", self.trials),
@@ -124,7 +129,7 @@ class Recording:
         ):
             if values is not None and values.shape != shape[:1]:
                 raise DataError(
-                    f"{where}: the {name} array has shape {values.shape}; it must be "
+                    f"{where}: the {name} array has shape {values.shape}, but must have shape "
                     f"({shape[0]},){axes_advice(values.shape, shape)}"
                 )
 
@@ -315,8 +320,8 @@ class Recording:
         except ValidationError as error:
             item = error.errors()[0]
             raise DataError(
-                f"{item['loc'][0]} {item['input']!r} cannot be a name; names begin with a letter "
-                "or digit and hold letters, digits, '.', '_' and '-'"
+                f"{item['loc'][0]} {item['input']!r} cannot be used as a name; a name must begin "
+                "with a letter or digit and may contain only letters, digits, '.', '_' and '-'"
             ) from None
         return declared.holding(self)
 
@@ -332,12 +337,13 @@ class Recording:
         where = f"session {self.session!r}: activity"
         if activity.ndim != 2 or 0 in activity.shape:
             raise DataError(
-                f"{where} has shape {activity.shape}; it must be (time, unit), both at least 1"
+                f"{where} has shape {activity.shape}, but must have shape (time, unit), with at "
+                "least one bin and one unit"
             )
         if activity.dtype.kind not in "biuf":
             raise DataError(
-                f"{where} holds {activity.dtype}, such as {str(activity.flat[0])!r}; it must be "
-                "numbers: save it with .astype(float)"
+                f"{where} holds values of type {activity.dtype}, such as "
+                f"{str(activity.flat[0])!r}, but must hold numbers; save it with .astype(float)"
             )
         if not np.isfinite(activity).all():
             time, unit = (int(x) for x in np.argwhere(~np.isfinite(activity))[0])
@@ -349,13 +355,13 @@ class Recording:
             return _single(activity, where)
         if (activity < 0).any() or (activity != np.round(activity)).any():
             raise DataError(
-                f"{where}_kind is 'counts', but not all values are whole numbers >= 0; "
-                "use 'signal' for rates"
+                f"{where}_kind is 'counts', but not all values are whole numbers >= 0; use "
+                "'signal' for rates and other continuous values"
             )
         if activity.max() > MOST_SPIKES:
             raise DataError(
-                f"session {self.session!r}: a bin holds {int(activity.max())} spikes; at most "
-                f"{MOST_SPIKES} are allowed: use shorter bins"
+                f"session {self.session!r}: one bin holds {int(activity.max())} spikes, but at "
+                f"most {MOST_SPIKES} are allowed; use shorter bins"
             )
         return activity.astype(np.int32)
 
@@ -461,9 +467,9 @@ class Recording:
         if name in self.targets:
             return np.asarray(self.targets[name])
         if name in self.unusable:
-            raise DataError(f"{where} {self.unusable[name]}")
-        has = ", ".join(map(repr, sorted(self.targets))) or "no targets"
-        raise DataError(f"{where} is not in the recording; it has {has}")
+            raise DataError(f"{where} cannot be used: {self.unusable[name]}")
+        has = ", ".join(map(repr, sorted(self.targets))) or "none"
+        raise DataError(f"{where} is not in the recording; its arrays are {has}")
 
     def numbers(self, name: str, asked: str) -> np.ndarray:
         """Look up an array that must hold numbers without missing values.
@@ -513,26 +519,28 @@ class Recording:
         where, values = self._where(declared.name, asked), self.array(declared.name, asked)
         if declared.kind != "continuous" and values.ndim != 1:
             raise DataError(
-                f"{where} has shape {values.shape}; a {declared.kind} target is (time,)"
+                f"{where} has shape {values.shape}, but a {declared.kind} target must have shape "
+                "(time,)"
             )
         if declared.kind == "categorical":
             check_complete(values, where)
             names, classes = np.unique(values, return_inverse=True)
             if len(names) < 2:
                 raise DataError(
-                    f"{where} has only one class, {names[0]!r}; at least two are needed"
+                    f"{where} has only one class, {names[0]!r}, but at least two are needed"
                 )
             if len(names) > 100:
                 raise DataError(
-                    f"{where} has {len(names)} classes; at most 100 are allowed: is it continuous?"
+                    f"{where} has {len(names)} classes, but at most 100 are allowed; if it is "
+                    "continuous, declare a target of kind 'continuous'"
                 )
             return classes.astype(np.int64)
         columns = self.numbers(declared.name, asked)
         constant = np.flatnonzero(constant_columns(columns))
         if len(constant):
             raise DataError(
-                f"{where} is constant in column {constant[0]}, at {columns[0, constant[0]]:g}; "
-                "there is nothing to decode"
+                f"{where} is constant: column {constant[0]} is {columns[0, constant[0]]:g} in "
+                "every bin, so there is nothing to decode; name another target"
             )
         if declared.kind == "circular":
             check_radians(columns, where)
@@ -571,8 +579,8 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
         kept = activity.astype(np.float32)
     if not np.isfinite(kept).all():
         raise DataError(
-            f"{where} reaches {np.abs(activity).max():g}, more than single precision holds; "
-            "save it in a larger unit of measurement"
+            f"{where} has values up to {np.abs(activity).max():g}, which single precision cannot "
+            "hold; save it in a larger unit of measurement"
         )
     if activity.dtype.itemsize <= kept.dtype.itemsize and activity.dtype.kind == "f":
         return kept
@@ -582,9 +590,10 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
     unit = int(part.argmax())
     if part[unit] > MOST_LOST:
         raise DataError(
-            f"{where} of unit {unit} has mean {mean[unit]:g} and SD {sd[unit]:g}, and "
-            "single precision, in which models are trained, would lose that variation in rounding; "
-            "subtract each unit's mean, or choose a unit of measurement in which SDs are near 1"
+            f"{where} of unit {unit} has mean {mean[unit]:g} and SD {sd[unit]:g}. Models are "
+            "trained in single precision, in which rounding would destroy so small a variation "
+            "around so large a mean. Subtract each unit's mean, or choose a unit of measurement "
+            "in which SDs are near 1"
         )
     return kept
 

@@ -58,7 +58,7 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
     if source.kind == "catalog":
         entry, folder = resolve(source)
         return read_npz(entry, folder)
-    return READERS[source.kind](source, base)  # type: ignore[operator]
+    return READERS[source.kind](source, base)
 
 
 def session_names(source: RecordingSource) -> list[str]:

@@ -18,6 +18,8 @@ from invariance_probe.study.design import Window, Within
 
 TERTILES = 3
 """Number of groups of units of similar rate. Units are permuted within their group."""
+LISTED = 20
+"""Largest number of states that a message lists."""
 RECORDED, SHUFFLED, PERMUTED = range(3)
 """Index of each version of the activity outside the states (see `Offline`)."""
 
@@ -47,15 +49,23 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
     values = recording.array(within.array, "window.within.array")
     if values.ndim != 1 or values.dtype.kind not in "biu":
         raise DataError(
-            f"{where} has shape {values.shape} and holds {values.dtype}; "
-            "states are whole numbers (time,)"
+            f"{where} has shape {values.shape} and type {values.dtype}, but states must be whole "
+            "numbers of shape (time,)"
         )
     states = values.astype(np.int64)
     if not np.isin(states, within.values).any():
         raise DataError(
-            f"{where} never takes {list(within.values)}; it takes {np.unique(states).tolist()[:20]}"
+            f"{where} never has any of the values {list(within.values)}; {listed(states)}"
         )
     return states
+
+
+def listed(states: np.ndarray) -> str:
+    """List the values of an array of states, at most `LISTED` of them, for a message."""
+    values = np.unique(states).tolist()
+    if len(values) <= LISTED:
+        return f"its values are {values}"
+    return f"the first {LISTED} of its {len(values)} values are {values[:LISTED]}"
 
 
 def restricted(recording: Recording, window: Window) -> Recording:

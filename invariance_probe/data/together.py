@@ -36,13 +36,16 @@ def repeated_sessions(entries: Entries) -> Iterator[list[Problem]]:
             first = activities.setdefault(one.activity_fingerprint, one.session)
             if first != one.session:
                 again = (
-                    f"session {one.session!r} has the same activity as session {first!r}, so "
-                    "that one recording would count "
-                    "twice; name each recording once (a pilot's recording confirms nothing)"
+                    f"session {one.session!r} has the same activity as session {first!r}, so one "
+                    "recording would count twice; list each recording once. A recording that was "
+                    "used as a pilot cannot be used again to confirm"
                 )
                 problems.append((place, one.session, again))
             if one.session in names:
-                twice = f"two recordings have the session name {one.session!r}"
+                twice = (
+                    f"two recordings have the session name {one.session!r}; give each recording "
+                    "its own `session` name"
+                )
                 problems.append(((*place, "session"), one.session, twice))
             names.add(one.session)
         yield problems
@@ -100,8 +103,9 @@ def _pool_problems(
             companions = companions_of(session, tuple(sessions), pool)
             if companions is None:
                 alone = (
-                    f"session {session.name!r} is the only one of its {pool}; "
-                    f"give it the same {pool} as another session, or remove the pool"
+                    f"session {session.name!r} is the only session of its {pool}, so it cannot be "
+                    f"pooled with another one; give it the same {pool} as another session, or "
+                    "remove the pool"
                 )
                 yield place, pool, alone
                 return

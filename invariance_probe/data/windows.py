@@ -66,7 +66,7 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
     if not len(starts):
         longest = int(np.bincount(stretches).max())
         raise DataError(
-            f"session {recording.session!r}: window.length_bins is {length_bins}, but no trial "
-            f"or gap-free stretch is longer than {longest} bins"
+            f"session {recording.session!r}: window.length_bins is {length_bins}, but no trial or "
+            f"gap-free stretch is longer than {longest} bins; use shorter windows"
         )
     return Windows(starts.astype(np.int64), length_bins, stretches[starts])

@@ -117,9 +117,8 @@ class Dask:
             client = Client(self.address, timeout=ANSWER_S)
         except (OSError, ValueError) as error:
             raise ExecutionError(
-                f"--address {self.address}: no dask scheduler answers ({error}); "
-                "start one with `dask scheduler`, "
-                "and workers with `dask worker`, or use --address local"
+                f"no dask scheduler answers at --address {self.address} ({error}); start one with "
+                "`dask scheduler`, and workers with `dask worker`, or use --address local"
             ) from None
         with client:
             yield client
@@ -288,8 +287,8 @@ def _came_of(future: Future, task: Task, store: Store) -> Handed:
     """
     if future.cancelled():
         raise ExecutionError(
-            "the dask scheduler stopped; what was measured is kept, and running the same command "
-            "again continues from there"
+            "the dask scheduler stopped. Finished runs are kept; start a scheduler and run the "
+            "same command again to continue"
         )
     error = future.exception()
     if error is None:

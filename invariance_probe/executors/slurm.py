@@ -474,9 +474,9 @@ def _call(*command: str) -> str:
     done = _run(command)
     if done.returncode != 0:
         raise ExecutionError(
-            f"{command[0]} refused the job: {done.stderr.strip() or done.stdout.strip()}; "
-            "write the options that your cluster needs into the file given with --profile "
-            "(partition, account, time, memory, options)"
+            f"{command[0]} refused the job: {done.stderr.strip() or done.stdout.strip()}; write "
+            "the options that your cluster needs (partition, account, time, memory, options) "
+            "into a file, and name it with --profile"
         )
     return done.stdout.strip()
 

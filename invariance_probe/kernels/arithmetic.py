@@ -86,8 +86,8 @@ def require_native(device: torch.device) -> None:
     """
     if device.type != "cpu":
         raise TrainingError(
-            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels "
-            "are for the CPU; use --device cpu, or training.kernels: torch"
+            "training.kernels is 'native', but native kernels run only on the CPU, and the "
+            f"device is {device.type!r}; use --device cpu, or training.kernels: torch"
         )
     native()
 

@@ -74,7 +74,7 @@ def native() -> Native:
     found = library()
     if isinstance(found, str):
         raise TrainingError(
-            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install "
-            "a C++ compiler (GCC or Clang), or use training.kernels: torch"
+            "training.kernels is 'native', but the kernels cannot be compiled on this machine: "
+            f"{found}; install a C++ compiler (GCC or Clang), or use training.kernels: torch"
         )
     return Native(found)

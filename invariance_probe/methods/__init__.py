@@ -9,6 +9,11 @@ the supervised baseline (`supervised`), the critics that bound mutual informatio
 (`mutual_information`) and linear SSL in closed form (`linear_ssl`).
 """
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
 from invariance_probe.methods.barlow_twins import BarlowTwins
 from invariance_probe.methods.base import Method
 from invariance_probe.methods.byol import BYOL
@@ -16,6 +21,7 @@ from invariance_probe.methods.cpc import CPC
 from invariance_probe.methods.masked_sequence import MaskedSequence
 from invariance_probe.methods.moco import MoCo
 from invariance_probe.methods.myow import MYOW
+from invariance_probe.methods.own import own_class
 from invariance_probe.methods.pbl import PBL
 from invariance_probe.methods.relative_positioning import RelativePositioning
 from invariance_probe.methods.simclr import SimCLR
@@ -25,6 +31,7 @@ from invariance_probe.methods.swap_vae import SwapVAE
 from invariance_probe.methods.temporal_shuffling import TemporalShuffling
 from invariance_probe.methods.vicreg import VICReg
 from invariance_probe.methods.y_aware import YAware
+from invariance_probe.study.methods import OwnMethod
 
 METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
@@ -43,4 +50,46 @@ METHODS: dict[str, type[Method]] = {
     "temporal_shuffling": TemporalShuffling,
     "masked_sequence": MaskedSequence,
 }
-"""Class of each SSL method trained by gradient, by the kind a study declares."""
+"""Class of each SSL method trained by gradient, by the kind a study declares.
+
+Methods of one's own (`own`) are not among them: `class_of` imports their classes.
+"""
+
+
+def class_of(declared: Any, base: Path) -> type[Method]:
+    """Return the class of a declared method that is trained by gradient.
+
+    Parameters
+    ----------
+    declared
+        The method.
+    base
+        Folder of the study, in which modules of one's own are looked for first.
+
+    Raises
+    ------
+    StudyError
+        When a class of one's own cannot be imported, or is not what the study declares.
+    """
+    return own_class(declared, base) if isinstance(declared, OwnMethod) else METHODS[declared.kind]
+
+
+def make_method(
+    declared: Any, shape: tuple[int, int], generators: list[np.random.Generator], base: Path
+) -> Method:
+    """Make the stacked models of a declared method.
+
+    Parameters
+    ----------
+    declared
+        The method.
+    shape
+        Number of bins and of units of a window.
+    generators
+        The generator of each run's initial weights.
+    base
+        Folder of the study, in which modules of one's own are looked for first.
+    """
+    settings = declared.settings if isinstance(declared, OwnMethod) else {}
+    made: Any = class_of(declared, base)
+    return made(declared, shape, generators, **settings)

@@ -147,6 +147,11 @@ class Method(nn.Module, ABC):
 
     examples: ClassVar[str] = "pairs"
     """How windows form examples: a key of `training.examples.EXAMPLES`."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """What a batch must hold besides the views: `target`, `counts`, or both.
+
+    It agrees with `reads_target` and `reads_counts` of the declaration.
+    """
 
     encoder: StackedEncoder
     """Encoder of every run; its output is the representation."""

@@ -230,8 +230,8 @@ def corrupted_moments(
         if is_idle(transform):
             return moments
         raise TrainingError(
-            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, "
-            "spike_thinning, gaussian_noise or another method"
+            f"linear_ssl cannot be computed in closed form under {transform.kind}; use "
+            "unit_dropout, spike_thinning, gaussian_noise or another method"
         )
     if isinstance(transform, GaussianNoise):
         noise = np.diag((transform.sigma * sd) ** 2)
@@ -244,8 +244,8 @@ def corrupted_moments(
     if isinstance(transform, SpikeThinning):
         if arm in ("shared", "paired") and transform.rate > 0:
             raise TrainingError(
-                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another "
-                "method or arm"
+                "linear_ssl cannot be computed in closed form under spike_thinning in the arm "
+                f"{arm!r}; use another method or arm"
             )
         keep = 1 - transform.rate
         doubled = 2.0 if split else 1.0

@@ -110,6 +110,8 @@ class SupCon(Method):
         model.
     """
 
+    reads = ("target",)
+
     def __init__(
         self,
         declared: SupConDeclaration,
@@ -132,9 +134,9 @@ class SupCon(Method):
         assert batch.targets is not None
         if batch.targets.dtype != torch.int64:
             raise TrainingError(
-                "supcon contrasts classes, but the target is continuous or circular; use "
-                "method.kind 'y_aware', which weighs positives by how near their targets are, or a "
-                "categorical target"
+                "supcon needs classes, but the target is continuous or circular. Use a "
+                "categorical target, or method.kind 'y_aware', which weighs positives by how "
+                "near their targets are"
             )
         return supervised_contrast(
             self.projector(self.encoder(batch.views)), batch.targets, self.temperature

@@ -97,6 +97,8 @@ class SwapVAE(Method):
         model.
     """
 
+    reads = ("counts",)
+
     def __init__(
         self,
         declared: SwapVAEDeclaration,
@@ -155,8 +157,8 @@ class SwapVAE(Method):
         assert batch.counts is not None
         if batch.counts.is_floating_point():
             raise TrainingError(
-                "swap_vae reconstructs spike counts with a Poisson likelihood, but this recording "
-                "holds a continuous signal; use another method, or a recording of "
-                "spike_count"
+                "swap_vae reconstructs spike counts with a Poisson likelihood, but this "
+                "recording holds a continuous signal; use another method, or a recording of "
+                "spike counts"
             )
         return batch.counts

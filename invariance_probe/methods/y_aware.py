@@ -93,6 +93,8 @@ class YAware(Method):
         model.
     """
 
+    reads = ("target",)
+
     def __init__(
         self,
         declared: YAwareDeclaration,

@@ -43,9 +43,10 @@ def cautions(plan: Plan) -> Iterator[Problem]:
         yield (
             ("folds", "scheme"),
             study.folds.scheme,
-            "windows are dealt to folds one by one at random, so every test window stands among "
-            "training windows and a decoder can read the time: what is decoded need not be in "
-            "the code. Use 'trials' or 'blocks' with an embargo for any claim",
+            "windows are assigned to folds one by one at random, so training windows lie around "
+            "every test window. A decoder can then read the time instead of the code, and what "
+            "is decoded need not be in the code. For any claim, use 'trials' or 'blocks' with an "
+            "embargo",
         )
     if study.null.kind == "other_sessions":
         sizes = Counter(session.group for session in plan.sessions)
@@ -55,9 +56,10 @@ def cautions(plan: Plan) -> Iterator[Problem]:
             yield (
                 ("null", "kind"),
                 study.null.kind,
-                f"{fewest} other sessions are too few for a rank p value of .05 ({ENOUGH_OTHERS} "
-                f"are needed): {cuts} shifted cuts of each are drawn, {cuts * fewest} draws in "
-                "all; cuts of one session are alike, so p is approximate",
+                f"{fewest} other sessions are too few to reach a rank p value of .05 "
+                f"({ENOUGH_OTHERS} are needed). Each of them is therefore cut at {cuts} shifted "
+                f"places, which makes {cuts * fewest} draws; cuts of one session are alike, so p "
+                "is only approximate",
             )
     for session in plan.sessions:
         yield from session.cautions
@@ -72,9 +74,11 @@ def cautions(plan: Plan) -> Iterator[Problem]:
         yield (
             ("method",),
             ", ".join(map(str, odd)),
-            f"widths that are no multiples of {LANES}: matrix products then round a model's last "
-            "bits by what is stacked with it, so that runs are repeated closely but not to the "
-            "bit; use multiples, training.precision float64, or training.kernels native",
+            f"{', '.join(map(str, odd))}: layer widths that are not multiples of {LANES}. With "
+            "such widths, the last bits of a model's numbers depend on which models are trained "
+            "together with it, so runs can be repeated closely but not bit for bit. For exact "
+            f"repetition, use multiples of {LANES}, training.precision float64, or "
+            "training.kernels native",
         )
 
 
@@ -86,8 +90,9 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
             yield (
                 ("hypotheses", i),
                 hypothesis.id,
-                f"{hypothesis.id} can get no verdict: no recording counts for it. A confirmatory "
-                "hypothesis needs a recording that is no pilot; add one, or use role 'exploratory'",
+                f"{hypothesis.id} can get no verdict, because no recording counts for it. A "
+                "confirmatory hypothesis needs a recording that is not a pilot; add one, or use "
+                "role 'exploratory'",
             )
             continue
         if isinstance(hypothesis, Contrast):
@@ -97,15 +102,16 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
         own = plan.settings[0]
         if reasons := without_licence(plan.study, own, hypothesis, len(sessions)):
             stands = (
-                "; the finding of the code, which needs no training, stands"
+                "; the finding about the code needs no training and is not affected"
                 if plan.study.corrupts(hypothesis.axis)
                 else ""
             )
             yield (
                 ("hypotheses", i),
                 hypothesis.id,
-                f"{hypothesis.id} can get no verdict, only estimates, since {'; '.join(reasons)}"
-                f"{stands}. For a verdict use a method and settings that are licensed",
+                f"{hypothesis.id} can get no verdict, only estimates, because "
+                f"{'; '.join(reasons)}{stands}. For a verdict, use a licensed method with "
+                "licensed settings",
             )
 
 
@@ -118,20 +124,23 @@ def _benefits_out_of_reach(
         yield (
             ("hypotheses", i),
             hypothesis.id,
-            f"{hypothesis.id} cannot be supported: a benefit needs claims about what pairs share, "
-            f"which need four sessions of one subject, or four subjects; it has "
+            f"{hypothesis.id} cannot be supported: a benefit can be shown only with four sessions "
+            "of one subject, or with four subjects, but the hypothesis has "
             f"{counted(len(sessions), 'session')}. Add recordings",
         )
 
 
 def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
-    """Yield the layer widths of a method that are not multiples of `LANES`."""
+    """Yield the layer widths of a method that are not multiples of `LANES`.
+
+    The settings of a method of one's own may have anything under such a name.
+    """
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _odd_widths(value)
         elif name in _WIDTHS:
             yield from (
                 width
-                for width in (value if isinstance(value, tuple) else (value,))
-                if width % LANES
+                for width in (value if isinstance(value, tuple | list) else (value,))
+                if isinstance(width, int) and width % LANES
             )

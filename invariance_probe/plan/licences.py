@@ -14,7 +14,7 @@ from typing import Any
 
 from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Declaration, canonical_json
-from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
+from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod, title_of
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
@@ -81,8 +81,8 @@ class Counted:
         if not low <= use.dose <= high:
             reasons.append(f"{self.axis} = {use.dose:g} (calibrated: {low:g} to {high:g})")
         for name, got, known in (
-            ("targets", use.target, self.targets),
-            ("the base", use.base, self.bases),
+            ("targets of kind", use.target, self.targets),
+            ("views with the base", use.base, self.bases),
         ):
             if got not in known:
                 reasons.append(f"{name} {got!r} (calibrated: {', '.join(map(repr, known))})")
@@ -175,8 +175,8 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
     """
     licence = LICENCES.get(method.kind)
     if licence is None:
-        able = ", ".join(licensed_for(use)) or "none at this axis, dose, target and base"
-        return [f"{method.kind} has not passed the calibration (licensed: {able})"]
+        able = ", ".join(licensed_for(use)) or "no method for this axis, dose, target and base"
+        return [f"{title_of(method)} has not passed the calibration (licensed: {able})"]
     assert isinstance(method, TrainedMethod) and optimisation is not None
     reasons = [*_of_method(method, licence), *_of_optimisation(optimisation, licence)]
     counted = {one.axis: one for one in licence.counted}.get(use.axis)
@@ -184,7 +184,7 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
         reasons.append(f"{use.axis} (calibrated: {', '.join(one.axis for one in licence.counted)})")
     else:
         reasons += counted.reasons_against(use)
-    return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+    return [f"{method.kind} was not calibrated for {reason}" for reason in reasons]
 
 
 def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:

@@ -83,8 +83,8 @@ def write_registration(path: Path, registration: dict[str, Any]) -> None:
             file.write(canonical_json(registration) + "\n")
     except FileExistsError:
         raise StudyError(
-            f"{path} exists: this study is registered already. A registration is never written "
-            "over; register a changed study under another file name, or delete the old "
+            f"{path} exists: this study is already registered, and a registration is never "
+            "overwritten. Register a changed study under another file name, or delete the old "
             "registration and say so in your paper"
         ) from None
 
@@ -106,11 +106,11 @@ def read_registration(path: Path) -> dict[str, Any] | None:
             or not isinstance(found["study"], dict)
             or not isinstance(found["sessions"], dict)
         ):
-            raise TypeError("sha256, study or sessions is of another type")
+            raise TypeError("sha256, study or sessions has the wrong type")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
-            f"{path} is not a registration ({error}); restore it, "
-            "or delete it to go on unregistered"
+            f"{path} is not a valid registration ({error}); restore the file, or delete it to "
+            "continue without a registration"
         ) from None
     return found
 

@@ -214,7 +214,8 @@ def key_of(specification: dict[str, Any]) -> str:
 
 def train_key_of(specification: dict[str, Any]) -> str:
     """Return `Run.train_key()`, given a stored `Run.specification()`."""
-    declared = DECLARED_METHODS[specification["method"]["kind"]]
+    stored = specification["method"]
+    declared = DECLARED_METHODS[stored["kind"]].model_construct(**stored)
     left_out = _reaches_no_encoder(declared.reads_target, specification["arm"])
     return sha256_of({name: value for name, value in specification.items() if name not in left_out})
 
@@ -281,6 +282,11 @@ class RunResult:
     """Hash of the registration under which it was measured; empty without one."""
     measured_at: str = ""
     """Time of the measurement (UTC, ISO 8601); empty in older results."""
+    code_sha256: str = ""
+    """SHA-256 of the source file of the run's method of one's own; empty for all others.
+
+    It is in no key. It tells that the file changed while its declared version did not.
+    """
 
     def measured(self, kind: type[F]) -> F | None:
         """Return the figures, if they are of a given type.

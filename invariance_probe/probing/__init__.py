@@ -22,7 +22,7 @@ from invariance_probe.probing.measurements import (
 )
 
 MEASURES = {
-    **dict.fromkeys(METHODS, trained.measure_ssl),
+    **dict.fromkeys((*METHODS, "own"), trained.measure_ssl),
     "supervised": supervised.measure_supervised,
     "linear_ssl": baselines.measure_linear_ssl,
     "raw": baselines.measure_raw,

@@ -57,7 +57,9 @@ def refuse_foreign(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise StudyError(f"{folder} is a file; choose a folder for the report with --out")
+        raise StudyError(
+            f"{folder} is a file, but the report needs a folder; choose one with --out"
+        )
     if any(folder.iterdir()) and not (folder / REPORT).is_file():
         raise StudyError(
             f"{folder} holds files but no report, and writing a report would delete them; choose "

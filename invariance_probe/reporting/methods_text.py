@@ -12,7 +12,7 @@ from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.study.baselines import Code, Messengers
 from invariance_probe.study.counting import counted
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
-from invariance_probe.study.methods import Reliance, TrainedMethod
+from invariance_probe.study.methods import Reliance, TrainedMethod, title_of
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
@@ -65,7 +65,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
     return (
         f"Representations of {windows} of {counted(len(plan.sessions), 'session')} were learned "
-        f"by {study.method.kind} ({learned}; {counted(plan.seeds_of(study.method), 'seed')}, "
+        f"by {title_of(study.method)} ({learned}; {counted(plan.seeds_of(study.method), 'seed')}, "
         f"{study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s "
         f"embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
         f"{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
@@ -138,7 +138,7 @@ def _recipe(recipe: PlannedRecipe) -> str:
         else ""
     )
     wide = f", {method.encoder.dimensions} dimensions" if isinstance(method, TrainedMethod) else ""
-    return f"{recipe.name} ({method.kind}{steps}{wide})"
+    return f"{recipe.name} ({title_of(method)}{steps}{wide})"
 
 
 def _messengers(study: Study) -> str:

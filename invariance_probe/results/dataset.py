@@ -66,7 +66,8 @@ def losses_of(study: Study, table: pd.DataFrame, axis: str | None = None) -> "xa
         floors = raw.groupby(["session", "block"])[["floor_loss", "fold"]].first().to_xarray()
     except ImportError:
         raise InferenceError(
-            "to_xarray needs xarray, which is not installed: pip install 'invariance-probe[xarray]'"
+            "to_xarray needs xarray, which is not installed; run: pip install "
+            "'invariance-probe[xarray]'"
         ) from None
     dataset = dataset.merge(floors, join="left").set_coords("fold")
     dataset.attrs = {"study": study.name, "target": study.target.name, "method": study.method.kind}

@@ -125,8 +125,8 @@ class EncoderFile:
             ) from None
         if KEY not in metadata:
             raise StoreError(
-                f"{path} holds tensors, but not an encoder of this toolkit; give a file "
-                f"that `save` or `export` wrote"
+                f"{path} holds tensors, but no encoder of invariance_probe; give a file that "
+                "`save` or `export` wrote"
             )
         try:
             content: dict[str, Any] = json.loads(metadata[KEY])
@@ -134,13 +134,13 @@ class EncoderFile:
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise StoreError(
-                f"{path} is damaged, or of another version of this toolkit: its header "
-                f"cannot be read: {said}"
+                f"{path} is damaged, or was written by another version of invariance_probe: its "
+                f"header cannot be read ({said}); save or export it again"
             ) from None
         if content.get("sha256") != _digest(tensors):
             raise StoreError(
-                f"{path} is damaged: its weights were changed after it was written; save "
-                f"or export it again"
+                f"{path} is damaged: its weights were changed after it was written; save or "
+                "export it again"
             )
         return cls(header, tensors)
 

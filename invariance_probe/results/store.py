@@ -488,8 +488,8 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            f"{folder} contains a run with a different specification (it differs in "
-            f"{', '.join(differing)}); delete this folder to have the run repeated"
+            f"{folder} contains a run with another specification than the requested one (they "
+            f"differ in {', '.join(differing)}); delete this folder to have the run repeated"
         )
 
 

@@ -20,7 +20,7 @@ from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Family, Store, read_training
 
-_PROVENANCE = ("seconds", "registration", "measured_at")
+_PROVENANCE = ("seconds", "registration", "measured_at", "code_sha256")
 """Fields in which two measurements of one run may differ."""
 
 
@@ -251,7 +251,10 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
         If `store` cannot be written to.
     """
     if not any((other.root / family).is_dir() for family in FILES):
-        raise StoreError(f"{other.root} is not a run store: it has neither results nor encoders")
+        raise StoreError(
+            f"{other.root} is not a run store: it has neither results nor encoders; name the "
+            "folder of a store"
+        )
     merged = Merged()
     for family in sorted(FILES):
         for key in other.keys(family):

@@ -90,8 +90,8 @@ class LearnedMask(Declaration):
     def _no_width_without_a_network(self) -> Self:
         if self.sees == "nothing" and self.width != 32:
             raise ValueError(
-                f"width is {self.width}, but only a mask that sees the window has a network; "
-                "add sees: window"
+                f"width is {self.width}, but only a mask with `sees: window` has a network, whose "
+                "width this is; add `sees: window`, or remove width"
             )
         return self
 

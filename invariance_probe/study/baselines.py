@@ -5,7 +5,7 @@ study's `measurements`. Out: frozen declarations, one per kind of run. Nothing i
 `invariance_probe.probing.measurements`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -54,8 +54,12 @@ class Supervised(MethodDeclaration):
     """
 
     kind: Literal["supervised"] = "supervised"
-    reads_target: ClassVar[bool] = True
     encoder: Encoder = MLPEncoder()
+
+    @property
+    def reads_target(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
 
 
 class Persistence(MethodDeclaration):

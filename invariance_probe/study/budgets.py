@@ -58,12 +58,13 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]
             yield (
                 ("measurements", i, "kind"),
                 asked.kind,
-                f"{has}, too few to compare a set with others; leave the measurement out",
+                f"{has}, which are too few: each chosen unit needs {OTHERS} others to be compared "
+                "with; remove the measurement",
             )
         elif above:
             reason = (
-                f"{has}, and {OTHERS} others are needed for each that is chosen; "
-                f"use budgets of at most {most}"
+                f"{has}, and each chosen unit needs {OTHERS} others to be compared with; use "
+                f"budgets of at most {most}"
             )
             yield ("measurements", i, "budgets"), above, reason
     adversary = study.views.adversary
@@ -74,12 +75,12 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]
             yield (
                 ("views", "adversary", "modes"),
                 adversary.modes,
-                f"{has}, and there are no more modes than units; use at most {fewest}",
+                f"{has}, and there can be no more modes than units; use at most {fewest}",
             )
         return
     if isinstance(adversary, LearnedPolicy):
         return
-    reason = f"{has}, and one must stay visible; use budgets of at most {fewest - 1}"
+    reason = f"{has}, and at least one unit must stay visible; use budgets of at most {fewest - 1}"
     for place, doses in _doses(study, f"{adversary.kind}.budget"):
         if hidden := [dose for dose in doses if dose >= fewest]:
             yield place, hidden, reason

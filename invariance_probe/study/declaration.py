@@ -22,6 +22,8 @@ Problem = tuple[Place, Any, str]
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Pattern of the names that become part of a file or folder name."""
+Name = Annotated[str, Field(min_length=1, pattern=FILE_NAME)]
+"""Name of a session or a subject."""
 LONGEST_NAME = 200
 """Longest such name; file systems allow 255 characters, and reports add some."""
 
@@ -92,10 +94,15 @@ def _arrays_in(value: Any, metadata: list[Any]) -> frozenset[str]:
 class MethodDeclaration(Declaration):
     """A method or measurement, with the facts that hold for all of its runs."""
 
-    reads_target: ClassVar[bool] = False
-    """Whether training reads the target; each encoder then belongs to one target."""
-    reads_counts: ClassVar[bool] = False
-    """Whether training reads spike counts in addition to the views."""
+    @property
+    def reads_target(self) -> bool:
+        """Whether training reads the target; each encoder then belongs to one target."""
+        return False
+
+    @property
+    def reads_counts(self) -> bool:
+        """Whether training reads spike counts in addition to the views."""
+        return False
 
 
 @dataclass(frozen=True)

@@ -343,6 +343,9 @@ class _Amount(Declaration):
 
 
 def _put(declared: Any, path: list[str], value: Any) -> dict[str, Any]:
+    if isinstance(declared, dict):  # settings of a class of one's own, which checks them
+        below = declared.get(path[0], {})
+        return {**declared, path[0]: value if len(path) == 1 else _put(below, path[1:], value)}
     if not isinstance(declared, Declaration) or path[0] not in type(declared).model_fields:
         raise KeyError(path[0])
     inner = value if len(path) == 1 else _put(getattr(declared, path[0]), path[1:], value)

@@ -99,8 +99,8 @@ class TransformerEncoder(_ToDimensions):
     def _heads_share_the_width(self) -> Self:
         if self.width % self.heads:
             raise ValueError(
-                f"width {self.width} is not a multiple of heads {self.heads}; "
-                "use a width that all heads share evenly"
+                f"width is {self.width}, but must be a multiple of heads ({self.heads}), because "
+                "all heads share the width evenly"
             )
         return self
 

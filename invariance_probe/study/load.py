@@ -204,21 +204,25 @@ def _parse(path: Path) -> CommentedMap:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot read the study: {error}") from None
+        raise StudyError(f"{path}: the file cannot be read: {error}") from None
     try:
         tree = yaml.load(io.StringIO(text))
     except DuplicateKeyError as error:
         mark = error.problem_mark
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
         raise StudyError(
-            f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} appears twice; keep one"
+            f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} appears twice; keep only one of "
+            "them"
         ) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise StudyError(f"{where}: not valid YAML: {error.problem or error.context}") from None
     if not isinstance(tree, CommentedMap):
-        raise StudyError(f"{path}:1:1: a study is a mapping of keys; got {type(tree).__name__}")
+        raise StudyError(
+            f"{path}:1:1: the file must hold lines of the form `key: value`, got "
+            f"{type(tree).__name__}"
+        )
     _name_null(tree)
     return tree
 
@@ -232,6 +236,26 @@ def _name_null(tree: CommentedMap) -> None:
         place, position = list(tree).index(None), tree.lc.data.pop(None)
         tree.insert(place, "null", tree.pop(None))
         tree.lc.data["null"] = position
+
+
+def set_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Read `dotted.path=value` texts into a mapping.
+
+    Parameters
+    ----------
+    overrides
+        Texts whose values are YAML.
+
+    Raises
+    ------
+    StudyError
+        For a text that cannot be read.
+    """
+    tree = CommentedMap()
+    for override in overrides:
+        _override(tree, override)
+    plain: dict[str, Any] = _plain(tree)
+    return plain
 
 
 def _override(tree: CommentedMap, text: str) -> None:

@@ -12,30 +12,26 @@ of docs/science.md). `preset` names published settings instead.
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import Declaration, MethodDeclaration, added, members
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
+from invariance_probe.study.examples import (
+    Gap,
+    Horizons,
+    InPairs,
+    OwnExamples,
+    check_distances,
+)
+from invariance_probe.study.own import OwnClass, name_of_class
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
-
-
-def _ascending(horizons: tuple[int, ...]) -> tuple[int, ...]:
-    if list(horizons) != sorted(set(horizons)):
-        raise ValueError(
-            f"horizons are {list(horizons)}; they must ascend without repetition, "
-            f"such as {sorted(set(horizons))}"
-        )
-    return horizons
-
 
 Temperature = Annotated[float, Field(gt=0.02, le=10)]
 Weight = Annotated[float, Field(ge=0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Seconds = Annotated[float, Field(ge=0)]
-Gap = Annotated[int, Field(ge=0)]
-Horizons = Annotated[tuple[Width, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class Negatives(Declaration):
@@ -61,9 +57,9 @@ class Negatives(Declaration):
     def _leaves_some(self) -> Self:
         if self.scope == "trial" and not self.same_trial:
             raise ValueError(
-                "scope 'trial' takes negatives from the anchor's own trial only, "
-                "and same_trial false excludes that trial, so none is left; "
-                "use scope 'session', or same_trial true"
+                "`scope: trial` takes negatives only from the anchor's own trial, but "
+                "`same_trial: false` excludes that trial, so no negatives are left; use `scope: "
+                "session`, or `same_trial: true`"
             )
         return self
 
@@ -258,7 +254,6 @@ class SwapVAE(TrainedMethod):
     """
 
     kind: Literal["swap_vae"] = "swap_vae"
-    reads_counts: ClassVar[bool] = True
     style: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Fraction of the representation's dimensions that are style.
 
@@ -275,6 +270,11 @@ class SwapVAE(TrainedMethod):
     """Weight of the squared distance between contents, as unit vectors (beta)."""
 
     @property
+    def reads_counts(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
+
+    @property
     def style_dimensions(self) -> int:
         """Number of dimensions of the representation that are style."""
         return round(self.style * self.encoder.dimensions)
@@ -283,9 +283,9 @@ class SwapVAE(TrainedMethod):
     def _both_have_dimensions(self) -> Self:
         if not 0 < self.style_dimensions < self.encoder.dimensions:
             raise ValueError(
-                f"style {self.style:g} of a representation of {self.encoder.dimensions} "
-                "dimensions leaves content or style without any; "
-                "use a fraction closer to one half, or a wider representation"
+                f"style is {self.style:g}, but with {self.encoder.dimensions} dimensions this "
+                "leaves either content or style without any dimension; use a fraction closer to "
+                "0.5, or a wider representation"
             )
         return self
 
@@ -338,14 +338,6 @@ class PBL(TrainedMethod):
     """Hidden widths of both predictors."""
 
 
-def _check_distances(near_s: float, far_s: float) -> None:
-    if near_s > far_s:
-        raise ValueError(
-            f"near_s {near_s:g} is more than far_s {far_s:g}, so a window could be near and "
-            "far at once; use a larger far_s"
-        )
-
-
 class RelativePositioning(TrainedMethod):
     """Relative positioning: classify pairs of windows as near or far in time.
 
@@ -365,7 +357,7 @@ class RelativePositioning(TrainedMethod):
 
     @model_validator(mode="after")
     def _near_is_not_far(self) -> Self:
-        _check_distances(self.near_s, self.far_s)
+        check_distances(self.near_s, self.far_s)
         return self
 
 
@@ -405,7 +397,7 @@ class TemporalShuffling(TrainedMethod):
     @model_validator(mode="after")
     def _near_is_not_far(self) -> Self:
         if not self.signed:
-            _check_distances(self.near_s, self.far_s)
+            check_distances(self.near_s, self.far_s)
         return self
 
 
@@ -456,18 +448,18 @@ class MaskedSequence(TrainedMethod):
     def _can_be_solved(self) -> Self:
         if self.span_windows >= self.sequence_windows:
             raise ValueError(
-                f"span_windows {self.span_windows} would mask all of "
-                f"sequence_windows {self.sequence_windows}; use shorter spans"
+                f"span_windows is {self.span_windows}, which would mask a whole sequence of "
+                f"sequence_windows ({self.sequence_windows}); use shorter spans"
             )
         if self.position_windows % 2 == 0:
             raise ValueError(
-                f"position_windows is {self.position_windows}; "
-                "it must be odd, to reach as far back as ahead"
+                f"position_windows is {self.position_windows}; it must be odd, so that it reaches "
+                "as many windows back as ahead"
             )
         if self.context_width % self.heads:
             raise ValueError(
-                f"context_width {self.context_width} is not a multiple of heads {self.heads}; "
-                "use a width that all heads share evenly"
+                f"context_width is {self.context_width}, but must be a multiple of heads "
+                f"({self.heads}), because all heads share the width evenly"
             )
         return self
 
@@ -480,11 +472,15 @@ class SupCon(TrainedMethod):
     """
 
     kind: Literal["supcon"] = "supcon"
-    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     """Temperature of the loss; a low one gives similar negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
+
+    @property
+    def reads_target(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
 
 
 class YAware(TrainedMethod):
@@ -495,13 +491,70 @@ class YAware(TrainedMethod):
     """
 
     kind: Literal["y_aware"] = "y_aware"
-    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     """Temperature of the loss; a low one gives similar negatives more weight."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
+
+    @property
+    def reads_target(self) -> bool:
+        """True; see `MethodDeclaration`."""
+        return True
+
+
+class OwnMethod(OwnClass, TrainedMethod):
+    """A method of one's own: a class outside of the package, found by its name.
+
+    The class is a `methods.base.Method` that is made from this declaration, the shape of a
+    window, the random generators, and the settings as keyword arguments. It has no licence,
+    so what is found about learning is estimated without a word.
+    """
+
+    kind: Literal["own"] = "own"
+    reads: tuple[Literal["target", "counts"], ...] = ()
+    """What training reads besides the views, as the class says in `reads`."""
+    examples: OwnExamples = InPairs()
+    """How windows form examples: of the kind that the class says in `examples`."""
+
+    @property
+    def reads_target(self) -> bool:
+        """Whether training reads the target; each encoder then belongs to one target."""
+        return "target" in self.reads
+
+    @property
+    def reads_counts(self) -> bool:
+        """Whether training reads spike counts in addition to the views."""
+        return "counts" in self.reads
+
+    @classmethod
+    def of_class(cls, own: type, *, version: int, **fields: Any) -> Self:
+        """Declare a class that was imported.
+
+        Parameters
+        ----------
+        own
+            The class. It is in a file that worker processes can import.
+        version
+            Version of its code; raise it whenever the code changes what it computes.
+        **fields
+            Fields of this declaration, such as `encoder`; all others are settings of the
+            class.
+
+        Raises
+        ------
+        ValueError
+            When no other process can import the class.
+        """
+        declared = {name: fields.pop(name) for name in fields.keys() & cls.model_fields.keys()}
+        reads = getattr(own, "reads", ())  # its base class needs torch, which is not loaded here
+        return cls.model_validate(
+            {
+                "reads": reads, **declared, "of": name_of_class(own), "version": version,
+                "settings": {**declared.get("settings", {}), **fields},
+            }
+        )  # fmt: skip
 
 
 class LinearSSL(MethodDeclaration):
@@ -539,6 +592,7 @@ Method = Annotated[
     | MaskedSequence
     | SupCon
     | YAware
+    | OwnMethod
     | LinearSSL,
     Field(discriminator="kind"),
 ]
@@ -602,17 +656,43 @@ class Reliance(MethodDeclaration):
     @classmethod
     def _has_a_loss_without_labels(cls, of: Method) -> Method:
         reasons: dict[type, str] = {
-            LinearSSL: "has a closed form and no loss by batches",
+            LinearSSL: "is computed in closed form and has no loss per batch",
             SwapVAE: "has to reconstruct the units that are removed",
             SupCon: "reads the target, so it is not SSL",
             YAware: "reads the target, so it is not SSL",
         }  # fmt: skip
         if (why := reasons.get(type(of))) is not None:
             raise ValueError(
-                f"{of.kind} {why}; name a method that compares views or windows without labels, "
+                f"{of.kind} {why}; use a method that compares views or windows without labels, "
                 "such as simclr"
             )
         return of
+
+
+def title_of(method: "AnyMethod") -> str:
+    """How sentences name a method: its kind, or the class of a method of one's own."""
+    return method.title if isinstance(method, OwnMethod) else method.kind
+
+
+def path_in_time(method: Method) -> str:
+    """Path of the field that says which windows in time a method puts together.
+
+    It is empty if this is left to the pairing of the views.
+    """
+    if not isinstance(method, OwnMethod):
+        return method.pairs_in_time
+    return f"method.examples.{method.examples.swept}" if method.examples.swept else ""
+
+
+def asks_for(method: "AnyMethod") -> Declaration:
+    """The declaration that says how windows form a method's examples."""
+    return method.examples if isinstance(method, OwnMethod) else method
+
+
+def own_method_of(method: "AnyMethod") -> OwnMethod | None:
+    """The method of one's own that a run trains with; None if it trains with another."""
+    trained = method.of if isinstance(method, Reliance) else method
+    return trained if isinstance(trained, OwnMethod) else None
 
 
 AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]

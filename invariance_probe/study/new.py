@@ -4,6 +4,9 @@ In: the name of a template. Out: its text, a YAML study; nothing is filled in.
 """
 
 from importlib.resources import files
+from typing import Any
+
+import jinja2
 
 from invariance_probe.errors import StudyError
 
@@ -30,3 +33,28 @@ def template_text(name: str) -> str:
         .joinpath(f"templates/{name}.yaml")
         .read_text(encoding="utf-8")
     )
+
+
+def filled_template(name: str, **values: Any) -> str:
+    """Fill in a template of a study.
+
+    Parameters
+    ----------
+    name
+        Name of the template.
+    values
+        What it holds, by name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("invariance_probe.study", "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.globals["also"] = _also
+    return environment.get_template(f"{name}.yaml.j2").render(values)
+
+
+def _also(names: list[str]) -> str:
+    """List what could stand in a line too, as a comment."""
+    return f"    # the file has {', '.join(names)}" if len(names) > 1 else ""

@@ -83,8 +83,9 @@ class PseudoSession(Declaration):
     def _one_way(self) -> Self:
         if (self.array is None) == (self.by is None):
             reason = (
-                "a pseudo_session is drawn in one way: give one of `array: NAME` "
-                "(draws in the recording) and `by: trial`"
+                "a pseudo_session needs either `array: NAME` (alternative targets in the "
+                "recording) or `by: trial` (trials exchange their targets), got "
+                f"{'neither' if self.by is None else 'both'}"
             )
             raise PydanticCustomError("study", "{reason}", {"reason": reason})
         return self
@@ -94,9 +95,10 @@ def _no_shuffle(value: Any) -> Any:
     kind = str(value.get("kind", "")) if isinstance(value, Mapping) else str(value)
     if any(word in kind.lower() for word in SHUFFLES):
         reason = (
-            f"got kind {kind!r}: bins are never shuffled. Neighbouring bins are alike, "
-            "so any slow activity beats a shuffled target; "
-            "use 'pseudo_session', 'other_sessions', 'linear_shift' or 'circular_shift'"
+            f"kind {kind!r} is not allowed, because shuffled bins make no valid null: "
+            "neighbouring bins are alike, so any slow activity decodes the target better than a "
+            "shuffled one. Use 'pseudo_session', 'other_sessions', 'linear_shift' or "
+            "'circular_shift'"
         )
         raise PydanticCustomError("study", "{reason}", {"reason": reason})
     return value

@@ -103,7 +103,7 @@ class MinedPairing(Swept):
         if self.guide is None and (self.labelled < 1 or self.elsewhere):
             field = "labelled" if self.labelled < 1 else "elsewhere"
             raise ValueError(
-                f"{field} goes with a guide; give the guide, the array that says which windows "
-                f"are alike, or leave {field} out"
+                f"{field} can only be used with a guide (the array that says which windows are "
+                f"alike); set `guide`, or remove {field}"
             )
         return self

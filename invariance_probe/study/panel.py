@@ -50,11 +50,12 @@ class Panel(Declaration):
         names = [recipe.name for recipe in self.recipes]
         if DECLARED in names:
             raise ValueError(
-                f"the recipe {DECLARED!r} is the study's own and always in the panel; "
-                "leave it out, or give this recipe another name"
+                f"{DECLARED!r} is reserved for the study's own recipe, which is always in the "
+                "panel; delete this entry, or give it another name"
             )
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
-                f"recipes are named twice: {', '.join(sorted(twice))}; each needs its own name"
+                f"more than one recipe is named {', '.join(sorted(twice))}; give each recipe its "
+                "own name"
             )
         return self

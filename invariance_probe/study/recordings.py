@@ -16,9 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, runtime_ch
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from invariance_probe.study.declaration import Declaration, added
-
-Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+from invariance_probe.study.declaration import Declaration, Name, added
+from invariance_probe.study.signals import NwbRecording, PhyRecording, Suite2pRecording
 
 
 class Dealt(Declaration):
@@ -313,14 +312,15 @@ class CarriersRecording(_Simulated):
     def _carriers_are_recorded(self) -> Self:
         if self.copies > 1 and self.parts > 1:
             raise ValueError(
-                f"a carrier is recorded by {self.copies} copies or sorted into "
-                f"{self.parts} parts, not both: leave one at 1"
+                f"copies is {self.copies} and parts is {self.parts}, but only one of them can be "
+                "more than 1: a carrier is either recorded by several copies or sorted into "
+                "several parts"
             )
         if self.carriers * self.units_per_carrier > self.units:
             raise ValueError(
-                f"{self.carriers} carriers with {self.units_per_carrier} units each are more "
-                f"than the {self.units} units of the recording: declare more `units` "
-                "or fewer `carriers`"
+                f"{self.carriers} carriers with {self.units_per_carrier} units each need more "
+                f"than the {self.units} units of the recording; declare more `units` or fewer "
+                "`carriers`"
             )
         return self
 
@@ -359,8 +359,9 @@ class RingRecording(_Simulated):
         made = (self.directions - 1) * self.copies + 1
         if made != self.units:
             raise ValueError(
-                f"{self.directions - 1} directions with {self.copies} units each "
-                f"and one direction with a single unit make {made} units, got {self.units}"
+                f"units is {self.units}, but must be {made}: of the {self.directions} directions, "
+                f"all but one have {self.copies} units each (`copies`), and one has a single "
+                "unit. Change units, directions or copies"
             )
         return self
 
@@ -588,10 +589,11 @@ class IrreversibleRecording(_Simulated):
 
     @model_validator(mode="after")
     def _turns_slowly(self) -> Self:
-        if self.period_s < 2 * self.bin_s:
+        if self.period_s <= 2 * self.bin_s:
             raise ValueError(
-                f"period_s {self.period_s:g} is less than two bins of {self.bin_s:g} s, "
-                "which cannot show a direction"
+                f"period_s is {self.period_s:g}, but must be more than two bins "
+                f"({2 * self.bin_s:g} s). At two bins, each bin is half a turn, which looks the "
+                "same in both directions; use a longer period_s, or a shorter bin_s"
             )
         return self
 
@@ -655,12 +657,20 @@ class InMemory(Protocol):
 def _declared(given: Any) -> Any:
     """Replace a recording in memory by its declaration."""
     if hasattr(given, "__array__"):
-        raise ValueError("an array is not a recording: give Recording.from_arrays(activity, ...)")
+        raise ValueError(
+            "a bare array cannot be used as a recording; give Recording.from_arrays(activity, ...)"
+        )
     return given.declared() if isinstance(given, InMemory) else given
 
 
 RecordingSource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording | SkipJsonSchema[ArraysRecording],
+    NpzRecording
+    | NwbRecording
+    | PhyRecording
+    | Suite2pRecording
+    | CatalogRecording
+    | SimulatedRecording
+    | SkipJsonSchema[ArraysRecording],
     Field(discriminator="kind"),
     BeforeValidator(_declared),
 ]
@@ -696,7 +706,14 @@ class Planted(Declaration):
 
 
 AnySource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording | ArraysRecording | Planted,
+    NpzRecording
+    | NwbRecording
+    | PhyRecording
+    | Suite2pRecording
+    | CatalogRecording
+    | SimulatedRecording
+    | ArraysRecording
+    | Planted,
     Field(discriminator="kind"),
 ]
 """Everything that a session can be opened from."""

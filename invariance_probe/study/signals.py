@@ -7,26 +7,25 @@ in. Nothing here opens a file.
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from invariance_probe.study.declaration import Declaration
-from invariance_probe.study.recordings import Name
+from invariance_probe.study.declaration import Declaration, Name
 
 Positive = Annotated[float, Field(gt=0)]
 
 
 class FromSeries(Declaration):
-    """A continuous target: the mean of a series in each bin."""
+    """A continuous target: the sample of a series nearest to the centre of each bin."""
 
     series: str
     """Name of the series in the file."""
     channels: tuple[str, ...] = ()
     """Names of the channels to use; all of them if omitted."""
     max_gap_s: Positive | None = None
-    """Largest distance in time from a bin's centre to the nearest sample (seconds).
+    """Largest distance in time from a bin's centre to its sample (seconds).
 
-    A bin without a sample takes the nearest sample within this distance; without one it
-    has no target and is left out. If omitted, a bin without a sample is left out.
+    Half a bin if omitted. A bin whose nearest sample is farther has no target and is
+    left out. Nothing is interpolated.
     """
 
 
@@ -50,7 +49,23 @@ class FromIntervals(Declaration):
     """Smallest fraction of a bin that must lie inside the intervals."""
 
 
-TargetSource = FromSeries | FromColumn | FromIntervals
+def _told_apart_by(source: object) -> str | None:
+    """Name the field by which a source of a target is recognised."""
+    given = source if isinstance(source, dict) else vars(source)
+    return next((name for name in ("series", "table", "inside") if name in given), None)
+
+
+TargetSource = Annotated[
+    Annotated[FromSeries, Tag("series")]
+    | Annotated[FromColumn, Tag("table")]
+    | Annotated[FromIntervals, Tag("inside")],
+    Discriminator(
+        _told_apart_by,
+        custom_error_type="study",
+        custom_error_message="a target comes from a series {series: NAME}, from the labels of "
+        "intervals {table: NAME, column: NAME}, or from being inside of them {inside: TABLE}",
+    ),
+]
 """Where the values of a target come from."""
 
 
@@ -65,6 +80,7 @@ class SignalsRecording(Declaration):
     located_by: ClassVar[str] = "path"
     """Name of the field that is reported if the recording cannot be opened."""
 
+    kind: str
     path: str
     """Path of the file or folder, relative to the study file."""
     session: Name
@@ -77,6 +93,12 @@ class SignalsRecording(Declaration):
     """Whether this is a pilot session, for tuning and exploratory hypotheses only."""
     activity: str = "units"
     """Name of the spike trains, which are counted, or of the series, which is averaged."""
+    activity_kind: Literal["counts", "signal"] | None = None
+    """Whether the activity is counts or a continuous signal.
+
+    If omitted, spike trains are counts, and series are signals. The samples of a series
+    of counts are summed in each bin.
+    """
     units: tuple[str, ...] = ()
     """Names of the units or channels to use; all of them if omitted."""
     bin_s: Positive
@@ -108,17 +130,33 @@ class NwbRecording(SignalsRecording):
 
 
 class PhyRecording(SignalsRecording):
-    """One session in a folder of Kilosort and phy."""
+    """One session in a folder of Kilosort and phy: a unit for every cluster that is used."""
 
     kind: Literal["phy"] = "phy"
-    groups: tuple[str, ...] = ("good",)
-    """Labels of the clusters to use, as curated, else as Kilosort gave them."""
+    groups: Annotated[tuple[str, ...], Field(min_length=1)] = ("good",)
+    """Labels of the clusters that make up the spike trains `units`."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("group",)
+    """Columns of the cluster tables that hold the labels, such as `group` or `KSLabel`.
+
+    A cluster has the label of the first column that says one, else it is `unsorted`.
+    """
+    sample_rate_hz: Positive | None = None
+    """Samples of the raw recording per second; what `params.py` says if omitted."""
 
 
 class Suite2pRecording(SignalsRecording):
-    """One imaging plane in a folder of suite2p."""
+    """One imaging plane in a folder of suite2p: a channel for every region of interest."""
 
     kind: Literal["suite2p"] = "suite2p"
+    activity: str = "corrected"
+    """Series to use: `corrected` (`F - neuropil_factor * Fneu`), `F`, `Fneu` or `spks`."""
     rate_hz: Positive
     """Frames per second, which the folder does not say without unpickling."""
-    activity: str = "dff"
+    neuropil_factor: Annotated[float, Field(ge=0)] = 0.7
+    """Part of the neuropil signal `Fneu` that is subtracted from `F` in `corrected`."""
+    cells_only: bool = True
+    """Whether regions that `iscell.npy` does not mark as cells are left out."""
+
+
+AnySignals = NwbRecording | PhyRecording | Suite2pRecording
+"""Every format whose files hold signals on one clock."""

@@ -25,9 +25,9 @@ from invariance_probe.study.views import Views
 
 SpecificityControl = Literal["thinning", "noise", "stratified", "dropout"]
 HAVE_CONTROLS = (
-    "unit_dropout has thinning, noise and stratified; pepper has noise; "
-    "progressive_unit_loss, unit_cutout and time_cutout have dropout, "
-    "and noise where values are lost at their mean and counts are not split"
+    "unit_dropout can have thinning, noise and stratified; pepper can have noise; "
+    "progressive_unit_loss, unit_cutout and time_cutout can have dropout, and also noise if "
+    "values are lost at their mean and counts are not split"
 )
 """Sentence that says which corruption has which controls."""
 Strong = tuple[Transform, str, float]

@@ -96,8 +96,8 @@ class StatePairing(Swept):
         both = set(self.partners) & set(self.others)
         if both:
             raise ValueError(
-                f"state {min(both)} is listed under both `partners` and `others`; "
-                "a state cannot be its own control"
+                f"state {min(both)} is listed under both `partners` and `others`, but a state "
+                "cannot be its own control; remove it from one of the two"
             )
         return self
 

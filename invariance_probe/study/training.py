@@ -66,8 +66,8 @@ class Optimisation(Declaration):
     def _kernels_know_the_precision(self) -> Self:
         if self.kernels == "native" and self.precision == "float64":
             raise ValueError(
-                "kernels: native computes in float32 or bfloat16, but precision is float64; "
-                "use kernels: torch"
+                "`kernels: native` supports only float32 and bfloat16, but precision is float64; "
+                "use `kernels: torch`, or another precision"
             )
         return self
 
@@ -119,7 +119,8 @@ class AdaptiveSeeds(Declaration):
     def _ascends(self) -> Self:
         if self.looks[0] < 2 or any(later <= earlier for earlier, later in pairwise(self.looks)):
             raise _refused(
-                f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]"
+                f"looks is {list(self.looks)}, but must begin with 2 or more seeds and increase, "
+                "for example [2, 3, 5]"
             )
         return self
 
@@ -141,8 +142,8 @@ class Training(Optimisation):
     def _looks_end_with_the_seeds(self) -> Self:
         if self.adaptive is not None and self.adaptive.looks[-1] != self.seeds:
             raise _refused(
-                f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}; "
-                "the last look is at all seeds, so make them equal"
+                f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}. "
+                "The last interim analysis uses all seeds, so make the two equal"
             )
         return self
 

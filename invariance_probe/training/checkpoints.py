@@ -62,12 +62,16 @@ class Checkpoints:
         Returns whether the process should end at the next step.
     every_s
         Seconds between two checkpoints.
+    code
+        Hash of the code of a method of one's own, with which alone a training goes on;
+        empty for all other methods.
     """
 
     folder: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
     every_s: float = EVERY_S
+    code: str = ""
 
     def of(self, keys: Sequence[str]) -> "Checkpoint":
         """Return the checkpoint of one stack of trainings, given their train keys."""
@@ -179,15 +183,17 @@ class Checkpoints:
     def _versions(self) -> dict[str, str]:
         """What the reader and the writer of a file must have in common.
 
-        It is the version of torch and the kind of device.
+        It is the version of torch, the kind of device, and the code of a method of
+        one's own.
         """
-        return {"torch": torch.__version__, "device": self.device.type}
+        own = {"code": self.code} if self.code else {}
+        return {"torch": torch.__version__, "device": self.device.type, **own}
 
     def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:
         """Number of steps according to a file's header; 0 if it must not be used.
 
-        A file must not be used if it belongs to another run, version of torch or kind
-        of device.
+        A file must not be used if it belongs to another run, version of torch, kind of
+        device or code of a method of one's own.
         """
         header = json.loads((metadata or {}).get(HEADER, "{}"))
         expected = {"key": key, **self._versions()}

@@ -206,9 +206,9 @@ class Sequences:
         if fewest < (2 if material.repeats else count):
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
-                f"{declared.kind} needs {count} sequences of {reach_s:g} s per step, but a fold "
-                f"has only {fewest} that lie inside one trial or stretch; use shorter sequences, a "
-                "smaller gap or batch, or a recording with longer trials"
+                f"{declared.kind} needs {count} sequences of {reach_s:g} s per step, but one fold "
+                f"has only {fewest} that lie inside a single trial or gap-free stretch; use "
+                "shorter sequences, a smaller gap or batch, or a recording with longer trials"
             )
         self._starts = _padded(found, material.device)
         self._order = material.order(found, count)
@@ -388,11 +388,12 @@ class _Distances:
         fewest = min(len(anchors) for anchors in self.anchors)
         if fewest < (1 if material.repeats else size):
             raise TrainingError(
-                f"{declared.kind}: with near_s {declared.near_s:g} and far_s {declared.far_s:g}, "
-                f"only {fewest} windows of a fold have a near window (at least "
-                f"{apart * material.bin_s:g} s away, in the same trial or stretch) and a far one, "
-                f"but a step needs {size}; use a longer near_s, a shorter far_s, shorter windows, "
-                "a smaller batch or a longer recording"
+                f"{declared.kind}: a training step needs {size} windows that have both a near and "
+                f"a far window, but one fold has only {fewest}. A near window is at least "
+                f"{apart * material.bin_s:g} s and at most near_s ({declared.near_s:g} s) away, "
+                "in the same trial or gap-free stretch; a far one is more than far_s "
+                f"({declared.far_s:g} s) away. To get more of them, use a longer near_s, a "
+                "shorter far_s, shorter windows, a smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(

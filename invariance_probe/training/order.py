@@ -44,8 +44,8 @@ class Order:
         fewest = int(count.min())
         if fewest < batch_size and not repeats:
             raise TrainingError(
-                f"training.batch_size is {batch_size}, but a fold has only {fewest} training "
-                f"windows; use a batch size of at most {fewest}, or shorter windows, a smaller "
+                f"training.batch_size is {batch_size}, but one fold has only {fewest} training "
+                f"windows; use a batch size of at most {fewest}, or shorter windows, a shorter "
                 "embargo or more data"
             )
         self._keys, self._count, self._batch_size, self._repeats = (

@@ -1,4 +1,12 @@
-"""Every method that learns by gradient, small, as the contract tests declare it."""
+"""Every method that learns by gradient, small, as the contract tests declare it.
+
+The method of one's own is the one of docs/examples.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2] / "docs" / "examples"))
 
 ENCODER = {"kind": "mlp", "widths": [16, 8]}
 PAIRS = [
@@ -20,6 +28,13 @@ PAIRS = [
     {"kind": "swap_vae", "encoder": ENCODER, "decoder": [16]},
     {"kind": "supcon", "encoder": ENCODER, "projector": [8, 8]},
     {"kind": "y_aware", "encoder": ENCODER, "projector": [8, 8]},
+    {
+        "kind": "own",
+        "of": "agreeing_pairs:AgreeingPairs",
+        "version": 1,
+        "settings": {"projector": [8, 8]},
+        "encoder": ENCODER,
+    },
 ]
 """Methods whose examples are pairs."""
 IN_TIME = [

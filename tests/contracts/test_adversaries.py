@@ -392,7 +392,7 @@ def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_one_for_all_
 def test_a_width_without_a_network_is_refused():
     with pytest.raises(
         ValueError,
-        match="width is 8, but only a mask that sees the window has a network; add sees: window",
+        match="width is 8, but only a mask with `sees: window` has a network",
     ):
         LearnedMask(width=8)
 
@@ -549,7 +549,7 @@ def test_a_mask_is_of_its_view():
 def test_a_budget_of_all_units_is_refused():
     with pytest.raises(
         TrainingError,
-        match=r"worst_of_masks.budget is 12, but there are only 12 units; hide at most 11",
+        match=r"worst_of_masks.budget is 12, but the session has only 12 units, .* hide at most 11",
     ):
         make_adversary(
             [WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu")

@@ -38,7 +38,7 @@ def keeping(bench, folder, stop=lambda: False, every_s=1e9):
 def vars_of(bench):
     return {
         name: getattr(bench, name)
-        for name in ("recording", "windows", "folds", "target", "device", "base")
+        for name in ("recording", "windows", "folds", "target", "device", "elsewhere")
     }
 
 

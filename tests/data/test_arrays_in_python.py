@@ -83,33 +83,45 @@ def test_a_data_frame_gives_the_recording_of_its_columns():
 REFUSED = {
     "transposed": (
         {"activity": COUNTS.T},
-        "has shape (640, 2), and the activity has 8 bins; the activity has shape (8, 640) and must "
-        "be (time, unit): if its units come first",
+        "has shape (640, 2), but must have shape (time,) or (time, column), and the activity has "
+        "8 bins; the activity has shape (8, 640) and must be (time, unit): if its units come first",
     ),
     "transposed target": (
         {"targets": {"velocity": VELOCITY.T}},
-        "target 'velocity' has shape (2, 640), and the activity has 640 bins; time must be its "
-        "first axis",
+        "target 'velocity' has shape (2, 640), but must have shape (time,) or (time, column), "
+        "and the activity has 640 bins; time must be its first axis",
     ),
-    "short target": ({"targets": {"v": VELOCITY[:-1]}}, "'v' has shape (639, 2), and the activity"),
-    "one axis": ({"activity": COUNTS[:, 0]}, "activity has shape (640,); it must be (time, unit)"),
+    "short target": ({"targets": {"v": VELOCITY[:-1]}}, "'v' has shape (639, 2), but must have"),
+    "one axis": (
+        {"activity": COUNTS[:, 0]},
+        "activity has shape (640,), but must have shape (time, unit)",
+    ),
     "one number": ({"activity": 3, "targets": {}}, "activity has shape ()"),
     "NaN": ({"activity": np.where(COUNTS > 6, np.nan, COUNTS)}, "has a NaN or infinite value"),
     "rates": ({"activity": COUNTS / 3}, "use 'signal' for rates"),
     "negative": ({"activity": COUNTS - 1}, "not all values are whole numbers >= 0"),
-    "words": ({"activity": COUNTS.astype(str)}, "it must be numbers"),
-    "objects": ({"targets": {"v": [None] * BINS}}, "'v' holds Python objects such as None"),
-    "ragged": ({"targets": {"v": [[1, 2], [3]]}}, "target 'v' cannot be made an array"),
+    "words": ({"activity": COUNTS.astype(str)}, "must hold numbers"),
+    "objects": ({"targets": {"v": [None] * BINS}}, "'v' holds Python objects, such as None"),
+    "ragged": (
+        {"targets": {"v": [[1, 2], [3]]}},
+        "target 'v' cannot be converted to a NumPy array",
+    ),
     "masked": ({"targets": {"v": np.ma.masked_less(VELOCITY, 0)}}, "'v' has masked values"),
-    "complex": ({"targets": {"v": VELOCITY * 1j}}, "'v' holds complex128; give real numbers"),
-    "dates": ({"targets": {"v": np.arange(BINS).astype("M8[s]")}}, "'v' holds datetime64[s]"),
+    "complex": ({"targets": {"v": VELOCITY * 1j}}, "'v' holds values of type complex128"),
+    "dates": (
+        {"targets": {"v": np.arange(BINS).astype("M8[s]")}},
+        "'v' holds values of type datetime64[s]",
+    ),
     "missing trials": ({"trials": np.where(TRIAL > 3, np.nan, TRIAL)}, "trials has a NaN"),
     "short trials": ({"trials": TRIAL[1:]}, "the trial array has shape (639,)"),
-    "unit names": ({"unit_ids": NAMES[1:]}, "7 unit ids for 8 units"),
+    "unit names": ({"unit_ids": NAMES[1:]}, "there are 7 unit_ids, but the activity has 8 units"),
     "bins in words": ({"bin_s": "50 ms"}, "bin_s is '50 ms'; it must be a number of seconds"),
     "no bins": ({"bin_s": 0}, "it must be a positive number of seconds"),
     "kind": ({"activity_kind": "rates"}, "activity_kind is 'rates'; allowed: 'counts', 'signal'"),
-    "alternatives": ({"alternatives": {"a": VELOCITY}}, "alternatives are (draw, time)"),
+    "alternatives": (
+        {"alternatives": {"a": VELOCITY}},
+        "alternatives must have shape (draw, time)",
+    ),
 }
 
 
@@ -127,7 +139,7 @@ def test_arrays_that_do_not_fit_are_refused_with_one_sentence(name):
     ({"targets": ["speed"], "trials": "t"}, "has no column 't'; it has ['a', 'b', "),
     ({"targets": {"v": ["speed", "go"]}, "units": ["a"]}, "'go' holds text, but column 'speed'"),
     ({"targets": ["speed"], "units": ["a", "go"]}, "'go' holds text, but column 'a'"),
-    ({"targets": ["word"], "units": ["a"]}, "column 'word' has a missing value at 1 of 3 rows"),
+    ({"targets": ["word"], "units": ["a"]}, "column 'word': the value is missing in 1 of 3 rows"),
     ({"targets": ["speed"], "units": []}, "activity has shape (3, 0)"),
     ({"targets": ["speed"], "units": ["a", "b"]}, "activity has a NaN or infinite value"),
 ])  # fmt: skip
@@ -139,7 +151,7 @@ def test_a_data_frame_that_does_not_fit_is_refused(changes, said):
         Recording.from_dataframe(frame, bin_s=0.1, **changes)
     assert said in str(error.value)
     twice = pd.concat([frame[["a", "speed"]], frame[["a"]]], axis=1)
-    with pytest.raises(DataError, match="has 2 columns 'a'; keep one"):
+    with pytest.raises(DataError, match="has 2 columns with the name 'a'; keep only one"):
         Recording.from_dataframe(twice, bin_s=0.1, targets=["speed"])
 
 
@@ -172,7 +184,7 @@ def test_a_study_declares_recordings_by_their_fingerprints_and_dumps_no_arrays()
 
 
 def test_a_name_that_no_session_can_have_is_refused():
-    with pytest.raises(DataError, match="session 'day 1' cannot be a name"):
+    with pytest.raises(DataError, match="session 'day 1' cannot be used as a name"):
         made(session="day 1").declared()
 
 
@@ -181,7 +193,7 @@ def test_problems_of_arrays_are_told_at_their_place_in_the_study():
     assert problem[0] == ("recordings", 1) and "would count twice" in problem[2]
     study = study_of(made(targets={"other": VELOCITY}))
     (problem,) = recording_problems(study, None)
-    assert problem[0] == ("target", "name") and "it has 'other'" in problem[2]
+    assert problem[0] == ("target", "name") and "its arrays are 'other'" in problem[2]
     line = study.origin.line(problem[0], problem[2])
     assert line.startswith("target.name: session 'session': target 'velocity' is not in")
 
@@ -231,7 +243,7 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
     path = tmp_path / f"{source.fingerprint}.npz"
     with path.open("wb") as file:
         write_arrays(made(bin_s=0.1), file)
-    with pytest.raises(DataError, match="does not hold the arrays that its name says"):
+    with pytest.raises(DataError, match="does not hold the arrays that belong to its name"):
         read_arrays(source, tmp_path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match="is damaged"):
@@ -239,7 +251,7 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
 
 
 def test_a_bare_array_is_no_recording():
-    with pytest.raises(ValidationError, match="an array is not a recording"):
+    with pytest.raises(ValidationError, match="a bare array cannot be used as a recording"):
         study_of(COUNTS)
 
 
@@ -248,4 +260,4 @@ def test_a_study_file_cannot_hold_arrays():
         ArraysRecording(session="s", fingerprint="of a file")
     study = study_of(made().declared().model_dump())
     ((place, _, reason),) = recording_problems(study, None)
-    assert place == ("recordings", 0, "session") and "in a study file name" in reason
+    assert place == ("recordings", 0, "session") and "in a study file, name" in reason

@@ -60,10 +60,10 @@ def test_epochs_are_one_recording_of_the_same_units_and_an_array_says_which(tmp_
 
 def test_epochs_of_other_units_or_without_activity_are_refused(tmp_path):
     file(tmp_path, after_count=np.ones((STEPS, UNITS + 1), dtype=int))
-    with pytest.raises(DataError, match="must be the same units"):
+    with pytest.raises(DataError, match="must have the same units"):
         read(tmp_path)
     with pytest.raises(
-        DataError, match="no array 'later_count', the activity of epoch 'later_'; it has"
+        DataError, match="no array 'later_count', which should hold the activity of epoch 'later_'"
     ):
         read(tmp_path, epochs=["before_", "later_"])
 
@@ -95,7 +95,7 @@ def test_no_shift_of_time_brings_dealt_conditions_into_line_again(tmp_path):
 
 def test_runs_that_are_too_short_for_the_rounds_are_refused(tmp_path):
     file(tmp_path)
-    with pytest.raises(DataError, match="run of only 24 steps; with a gap of 1 at most 12 rounds"):
+    with pytest.raises(DataError, match=r"has only 24 time steps\. With .* 1, at most 12 rounds"):
         read(tmp_path, dealt=Dealt(by="condition", rounds=13, gap_bins=1))
 
 

@@ -57,7 +57,7 @@ BROKEN = {
     ),
     "rates for counts": (
         lambda r: replace(r, activity=r.activity * 20),
-        "multiples of 20, as rates",
+        "multiples of 20, so they seem to be rates",
     ),
     "an artefact": (
         lambda r: changed(r, bins=17, columns=3, value=30000),
@@ -67,7 +67,7 @@ BROKEN = {
         lambda r: replace(
             r, targets={"label": np.where(np.arange(640) < 300, r.targets["label"], 7.1)}
         ),
-        "is constant where fold 0 trains",
+        "is constant in the training part of fold 0",
     ),
 }  # fmt: skip
 
@@ -103,9 +103,9 @@ DOUBTFUL = {
         lambda r: changed(r, bins=slice(0, 320), columns=5),
         "in the training part of at least one fold, 0 of them in every fold ('5')",
     ),
-    "bins in milliseconds": (lambda r: replace(r, bin_s=200.0), "lasts 1.5 days"),
+    "bins in milliseconds": (lambda r: replace(r, bin_s=200.0), "would last 1.5 days"),
     "bins in hours": (lambda r: replace(r, bin_s=1e-4), "spikes per second on average"),
-    "a copied unit": (copied, "1 of 30 units ('9') have the activity of an earlier unit"),
+    "a copied unit": (copied, "1 of 30 units ('9') have exactly the activity of an earlier unit"),
     "a name twice": (
         lambda r: replace(r, unit_ids=("0", *r.unit_ids[:-1])),
         "('0') have the name of an earlier unit",
@@ -114,9 +114,9 @@ DOUBTFUL = {
         lambda r: replace(
             r, targets={"label": np.where(np.arange(640) % 90 < 2, -999.0, r.targets["label"])}
         ),
-        "target 'label' is -999 at 16 bins",
+        "target 'label' is -999 in 16 bins",
     ),
-    "a unit that wakes up": (awake_late, "nearly silent where fold 0 trains and reaches"),
+    "a unit that wakes up": (awake_late, "is nearly silent in the training part of fold 0"),
 }
 
 
@@ -132,7 +132,7 @@ def test_cautions_reach_the_study(study, recording):
     session = find_sessions(study, Path())[0]
     found = tuple(inspect(Inspected.of(study, awake_late(recording)), "caution"))
     told = list(cautions(Plan(study, (replace(session, cautions=found),))))
-    assert any("Leave such units out, or cut" in said for _, _, said in told)
+    assert any("Remove such units, or use fewer" in said for _, _, said in told)
     assert ("recordings", 0) in [place for place, _, _ in told]
 
 
@@ -147,7 +147,7 @@ TURNS = np.linspace(0, 1, 640) * 3 % 1
 ANGLES = {
     "degrees": (360 * TURNS, "'angle' runs from 0 to 35"),
     "eight directions in degrees": (np.round(TURNS * 7) * 45, "np.radians"),
-    "hours": (24 * TURNS, "a circular target is in radians"),
+    "hours": (24 * TURNS, "a circular target must be in radians"),
     "unwrapped": (np.linspace(0, 40, 640), "np.angle(np.exp(1j * x))"),
 }
 
@@ -205,9 +205,13 @@ def test_all_problems_of_a_file_come_at_their_place(tmp_path):
 @pytest.mark.parametrize(
     ("drift", "said"),
     [
-        (np.where(np.arange(640) == 100, np.nan, 1.0), "at 1 of 640 bins, first at bin 100"),
-        (np.repeat(["early", "late"], 320), "holds text such as 'early'"),
-        (None, "is not in the recording; it has 'label' ('time' names the recorded time)"),
+        (np.where(np.arange(640) == 100, np.nan, 1.0), "in 1 of 640 bins (first: bin 100)"),
+        (np.repeat(["early", "late"], 320), "holds text, such as 'early'"),
+        (
+            None,
+            "is not in the recording; its arrays are 'label'. To use the recorded time as the "
+            "nuisance, write 'time'",
+        ),
     ],
 )
 def test_a_nuisance_is_of_complete_numbers(recording, drift, said):
@@ -232,5 +236,5 @@ def test_an_embargo_as_long_as_the_training_part_is_told_where_it_parts_nothing(
     folds = {"scheme": "blocks", "count": 2, "embargo_s": 18.0}
     declared = Study.model_validate(tiny_study(folds=folds))
     [said] = remarks(declared, recording, "caution")
-    assert "most of the training part of 2 of 2 folds" in said and "shorter embargo" in said
+    assert "in 2 of 2 folds, the training part is too short" in said and "shorter embargo" in said
     assert not remarks(study, recording, "caution")

@@ -72,7 +72,7 @@ def test_a_missing_label_is_no_trial(tmp_path, missing):
     trial[100:110] = missing
     values = trial.astype(str) if kind is object else trial
     said = refusal(tmp_path, {"trial": values}, trial="trial")
-    assert "array 'trial'" in said and "at 10 of 600 bins, first at bin 100" in said
+    assert "array 'trial'" in said and "in 10 of 600 bins (first: bin 100)" in said
 
 
 def test_a_single_number_may_be_a_table_of_one_and_nothing_else(tmp_path):
@@ -83,32 +83,32 @@ def test_a_single_number_may_be_a_table_of_one_and_nothing_else(tmp_path):
 
 SAID = {
     "unit ids as a number": ({"uid": np.int64(10)}, {"unit_ids": "uid"}, None,
-                             "1 unit ids for 10 units"),
+                             "there are 1 unit_ids, but the activity has 10 units"),
     "a target of words": ({"velocity": np.array(["l", "r"])[TRIAL % 2]}, {}, None,
-                          "holds text such as 'l'"),
+                          "holds text, such as 'l', but must hold numbers"),
     "activity of words": ({"counts": arrays()["counts"].astype(str)}, {}, None,
-                          "activity holds <U"),
+                          "activity holds values of type <U"),
     "a class in a column": ({"cls": TRIAL[:, None]}, {}, {"name": "cls", "kind": "categorical"},
                             "shape (600, 1)"),
     "one bin short": ({"velocity": np.ones((599, 2))}, {}, None,
-                      "target 'velocity' has shape (599, 2), "
-                      "and the activity 'counts' has 600 bins"),
+                      "target 'velocity' cannot be used: it has shape (599, 2), "
+                      "but the activity 'counts' has 600 bins"),
     "columns first": ({"velocity": np.ones((2, 600))}, {}, None, "time must be its first axis"),
     "objects": ({"velocity": np.array([1, "a"], dtype=object)}, {}, None,
-                "'velocity' holds Python objects"),
+                "'velocity' cannot be used: it holds Python objects"),
     "activity of objects": ({"counts": arrays()["counts"].astype(object)}, {}, None,
-                            "array 'counts' holds Python objects"),
-    "complex": ({"velocity": np.ones(600, complex)}, {}, None, "holds complex128"),
+                            "array 'counts' cannot be used: it holds Python objects"),
+    "complex": ({"velocity": np.ones(600, complex)}, {}, None, "holds values of type complex128"),
     "the trials as target": ({}, {"trial": "trial"}, {"name": "trial"}, "is declared as trial"),
     "units first, trials": ({"counts": arrays()["counts"].T}, {"trial": "trial"}, None,
-                            "the trial array has shape (600,); it must be (10,); "
+                            "the trial array has shape (600,), but must have shape (10,); "
                             "the activity has shape (10, 600)"),
     "units first": ({"counts": arrays()["counts"].T}, {}, None,
                     "if its units come first, save its transpose"),
     "a missing class": ({"cls": np.where(TRIAL < 3, "nan", "a")}, {},
                         {"name": "cls", "kind": "categorical"}, "a missing label"),
     "not there": ({}, {}, {"name": "speed"},
-                  "target 'speed' is not in the recording; it has 'cls', 'trial', 'velocity'"),
+                  "target 'speed' is not in the recording; its arrays are 'cls', 'trial',"),
 }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_signals_that_single_precision_would_spoil_are_refused_and_others_kept(t
     x = np.random.default_rng(1).standard_normal((BINS, UNITS))
     for sound in (x, x * 1e-13, x + 1e3, np.column_stack([x, np.full(BINS, 0.1)])):
         np.testing.assert_allclose(signals(tmp_path, sound).activity, sound, rtol=1e-6)
-    with pytest.raises(DataError, match="would lose that variation"):
+    with pytest.raises(DataError, match="rounding would destroy so small a variation"):
         signals(tmp_path, x + 1e8)
-    with pytest.raises(DataError, match="more than single precision holds"):
+    with pytest.raises(DataError, match="which single precision cannot hold"):
         signals(tmp_path, x * 1e38)

@@ -39,9 +39,9 @@ def recording(bins=200, units=4, trials=None, segments=None, **more):
     [
         ({"activity": np.full((5, 2), np.nan), "activity_kind": "signal"}, "NaN"),
         ({"activity": np.full((5, 2), 0.5)}, "whole numbers"),
-        ({"activity": np.zeros(5)}, "must be"),
+        ({"activity": np.zeros(5)}, "must have shape"),
         ({"bin_s": 0.0}, "bin_s"),
-        ({"unit_ids": ("a",)}, "unit ids"),
+        ({"unit_ids": ("a",)}, "unit_ids"),
     ],
 )
 def test_a_broken_recording_is_refused(change, said):
@@ -188,13 +188,13 @@ def test_problems_name_their_place(tmp_path):
         (
             {"epochs": "gone"},
             "epochs",
-            "epochs 'gone' is not in the recording; it has 'epoch', 'label'",
+            "epochs 'gone' is not in the recording; its arrays are 'epoch', 'label'",
         ),
-        ({"epochs": "label"}, "epochs", "'label' has 640 values"),
+        ({"epochs": "label"}, "epochs", "'label' has 640 different values"),
         (
             {"epochs": "epoch", "blocks": 100},
             "blocks",
-            "has 320 windows, fewer than two for each of 2 x 100 blocks",
+            "has only 320 windows; with 100 blocks, every epoch needs at least 400 windows",
         ),
     ],
 )
@@ -259,4 +259,4 @@ def test_a_batch_that_only_a_swept_method_makes_too_large_is_named_there():
     )
     [(place, got, reason)] = recording_problems(study, Path())
     assert place == ("sweeps", 0, "values", 0, "training", "batch_size") and got == 400
-    assert "use a batch size of at most" in reason
+    assert "use a batch_size of at most" in reason

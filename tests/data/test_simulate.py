@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.simulate.latents import jumping, ornstein_uhlenbeck
@@ -162,6 +162,16 @@ def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_s
         assert autocorrelation(label, lag) == pytest.approx(decay * np.cos(angle), abs=0.02)
         arrow = (x[:-lag] * y[lag:] - y[:-lag] * x[lag:]).mean()
         assert arrow == pytest.approx(2 * found.truth["arrow"] * decay * np.sin(angle), abs=0.02)
+
+
+def test_a_turn_of_two_bins_has_no_arrow_of_time_and_is_refused():
+    """Half a turn per bin lands on the same points in both directions: sin(pi w) = 0."""
+    with pytest.raises(ValidationError, match=r"period_s is 0.2, but must be more than two bins"):
+        world("irreversible", bins=1000, units=2, period_s=0.2)
+    longer = world("irreversible", bins=200_000, units=2, period_s=0.25, label_tau_s=0.8)
+    x, y = longer.targets["label"].T
+    arrow = 2 * np.exp(-1 / 8) * np.sin(2 * np.pi * 0.1 / 0.25)
+    assert (x[:-1] * y[1:] - y[:-1] * x[1:]).mean() == pytest.approx(arrow, abs=0.02)
 
 
 def test_control_sleep_replays_nothing_and_leaves_old_worlds_as_they_were():

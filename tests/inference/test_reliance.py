@@ -175,7 +175,10 @@ def test_two_random_sets_overlap_as_counting_says():
         ({"of": {"kind": "linear_ssl"}}, "closed form"),
         ({"of": {"kind": "y_aware"}}, "reads the target"),
         ({"of": {"kind": "swap_vae"}}, "reconstruct"),
-        ({"of": {"kind": "simclr", "negatives": {"scope": "any"}}}, "models see one session"),
+        (
+            {"of": {"kind": "simclr", "negatives": {"scope": "any"}}},
+            "each model sees only one session",
+        ),
         ({"budgets": [2, 1]}, "ascending"),
         ({"masks": 50}, "200"),
     ],
@@ -196,7 +199,9 @@ def test_one_of_each_kind_on_single_bins_of_one_session():
     with pytest.raises(ValidationError, match="reliance needs windows of one bin"):
         make_plan(2, **ASKED, window={"length_bins": 4})
     adversary = {"adversary": {"kind": "ascended_mask", "budget": 2}}
-    with pytest.raises(ValidationError, match="reliance attacks the plain loss"):
+    with pytest.raises(
+        ValidationError, match="reliance removes units to raise the loss without an adversary"
+    ):
         make_plan(2, **ASKED, views={**adversary, "transforms": [{"kind": "unit_dropout"}]})
-    with pytest.raises(ValidationError, match="models of one session each"):
+    with pytest.raises(ValidationError, match="trains each model on one session"):
         make_plan(2, **ASKED, views={"pool": "group", "transforms": [{"kind": "unit_dropout"}]})

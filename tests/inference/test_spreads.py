@@ -173,9 +173,7 @@ def test_sessions_marked_pilot_are_used_alone_and_undecodable_ones_left_out():
 
 def test_a_pilot_that_cannot_tell_is_refused():
     one, plan = make_plan(1), make_plan(4)
-    with pytest.raises(
-        InferenceError, match=r"1 usable sessions; the spread over sessions needs at least 2.*--sd"
-    ):
+    with pytest.raises(InferenceError, match=r"1 usable sessions, but at least 2 are needed.*--sd"):
         pilots(one)
     with pytest.raises(InferenceError, match="runs are missing or failed"):
         pilots(plan, results={k: r for i, (k, r) in enumerate(planted(plan).items()) if i % 7})
@@ -186,7 +184,7 @@ def test_a_pilot_that_cannot_tell_is_refused():
     )
     with pytest.raises(
         InferenceError,
-        match=r"did not measure unit_dropout.rate = 0.2; it has unit_dropout.rate at 0, 0.4",
+        match=r"did not measure unit_dropout.rate = 0.2; measured: unit_dropout.rate at 0, 0.4",
     ):
         pilots(plan, planned=other)
 
@@ -254,11 +252,11 @@ def test_without_blocks_variation_counts_as_the_blocks_own():
 
 WRONG = {
     "sesion=.1": "unknown name 'sesion'. Did you mean 'session'?",
-    "session=-.1": "session = '-.1'; it must be a number of at least 0",
-    "session=nan": "it must be a number of at least 0",
-    "session=big": "it must be a number of at least 0",
-    "session": "is not NAME=NUMBER",
-    "": "is not NAME=NUMBER",
+    "session=-.1": "in units of the decodable range; got '-.1'",
+    "session=nan": "must be a number of at least 0",
+    "session=big": "must be a number of at least 0",
+    "session": "must have the form NAME=NUMBER",
+    "": "must have the form NAME=NUMBER",
     "seed=.1,seed=.2": "is given twice",
 }
 

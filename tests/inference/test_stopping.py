@@ -300,9 +300,9 @@ def test_a_store_with_the_first_look_is_a_finished_study_and_more_runs_do_not_ch
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"adaptive": {"looks": [1, 3, 5]}}, "ascend from 2"),
-    ({"adaptive": {"looks": [3, 2, 5]}}, "ascend from 2"),
-    ({"adaptive": {"looks": [2, 3]}}, "make them equal"),
+    ({"adaptive": {"looks": [1, 3, 5]}}, "must begin with 2 or more"),
+    ({"adaptive": {"looks": [3, 2, 5]}}, "must begin with 2 or more"),
+    ({"adaptive": {"looks": [2, 3]}}, "make the two equal"),
     ({"adaptive": {"looks": [5]}}, "at least 2 items"),
     ({"adaptive": {"looks": [2, 5], "spending": "all at once"}}, "obrien_fleming"),
 ])  # fmt: skip

@@ -126,7 +126,8 @@ def test_kernels_read_no_other_types_than_theirs_and_compute_on_no_other_device(
     with pytest.raises(AssertionError):
         layer(drawn(1, 4, 6).double())
     with pytest.raises(
-        TrainingError, match=r"training.kernels is 'native', but the device is 'cuda'.*--device cpu"
+        TrainingError,
+        match=r"native kernels run only on the CPU, and the device is 'cuda'.*--device cpu",
     ):
         Arithmetic.of(Optimisation(kernels="native"), torch.device("cuda"))
 
@@ -189,7 +190,7 @@ def test_where_there_is_no_compiler_the_error_says_so(monkeypatch):
         assert "no-such-compiler" in build.why_unavailable()
         with pytest.raises(
             TrainingError,
-            match=r"kernels cannot be built here.*no-such-compiler.*training.kernels: torch",
+            match=r"kernels cannot be compiled .*no-such-compiler.*training.kernels: torch",
         ):
             library.native()
     finally:

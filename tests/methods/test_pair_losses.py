@@ -96,7 +96,7 @@ def test_negatives_are_those_that_their_declaration_admits(rule, length):
 
 
 def test_no_negatives_at_all_are_refused_where_they_are_declared():
-    with pytest.raises(ValidationError, match="none is left; use scope 'session'"):
+    with pytest.raises(ValidationError, match="no negatives are left; use `scope: session`"):
         Negatives(scope="trial", same_trial=False)
 
 

@@ -38,7 +38,7 @@ def said_of(sessions=6, **changes):
         ({"method": MOCO, "sessions": 1}, "studies of 1 session (calibrated: from 5)"),
         ({"method": MOCO, **JITTER}, "time_jitter.window_s (calibrated: unit_dropout.rate)"),
         ({"training": {**LICENSED, "steps": 20}}, "training.steps = 20 (calibrated: 200 to 1000)"),
-        ({"target": {"name": "label", "kind": "categorical"}}, "targets 'categorical'"),
+        ({"target": {"name": "label", "kind": "categorical"}}, "targets of kind 'categorical'"),
     ],
 )
 def test_a_hypothesis_that_can_get_no_verdict_is_named_with_the_reason(changes, reason):

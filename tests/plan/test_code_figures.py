@@ -82,10 +82,12 @@ def test_losses_are_parts_of_the_range_of_the_decoder_that_is_refitted():
     assert one.independent(0.4) == pytest.approx(0.4 / 3.4)
     with pytest.raises(
         KeyError,
-        match=r"no corruption pepper.rate at 0.2 was measured; there are: unit_dropout.rate at 0.4",
+        match=r"no corruption pepper.rate at 0.2 was measured; measured: unit_dropout.rate at 0.4",
     ):
         one.c_code("pepper.rate", 0.2)
-    with pytest.raises(KeyError, match="no dropping curve 'random'; there are 'gained', 'lost'"):
+    with pytest.raises(
+        KeyError, match="no dropping curve 'random' was measured; measured: 'gained', 'lost'"
+    ):
         one.curve("random")
 
 

@@ -23,7 +23,7 @@ def test_a_licensed_method_may_be_computed_as_it_was_calibrated(arithmetic):
 def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
     (reason,) = unlicensed(SIMCLR, Optimisation(precision="bfloat16"), USE)
     assert reason.startswith(
-        "simclr was not calibrated at training.kernels torch with precision bfloat16 "
+        "simclr was not calibrated for training.kernels torch with precision bfloat16 "
         "(calibrated: torch float32, "
     )
 
@@ -38,14 +38,14 @@ def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
             "gain_modulation.sigma (calibrated: unit_dropout.rate)",
         ),
         ({"dose": 0.9}, "unit_dropout.rate = 0.9 (calibrated: 0.2 to 0.8)"),
-        ({"target": "categorical"}, "targets 'categorical' (calibrated: 'continuous')"),
-        ({"base": "none"}, "the base 'none' (calibrated: 'count_splitting')"),
+        ({"target": "categorical"}, "targets of kind 'categorical' (calibrated: 'continuous')"),
+        ({"base": "none"}, "views with the base 'none' (calibrated: 'count_splitting')"),
     ],
 )
 def test_a_licence_holds_on_what_was_counted_alone(changes, said):
     assert unlicensed(MOCO, Optimisation(), USE) == []
     assert unlicensed(MOCO, Optimisation(), replace(USE, **changes)) == [
-        f"moco was not calibrated at {said}"
+        f"moco was not calibrated for {said}"
     ]
 
 

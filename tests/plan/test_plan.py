@@ -171,7 +171,8 @@ def test_closed_form_linear_ssl_stands_beside_single_bins_only():
         "because": "to see it refused",
     }
     with pytest.raises(
-        ValidationError, match="linear_ssl has a closed form and no optimisation to vary"
+        ValidationError,
+        match="linear_ssl is computed in closed form, so it has no training that",
     ):
         plan_of(panel=recipes)
 
@@ -187,14 +188,14 @@ def corrupted_by(transform, field, doses, **changes):
 def test_a_corruption_without_closed_form_refuses_linear_ssl_by_name():
     with pytest.raises(
         ValidationError,
-        match="no closed form for gain_modulation; use another method, or another corruption",
+        match="cannot be computed in closed form under gain_modulation; use another",
     ):
         corrupted_by({"kind": "gain_modulation"}, "sigma", [0, 0.5], method={"kind": "linear_ssl"})
     plan_of(
         views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper"}]},
         method={"kind": "linear_ssl"},
     )  # pepper is idle
-    with pytest.raises(ValidationError, match="no closed form for pepper"):
+    with pytest.raises(ValidationError, match="in closed form under pepper"):
         plan_of(
             views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper", "rate": 0.1}]},
             method={"kind": "linear_ssl"},
@@ -217,7 +218,7 @@ def test_linear_ssl_stands_beside_a_corruption_without_closed_form_at_its_identi
 )
 def test_blocks_of_bins_need_windows_of_several_bins(transform):
     with pytest.raises(
-        ValidationError, match=f"{transform['kind']} takes some bins of a window and leaves others"
+        ValidationError, match=f"{transform['kind']} changes only some bins of a window"
     ):
         corrupted_by(transform, "fraction", [0, 0.5])
     assert corrupted_by(transform, "fraction", [0, 0.5], window={"length_bins": 4}).grid

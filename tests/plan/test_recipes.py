@@ -166,7 +166,10 @@ def test_an_own_recipe_without_a_licence_is_refused_at_its_place():
 
 @pytest.mark.parametrize(
     ("recipes", "said"),
-    [([{"name": "declared"}], "always in the panel"), ([LONG, LONG], "named twice: long")],
+    [
+        ([{"name": "declared"}], "always in the panel"),
+        ([LONG, LONG], "more than one recipe is named long"),
+    ],
 )
 def test_recipes_have_names_of_their_own(recipes, said):
     with pytest.raises(ValidationError, match=said):

@@ -96,10 +96,10 @@ def test_a_registration_is_never_written_over_and_a_broken_one_is_refused(tmp_pa
     path = tmp_path / "s.registration.json"
     assert read_registration(path) is None
     write_registration(path, new_registration(plan_of(), VERSIONS))
-    with pytest.raises(StudyError, match="registered already"):
+    with pytest.raises(StudyError, match="already registered"):
         write_registration(path, new_registration(plan_of(), VERSIONS))
     path.write_text("{}")
-    with pytest.raises(StudyError, match="is not a registration"):
+    with pytest.raises(StudyError, match="is not a valid registration"):
         read_registration(path)
 
 

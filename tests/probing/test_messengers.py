@@ -244,5 +244,5 @@ def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_swi
 
 
 def test_a_budget_that_leaves_too_few_others_is_refused():
-    with pytest.raises(TrainingError, match="at most 8 leave enough"):
+    with pytest.raises(TrainingError, match="use at most 8"):
         measured(budget=9)

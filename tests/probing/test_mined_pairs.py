@@ -96,7 +96,7 @@ def test_drawn_pairs_keep_the_gap_and_the_group_and_reach_every_partner():
 def test_a_window_without_a_distant_partner_is_left_out_and_none_at_all_is_refused():
     pairs = drawn_pairs(np.array([0.0, 1.0, 9.0]), np.zeros(3), 8.5, 2, np.random.default_rng(0))
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(0, 2), (2, 0)}
-    with pytest.raises(TrainingError, match="use a shorter gap"):
+    with pytest.raises(TrainingError, match="se a shorter gap"):
         drawn_pairs(np.array([0.0, 1.0]), np.zeros(2), 8.5, 2, np.random.default_rng(0))
 
 

@@ -179,7 +179,7 @@ def test_a_target_that_does_not_vary_where_it_is_decoded_is_refused():
     rng = np.random.default_rng(0)
     label = np.where(np.abs(np.arange(600) - 300) < 200, 1.0, rng.standard_normal(600))
     with pytest.raises(
-        DataError, match="does not vary in the windows that its null decodes it from"
+        DataError, match="does not vary in the windows from which the null decodes it"
     ):
         shift_null(rng.poisson(4, (600, 6)), label)
 

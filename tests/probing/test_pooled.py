@@ -208,7 +208,7 @@ def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
 REFUSED = {
     "a pool of one": (
         {"views": {"pool": "subject"}, "recordings": SESSIONS[1:3]},
-        "is the only one of its subject",
+        "is the only session of its subject",
     ),
     "bins that differ": (
         {"views": {"pool": "group"}, "recordings": [SESSIONS[0], {**SESSIONS[1], "bin_s": 0.2}]},
@@ -221,7 +221,10 @@ REFUSED = {
         },
         "with the same columns",
     ),
-    "a method of one session": ({"method": {"kind": "swap_vae"}}, "reads windows of one session"),
+    "a method of one session": (
+        {"method": {"kind": "swap_vae"}},
+        "can only be trained on windows of one session",
+    ),
     "windows that mix sessions": (
         {
             "views": {
@@ -229,7 +232,7 @@ REFUSED = {
                 "transforms": [{"kind": "unit_dropout"}, {"kind": "waveform_drift", "mix": 0.1}],
             }
         },
-        "as if all were of one session",
+        "as if all came from one session",
     ),
     "negatives of others without a pool": (
         {

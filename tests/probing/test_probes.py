@@ -281,7 +281,9 @@ def test_no_decoder_of_square_roots_is_planned_for_signals_and_one_is_refused():
         run,
         torch.device("cpu"),
     )
-    with pytest.raises(TrainingError, match="square_roots reads counts; activity_kind is 'signal'"):
+    with pytest.raises(
+        TrainingError, match="square_roots needs spike counts, but activity_kind is 'signal'"
+    ):
         MEASURES["square_roots"](bench, [run], lambda s: None)
 
 

@@ -22,10 +22,11 @@ SOURCE = NpzRecording(path="s.npz", session="s", activity="x", bin_s=0.1)
 def inspection(**changes):
     session = {
         "session": "s", "subject": "a", "group": "", "fingerprint": "f",
+        "content": {"recording": "r", "arrays": [["y", "h"]]},
         "activity_fingerprint": "g", "alternatives": "", "activity_kind": "counts", "bin_s": 0.1,
         "bins": 9, "unit_ids": ["é", "1"], "columns": {"y": [], "z": [2]},
         "cautions": [{"place": ["recordings", 0], "got": 1.0, "text": "mind"}],
-        "plants": [{"plant": "one_unit", "fingerprint": "h"}],
+        "plants": [{"plant": "one_unit", "content": {"recording": "r"}, "fingerprint": "h"}],
     }  # fmt: skip
     found = {
         "code": "c", "inspected_at": "2026-01-01T00:00:00+00:00", "source": SOURCE, "design": "d",

@@ -79,7 +79,7 @@ def test_another_specification_is_refused_with_the_fields_that_differ(tmp_path):
     }
     (folder / "spec.json").write_bytes(files["spec.json"])
     (folder / MANIFEST).write_bytes(_json(_manifest(files)))
-    with pytest.raises(StoreError, match="it differs in seed"):
+    with pytest.raises(StoreError, match="they differ in seed"):
         store.result(run)
 
 

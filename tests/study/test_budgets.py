@@ -38,14 +38,15 @@ def against(adversary, *axes, **changes):
             study(measurements=[{"kind": "messengers", "budgets": [1, 6, 7, 30]}]),
             ("measurements", 0, "budgets"),
             [7, 30],
-            "session 'few' has only 20 units, and 2 others are needed for each that is chosen; "
-            "use budgets of at most 6",
+            "session 'few' has only 20 units, and each chosen unit needs 2 others to be compared "
+            "with; use budgets of at most 6",
         ),
         (
             against({"kind": "ascended_mask"}, MASKED),
             ("axes", 1, "doses"),
             [20.0, 64.0],
-            "session 'few' has only 20 units, and one must stay visible; use budgets of at most 19",
+            "session 'few' has only 20 units, and at least one unit must stay visible; "
+            "use budgets of at most 19",
         ),
         (
             against(
@@ -95,7 +96,10 @@ def test_budgets_that_every_session_can_hold_are_allowed():
 def test_a_population_too_small_for_any_comparison_is_told_so():
     asked = study(measurements=[{"kind": "messengers", "budgets": [1]}])
     ((place, _, reason),) = budget_problems(asked, {"tiny": 2})
-    assert place == ("measurements", 0, "kind") and "too few to compare" in reason
+    assert (
+        place == ("measurements", 0, "kind")
+        and "too few: each chosen unit needs 2 others" in reason
+    )
 
 
 def test_planning_says_it_in_one_line_where_every_run_would_have_failed(tmp_path):

@@ -72,7 +72,7 @@ WRONG = {
         "question: q",
         "question: q\nmethod: {kind: simclr, negatives: {scope: trial, same_trial: false}}",
         "3:",
-        "method.negatives: scope 'trial' takes negatives from the anchor's own trial only",
+        "method.negatives: `scope: trial` takes negatives only from the anchor's own trial",
     ),
     "not swept": (
         "    dose: 0.4",
@@ -149,10 +149,10 @@ def test_problems_of_the_schema_of_what_must_agree_and_of_the_recordings_come_at
         "5:45: recordings[1].sesion: unknown key 'sesion'. Did you mean 'session'?",
         "13:17: folds.scheme: got 'block'. Did you mean 'blocks'?",
         "15:109: hypotheses[0].margin.fraction_of_range: input should be less than 1, got 10; "
-        "10 % is 0.1",
+        "write 10 % as 0.1",
         "12:1: windw: unknown key 'windw'. Did you mean 'window'?",
-        "16:76: hypotheses[1].dose: not a swept dose of unit_dropout.rate; allowed: 0.4; "
-        "40 % is 0.4",
+        "16:76: hypotheses[1].dose: 40 is not a swept dose of unit_dropout.rate; allowed: 0.4; "
+        "write 40 % as 0.4",
         f"4:23: recordings[0].path: no such file: {path.parent / 'gone.npz'}",
         f"5:23: recordings[1].path: no such file: {path.parent / 'gone-too.npz'}",
     ]
@@ -220,20 +220,21 @@ def test_doses_in_percent_are_told_what_part_they_are(write):
     with pytest.raises(StudyError) as caught:
         load_study(write(GOOD.replace("doses: [0, 0.4]", "doses: [0, 40]")))
     (line,) = str(caught.value).splitlines()
-    assert line.endswith("input should be less than 1, got 40.0; 40 % is 0.4")
+    assert line.endswith("input should be less than 1, got 40.0; write 40 % as 0.4")
 
 
 def test_an_axis_that_is_not_swept_is_not_called_unknown(write):
     views = "    - {kind: unit_dropout}\n    - {kind: gaussian_noise}\n"
     text = GOOD.replace("    - {kind: unit_dropout}\n", views)
     with pytest.raises(
-        StudyError, match=r"'gaussian_noise[.]sigma' is not swept, only 'unit_dropout[.]rate'"
+        StudyError,
+        match=r"'gaussian_noise[.]sigma' is not swept; the study sweeps 'unit_dropout[.]rate'",
     ):
         load_study(write(text.replace("axis: unit_dropout.rate", "axis: gaussian_noise.sigma")))
 
 
 def test_a_file_that_is_not_there_or_not_yaml_says_so(write, tmp_path):
-    with pytest.raises(StudyError, match="cannot read"):
+    with pytest.raises(StudyError, match="cannot be read"):
         load_study(tmp_path / "nothing.yaml")
     with pytest.raises(StudyError, match=r"study.yaml:2:\d+: not valid YAML"):
         load_study(write("name: [1,\nquestion: }"))

@@ -132,4 +132,4 @@ def test_a_method_that_cannot_be_used_is_named_where_it_stands():
         )
     places = [error["loc"] for error in caught.value.errors()]
     assert places == [("panel", "recipes", 0, "method", "kind"), ("sweeps", 0, "values", 1, "kind")]
-    assert all("use 'y_aware'" in error["msg"] for error in caught.value.errors())
+    assert all("use the method 'y_aware'" in error["msg"] for error in caught.value.errors())

@@ -111,14 +111,14 @@ def test_the_leak_is_tested_in_every_session_but_not_in_quick_studies():
 
 @pytest.mark.parametrize("kind", ["shuffle", "shuffled", "iid", "permutation", "random"])
 def test_shuffles_are_refused_with_the_reason(kind):
-    with pytest.raises(ValidationError, match="bins are never shuffled"):
+    with pytest.raises(ValidationError, match="shuffled bins make no valid null"):
         Study.model_validate(tiny_study(null={"kind": kind}))
 
 
 WRONG = {
     "{kind: shuffle}": (
-        ":1: null: got kind 'shuffle': bins are never shuffled. Neighbouring bins are alike",
-        "use 'pseudo_session'",
+        ":1: null: kind 'shuffle' is not allowed, because shuffled bins make no valid null",
+        "Use 'pseudo_session'",
     ),
     "{kind: circular_shit}": (
         ": null.kind: unknown kind 'circular_shit'. Did you mean 'circular_shift'?",
@@ -127,9 +127,9 @@ WRONG = {
         ": null.shfts: unknown key 'shfts'. Did you mean 'shifts'?",
     ),
     "{kind: circular_shift, shifts: 20}": (": null.shifts: ", "greater than or equal to 39"),
-    "{kind: pseudo_session}": (": null: a pseudo_session is drawn in one way",),
+    "{kind: pseudo_session}": (": null: a pseudo_session needs either `array: NAME`",),
     "{kind: pseudo_session, by: trial, array: x}": (
-        ": null: a pseudo_session is drawn in one way",
+        ": null: a pseudo_session needs either `array: NAME`",
     ),
 }
 
@@ -196,6 +196,7 @@ def test_shuffled_folds_are_cautioned_against_and_take_no_embargo():
 def test_too_few_other_sessions_for_an_exact_p_are_cautioned_against():
     [(place, _, reason)] = about_decoding(plan_of(7, null={"kind": "other_sessions"}))
     assert (
-        place == ("null", "kind") and "7 shifted cuts of each are drawn, 42 draws in all" in reason
+        place == ("null", "kind")
+        and "is therefore cut at 7 shifted places, which makes 42 draws" in reason
     )
     assert not about_decoding(plan_of(20, null={"kind": "other_sessions"}))

@@ -315,7 +315,7 @@ def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothin
 
 def test_a_gap_that_leaves_no_partner_is_refused():
     declared = MinedPairing(share=0.5, gap_s=60.0)
-    with pytest.raises(TrainingError, match="use a shorter gap"):
+    with pytest.raises(TrainingError, match="se a shorter gap"):
         nearest_table(declared, ground(np.zeros(400, int), gap=60.0))
 
 

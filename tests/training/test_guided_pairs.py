@@ -150,17 +150,20 @@ def test_a_guided_run_across_sessions_counts_pairs_elsewhere_and_needs_no_partne
 REFUSED = {
     "the target as the guide of a claim": (
         {"guide": {"name": "drift"}},
-        "say what its labels are worth",
+        "show what its labels are worth",
     ),
     "a guide that is not there": (
         {"guide": {"name": "behavior"}},
         "guide 'behavior' is not in the recording",
     ),
-    "partners elsewhere without a pool": ({"elsewhere": True}, "give views.pool"),
-    "few labels of nothing": ({"guide": None, "labelled": 0.5}, "labelled goes with a guide"),
+    "partners elsewhere without a pool": ({"elsewhere": True}, "set views.pool"),
+    "few labels of nothing": (
+        {"guide": None, "labelled": 0.5},
+        "labelled can only be used with a guide",
+    ),
     "activity compared across sessions": (
         {"guide": None, "pool": "group"},
-        "as if all were of one session",
+        "as if all came from one session",
     ),
 }
 

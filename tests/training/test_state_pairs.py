@@ -335,7 +335,7 @@ def test_sleep_recorded_between_the_windows_of_a_test_part_is_no_partner():
 
 def test_too_little_sleep_is_refused_with_what_to_do():
     bench, runs = opened(views={"pairing": {**PAIRING, "span_s": 40.0}})
-    with pytest.raises(TrainingError, match="use a shorter span or gap"):
+    with pytest.raises(TrainingError, match="Use a shorter span_s or gap_s"):
         bench.distant(arm(runs, "mined"), bench.train_windows(runs[0]))
 
 
@@ -398,5 +398,5 @@ def test_folds_by_trials_keep_a_trial_whole_that_a_state_breaks():
 
 
 def test_a_method_that_mines_for_itself_takes_no_pairs_across_states():
-    with pytest.raises(ValueError, match="those asleep too"):
+    with pytest.raises(ValueError, match="also windows of sleep"):
         opened("myow", method={"kind": "myow"})

@@ -1,7 +1,96 @@
-"""Readers of recordings: one per file format, and one for arrays given in Python."""
+"""Readers of recordings: one per file format, and one for arrays given in Python.
 
+A file of binned arrays (`npz`) is read to a recording at once. A file of signals is read
+to its `Contents`, whose signals `data.assembly` puts on one grid of bins.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from invariance_probe.data.assembly import assembled
+from invariance_probe.data.contents import Contents
 from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.npz import read_npz
+from invariance_probe.data.recording import Recording
+from invariance_probe.errors import DataError
+from invariance_probe.study.signals import AnySignals, SignalsRecording
 
-READERS = {"npz": read_npz, "arrays": read_arrays}
+CONTENTS: dict[str, Callable[[Path, Any], Contents]] = {}
+"""Reader of each format whose files hold signals, by kind."""
+
+
+def read_signals(source: AnySignals, base: Path) -> Recording:
+    """Read a file of signals, and put them on one grid of bins.
+
+    Parameters
+    ----------
+    source
+        The declared file, the signals that are used, and the bins.
+    base
+        Folder that the path of the file starts from.
+
+    Returns
+    -------
+    recording
+        The session.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, or lacks a declared signal.
+    """
+    path = base / source.path
+    return assembled(source, _contents(source, path), str(path))
+
+
+def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Contents:
+    """Read what a file holds, without a study.
+
+    Parameters
+    ----------
+    kind
+        Format of the file.
+    path
+        The file or folder.
+    settings
+        Fields of the recording that the file does not say.
+
+    Raises
+    ------
+    DataError
+        When no reader knows the format, a setting is missing or wrong, or the file cannot
+        be read.
+    """
+    if kind not in CONTENTS:
+        raise DataError(
+            f"{path}: files of kind {kind!r} hold no signals; known: {', '.join(CONTENTS)}"
+        )
+    declared = next(one for one in get_args(AnySignals) if one.model_fields["kind"].default == kind)
+    try:
+        source: SignalsRecording = declared.model_validate(
+            {"path": str(path), "session": "session", "bin_s": 1.0, **settings}
+        )
+    except ValidationError as error:
+        item = error.errors()[0]
+        raise DataError(
+            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']}; give it by "
+            "--set FIELD=VALUE"
+        ) from None
+    return _contents(source, path)
+
+
+def _contents(source: SignalsRecording, path: Path) -> Contents:
+    if not path.exists():
+        raise DataError(f"no such file or folder: {path}")
+    return CONTENTS[source.kind](path, source)
+
+
+READERS: dict[str, Callable[[Any, Path], Recording]] = {
+    "npz": read_npz,
+    "arrays": read_arrays,
+    **dict.fromkeys(CONTENTS, read_signals),
+}
 """Reader of each kind of recording that a study can declare, by kind."""

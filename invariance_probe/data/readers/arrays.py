@@ -47,22 +47,25 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
         return at.recording
     if at.folder is None:
         raise DataError(
-            f"{where}: its arrays are not in memory. Recordings of kind 'arrays' are made in "
-            "Python, by Recording.from_arrays; in a study file name the recording's file"
+            f"{where}: its arrays are not in memory. Recordings of kind 'arrays' can only be made "
+            "in Python, by Recording.from_arrays; in a study file, name the file of the "
+            "recording instead"
         )
     path = at.folder / f"{source.fingerprint}.npz"
     try:
         recording = _read(source, path)
     except FileNotFoundError:
-        raise DataError(f"{where}: no such file: {path}; run its study again") from None
+        raise DataError(
+            f"{where}: no such file: {path}; run the study that wrote it again"
+        ) from None
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{where}: {path} is damaged ({error}); delete it and run the study again"
         ) from error
     if recording.fingerprint != source.fingerprint:
         raise DataError(
-            f"{where}: {path} does not hold the arrays that its name says; delete it and run the "
-            "study again"
+            f"{where}: {path} does not hold the arrays that belong to its name; delete it and run "
+            "the study again"
         )
     return recording
 

@@ -6,6 +6,15 @@ how to convert it. Nothing is parsed.
 
 from pathlib import Path
 
+from invariance_probe.errors import DataError
+
+BY_NAME = {
+    ".nwb": "nwb", ".npz": "npz", ".mat": "mat", ".csv": "table", ".tsv": "table",
+    ".parquet": "table", ".h5": "brainset", ".hdf5": "brainset",
+}  # fmt: skip
+"""Kind of recording that a file is likely to be, by the end of its name."""
+BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy": "phy"}
+"""Kind of recording that a folder is likely to be, by a file in it."""
 FORMATS = {
     b"\x93NUMPY": "it is a single NumPy array (.npy); save named arrays by np.savez",
     b"\x89HDF\r\n\x1a\n": (
@@ -44,3 +53,28 @@ def described(path: Path) -> str:
     if start.startswith(b"PK"):
         return "the archive is damaged or incomplete; copy or save it again"
     return f"it begins with {start!r}; save named arrays by np.savez"
+
+
+def kind_of(path: Path) -> str:
+    """Guess the kind of recording from the name of a file, or the files in a folder.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, or its name says nothing.
+    """
+    if not path.exists():
+        raise DataError(f"no such file or folder: {path}")
+    if path.is_dir():
+        for name, kind in BY_CONTENT.items():
+            if (path / name).is_file():
+                return kind
+        raise DataError(
+            f"{path} is a folder without {', '.join(BY_CONTENT)}; say what it is with --kind"
+        )
+    if path.suffix.lower() in BY_NAME:
+        return BY_NAME[path.suffix.lower()]
+    raise DataError(
+        f"{path}: its name does not say what it is (known: {', '.join(BY_NAME)}); "
+        f"{described(path)}. Say what it is with --kind"
+    )

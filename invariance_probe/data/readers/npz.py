@@ -31,10 +31,10 @@ class _Archive:
     def named(self, name: str) -> np.ndarray:
         """Look up an array by name; raise DataError if it is missing or unusable."""
         if name in self.unusable:
-            raise DataError(f"{self.path}: array {name!r} {self.unusable[name]}")
+            raise DataError(f"{self.path}: array {name!r} cannot be used: {self.unusable[name]}")
         if name not in self.arrays:
             raise DataError(
-                f"{self.path} has no array {name!r}; it has "
+                f"{self.path} has no array {name!r}; its arrays are "
                 f"{', '.join(map(repr, sorted(self.arrays)))}"
             )
         return self.arrays[name]
@@ -57,8 +57,8 @@ class _Archive:
         if values.size != 1 or values.dtype.kind not in "iuf":
             got = repr(str(values.item())) if values.size == 1 else f"shape {values.shape}"
             raise DataError(
-                f"{self.path}: array {name!r}, which bin_s names, has {got}; it must be one "
-                "number, the length of a bin in seconds"
+                f"{self.path}: bin_s names the array {name!r}, which must hold a single number, "
+                f"the length of a bin in seconds; got {got}"
             )
         return float(values.item())
 
@@ -157,7 +157,8 @@ def _others(
         if name in roles.values():
             role = next(role for role, used in roles.items() if used == name)
             unusable[name] = (
-                f"is declared as {role}; to use it as a target too, save a copy under another name"
+                f"it is declared as {role}; to use it as a target too, save a copy under another "
+                "name"
             )
             continue
         if values.ndim in (2, 3) and values.shape[1] == time:
@@ -166,8 +167,8 @@ def _others(
             targets[name] = values
         else:
             unusable[name] = (
-                f"has shape {values.shape}, and the activity {source.activity!r} has {time} bins"
-                f"{axes_advice(values.shape, activity.shape)}"
+                f"it has shape {values.shape}, but the activity {source.activity!r} has {time} "
+                f"bins{axes_advice(values.shape, activity.shape)}"
             )
     return targets, alternatives, unusable
 
@@ -178,7 +179,9 @@ def _opened(path: Path) -> _Archive:
     Raises DataError if the file is missing or is no `.npz` archive.
     """
     if not path.is_file():
-        raise DataError(f"{'a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
+        raise DataError(
+            f"{'this is a folder, not a file' if path.is_dir() else 'no such file'}: {path}"
+        )
     arrays, unusable = {}, {}
     try:
         with zipfile.ZipFile(path):
@@ -189,14 +192,16 @@ def _opened(path: Path) -> _Archive:
                     values = np.asarray(archive[name])
                 except ValueError:
                     unusable[name] = (
-                        "holds Python objects, which are never unpickled (or is damaged); "
+                        "it holds Python objects, which are never unpickled (or it is damaged); "
                         "save text with .astype(str), and numbers with .astype(float)"
                     )
                     continue
                 if values.dtype.kind in "biufUS":
                     arrays[name] = values
                 else:
-                    unusable[name] = f"holds {values.dtype}; save real numbers or text"
+                    unusable[name] = (
+                        f"it holds values of type {values.dtype}; save real numbers or text"
+                    )
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a readable .npz archive: {described(path)}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:

@@ -16,6 +16,7 @@ from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT
 from invariance_probe.inference.verdict import Verdict
+from invariance_probe.study.methods import title_of
 from invariance_probe.study.session import THESE_RECORDINGS
 from invariance_probe.study.views import DOSE_WORDS
 
@@ -109,7 +110,7 @@ def no_licence(question: Question, place: str, finding: HypothesisFinding) -> st
     finding
         The finding, for its gate `licence`.
     """
-    method = question.plan.study.method.kind
+    method = title_of(question.plan.study.method)
     why = next((gate.detail for gate in finding.gates if gate.name == "licence"), "")
     return (
         f"{place}, there is no verdict, only estimates, since {method} at these settings has no "

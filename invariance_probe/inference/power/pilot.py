@@ -100,7 +100,7 @@ def pilot_spread(
         raise InferenceError(
             (
                 f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable "
-                f"sessions; the spread over sessions needs at least 2"
+                "sessions, but at least 2 are needed to estimate the spread over sessions"
             )
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, name the folder of its runs with --runs, or state SDs with --sd"
@@ -472,15 +472,15 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
             f"{path} at {', '.join(f'{dose:g}' for dose in of)}" for path, of in doses.items()
         )
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {study.name!r} did not measure "
-            f"{hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
-            "Add the dose to the pilot, or state SDs with --sd"
+            f"{hypothesis.id}: the pilot {study.name!r} did not measure {hypothesis.axis} = "
+            f"{hypothesis.dose:g}; measured: {has}. Add the dose to the pilot, or state SDs with "
+            "--sd"
         )
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
         raise InferenceError(
             f"{hypothesis.id}: the pilot {study.name!r} lacks the arms "
-            f"{', '.join(sorted(missing))}; add them"
+            f"{', '.join(sorted(missing))}; add them to the arms of the pilot"
         )
 
 

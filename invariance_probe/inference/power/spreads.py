@@ -277,8 +277,8 @@ def read_numbers(
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InferenceError(
-                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example "
-                f"{option} {allowed[0]}=.08"
+                f"{option}: {part.strip()!r} must have the form NAME=NUMBER, for example {option} "
+                f"{allowed[0]}=.08"
             )
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1)
@@ -295,7 +295,7 @@ def read_numbers(
                 f"a number of at least {lowest:g}" if math.isfinite(lowest) else "a finite number"
             )
             raise InferenceError(
-                f"{option}: {name} = {value!r}; it must be {kind}, in units of the decodable range"
+                f"{option}: {name} must be {kind}, in units of the decodable range; got {value!r}"
             )
         found[name] = number
     return found

@@ -179,7 +179,7 @@ class HeldOutErrors:
             if curve.name == name:
                 return curve
         known = ", ".join(repr(curve.name) for curve in self.curves)
-        raise KeyError(f"no dropping curve {name!r}; there are {known}")
+        raise KeyError(f"no dropping curve {name!r} was measured; measured: {known}")
 
     @property
     def range(self) -> float:
@@ -289,7 +289,7 @@ class HeldOutErrors:
             if (found.axis, found.dose) == (axis, dose):
                 return found
         known = ", ".join(f"{found.axis} at {found.dose:g}" for found in self.corruptions) or "none"
-        raise KeyError(f"no corruption {axis} at {dose:g} was measured; there are: {known}")
+        raise KeyError(f"no corruption {axis} at {dose:g} was measured; measured: {known}")
 
     def c_code(self, axis: str, dose: float) -> float | None:
         """Return C_code: what decoding loses under a corruption, in units of R_code.

@@ -258,7 +258,8 @@ class MinedPairsFigures:
         for test in self.tested:
             if (test.pairs, test.share) == (pairs, share):
                 return test
-        raise KeyError(f"no test of {pairs} pairs at a share of {share:g}")
+        known = ", ".join(f"{test.pairs} at {test.share:g}" for test in self.tested) or "none"
+        raise KeyError(f"{pairs} pairs at a share of {share:g} were not tested; tested: {known}")
 
     def m_rand(self, share: float) -> float:
         """Return M_rand: loss with random minus loss with mined pairs (nats)."""

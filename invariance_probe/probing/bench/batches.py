@@ -20,6 +20,7 @@ from invariance_probe.methods.base import Batch, Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.declaration import MethodDeclaration
+from invariance_probe.study.methods import asks_for
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
 
@@ -87,7 +88,7 @@ def examples_of(
     jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
-        run.method,
+        asks_for(run.method),
         Material(
             bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats
         ),

@@ -70,8 +70,9 @@ def factor(matrix: np.ndarray) -> np.ndarray:
     lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)
     if failed:
         raise TrainingError(
-            f"the inputs' covariance of {len(matrix)} columns could not be factorised "
-            f"(row {failed}); use a larger penalty, or leave out units that repeat others"
+            f"the decoder cannot be fitted, because the covariance of its {len(matrix)} input "
+            f"columns is not positive definite (first failure: row {failed}); use a larger "
+            "penalty, or remove units that duplicate others"
         )
     return np.asarray(lower)
 

@@ -72,8 +72,8 @@ def measure_square_roots(
     """
     if bench.recording.activity_kind != "counts":
         raise TrainingError(
-            f"session {bench.recording.session!r}: square_roots reads counts; "
-            f"activity_kind is {bench.recording.activity_kind!r}"
+            f"session {bench.recording.session!r}: square_roots needs spike counts, but "
+            f"activity_kind is {bench.recording.activity_kind!r}; use a recording of spike counts"
         )
     parts = [bench.train_windows(run) for run in runs]
     roots = np.sqrt(bench.recording.activity + 0.25)
@@ -169,7 +169,8 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"linear_ssl needs windows of one bin, but window.length_bins is {bench.windows.length}"
+            "linear_ssl needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}; set it to 1, or use another method"
         )
     shown, timeline = bench.shown(runs)
     activity = shown[timeline.starts.cpu().numpy()]

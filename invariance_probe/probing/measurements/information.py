@@ -103,8 +103,8 @@ def estimate_information(
     if len(x) - fit < settings.batch_size:
         least = int(np.ceil(settings.batch_size / HELD_OUT))
         raise DataError(
-            f"{len(x)} samples are too few for batches of {settings.batch_size}; "
-            f"use at least {least}, or a smaller batch_size"
+            f"{len(x)} samples are too few for batches of {settings.batch_size}; use at least "
+            f"{least} samples, or a smaller batch_size"
         )
     pairs = [torch.from_numpy(_standardised(values, fit)) for values in (x, y)]
     orders = [generator("order", seed, "", i) for i in range(seeds)]

@@ -82,7 +82,8 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"messengers needs windows of one bin, but window.length_bins is {bench.windows.length}"
+            "messengers needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}; set it to 1, or remove the measurement"
         )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -93,8 +94,9 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     budgets = method.budgets or (method.budget,)
     if max(budgets) > most_messengers(units):
         raise TrainingError(
-            f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only "
-            f"{units} units; at most {most_messengers(units)} leave enough others to compare with"
+            f"session {run.session!r}: messengers.budget is {max(budgets)}, but the session has "
+            f"only {units} units, and each chosen unit needs two others to be compared with; use "
+            f"at most {most_messengers(units)}"
         )
     windows, embargo = (
         np.arange(len(bench.windows.starts)),

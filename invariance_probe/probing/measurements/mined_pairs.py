@@ -78,7 +78,7 @@ def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress
     if bench.windows.length != 1:
         raise TrainingError(
             "mined_pairs needs windows of one bin, but window.length_bins is "
-            f"{bench.windows.length}"
+            f"{bench.windows.length}; set it to 1, or remove the measurement"
         )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -132,14 +132,15 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
     where = f"session {bench.recording.session!r}"
     if not bench.target.classes:
         raise TrainingError(
-            f"{where}: mined_pairs needs a categorical target; this one is continuous or circular"
+            f"{where}: mined_pairs needs a categorical target, but this one is continuous or "
+            "circular; use a categorical target, or remove the measurement"
         )
     classes = bench.target.values.cpu().numpy()
     missing = sorted(set(classes[test]) - set(classes[labelled]))
     if missing:
         raise TrainingError(
-            f"{where}: mined_pairs fits its probe on {len(labelled)} windows "
-            f"without class {missing[0]}; use a larger `labelled`"
+            f"{where}: mined_pairs fits its probe on {len(labelled)} labelled windows, none of "
+            f"which has class {missing[0]}; use a larger `labelled`"
         )
 
 

@@ -196,8 +196,8 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
         if course.shape[1] != own.shape[1]:
             raise DataError(
                 f"session {run.session!r}: target {run.target.name!r} has {own.shape[1]} columns, "
-                f"and {course.shape[1]} in session {other.name!r}; "
-                "targets of other sessions must have the same columns"
+                f"but {course.shape[1]} in session {other.name!r}; with this null, the target "
+                "must have the same columns in all sessions"
             )
     length, start, places = cut_sessions(len(own), [len(course) for course in courses], cuts)
     drawn = [
@@ -265,13 +265,13 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
     if not varies[0]:
         raise DataError(
             f"session {run.session!r}: target {run.target.name!r} does not vary in the windows "
-            "that its null decodes it from, or too few of them are in training parts; "
+            "from which the null decodes it, or too few of these windows are in training parts; "
             "use a longer recording, or another null"
         )
     if drawn < FEWEST_USABLE:
         raise DataError(
-            f"session {run.session!r}: the null has {drawn} draws in which target "
-            f"{run.target.name!r} varies; at least {FEWEST_USABLE} are needed: use another null"
+            f"session {run.session!r}: target {run.target.name!r} varies in only {drawn} draws of "
+            f"the null, but at least {FEWEST_USABLE} are needed; use another null"
         )
     losses = refitted.fractions[varies]
     return NullFigures(

@@ -33,7 +33,7 @@ from typing import Literal
 import numpy as np
 
 from invariance_probe.errors import TrainingError
-from invariance_probe.methods import METHODS
+from invariance_probe.methods import class_of
 from invariance_probe.plan.figures.units import (
     MODES,
     RELIANCE_TARGETS,
@@ -122,7 +122,7 @@ class Asked:
             When a half is too short to form an example.
         """
         assert isinstance(run.method, Reliance)
-        kind, model = METHODS[run.method.of.kind].examples, model_of(run)
+        kind, model = class_of(run.method.of, bench.elsewhere.base).examples, model_of(run)
         choosing, scored = halves_of_test(bench, run)
         return cls(
             run,
@@ -199,11 +199,11 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     ) <= round(run.folds.embargo_s / bench.recording.bin_s)
     if (~near).sum() < FEWEST_WINDOWS:
         raise TrainingError(
-            f"session {run.session!r}: reliance chooses units on one half of fold {run.fold}'s "
-            f"{len(test)} test windows and scores them on the other half, without the windows "
-            f"within folds.embargo_s ({run.folds.embargo_s:g} s) of the first; that leaves "
-            f"{(~near).sum()}, and {FEWEST_WINDOWS} are needed: use a shorter embargo, or fewer "
-            "folds"
+            f"session {run.session!r}: reliance chooses units on one half of the {len(test)} test "
+            f"windows of fold {run.fold}, and scores them on the other half. Windows within "
+            f"folds.embargo_s ({run.folds.embargo_s:g} s) of the first half are not scored, which "
+            f"leaves {(~near).sum()}, but {FEWEST_WINDOWS} are needed. Use a shorter embargo, or "
+            "fewer folds"
         )
     return choosing, scoring[~near]
 
@@ -344,8 +344,9 @@ def _refuse(bench: Workbench, run: Run) -> None:
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
         raise TrainingError(
-            f"session {run.session!r}: a budget is {budget}, but there are only {units} units; "
-            f"at most {most_messengers(units)} leave enough others to compare with"
+            f"session {run.session!r}: the largest of reliance.budgets is {budget}, but the "
+            f"session has only {units} units, and each chosen unit needs two others to be "
+            f"compared with; use at most {most_messengers(units)}"
         )
 
 

@@ -20,7 +20,7 @@ from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.base import StackedEncoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
-from invariance_probe.methods import METHODS
+from invariance_probe.methods import METHODS, make_method
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.plan.figures.decoded import (
     DecodedFigures,
@@ -44,7 +44,7 @@ from invariance_probe.probing.representation.sleep_distance import (
     sleeping_windows,
 )
 from invariance_probe.study.encoders import Encoder
-from invariance_probe.study.methods import DECLARED_METHODS
+from invariance_probe.study.methods import asks_for
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
@@ -69,11 +69,12 @@ The steps of all models in a stack are added up.
 TARGET_FREE = {
     kind
     for kind, method in METHODS.items()
-    if not DECLARED_METHODS[kind].reads_target and method.mined is Method.mined
+    if "target" not in method.reads and method.mined is Method.mined
 }
 """Methods whose trained encoders can be reused when the target changes.
 
-Neither their training nor the figures recorded of it depend on the target.
+Neither their training nor the figures recorded of it depend on the target. Methods of
+one's own are not among them: a stored encoder does not say with which code it was made.
 """
 
 
@@ -110,10 +111,10 @@ def train_ssl(
     declared: Any = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, storage(settings.precision))
-    method = METHODS[declared.kind](declared, views.shape, bench.generators("init", runs)).to(
-        bench.device, storage(settings.precision)
-    )
-    examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
+    method = make_method(
+        declared, views.shape, bench.generators("init", runs), bench.elsewhere.base
+    ).to(bench.device, storage(settings.precision))
+    examples = EXAMPLES[method.examples](asks_for(declared), _material(bench, runs, parts))
     targets = (
         standardised_targets(bench, parts, storage(settings.precision))[0]
         if declared.reads_target

@@ -92,7 +92,7 @@ def judge(
     """
     if draws < DRAWS:
         raise ValueError(
-            f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws"
+            f"a 95 % band needs at least {DRAWS} random sets, got {draws}; increase `draws`"
         )
     others = [u for u in range(len(rates)) if u not in set(chosen)] if others is None else others
     sets = np.array(matched_sets(chosen, others, rates, draws, rng, OF_A_BAND))

@@ -73,8 +73,8 @@ class Halves:
             < 1
         ):
             raise TrainingError(
-                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block "
-                "empty; it must be shorter than half a block, "
+                f"session {bench.recording.session!r}: with this folds.embargo_s, a block has no "
+                "windows left to score on; use an embargo shorter than half a block, which lasts "
                 f"{len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
         (first, one), (second, two) = (

@@ -95,8 +95,8 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1)
     share = float(frequency.mean())
     if choices < 2 or not 0 < share < 1:
         raise ValueError(
-            "stability needs two or more choices of some but not all units; "
-            f"got {choices} choices of {share * units:g} of {units} units on average"
+            "stability needs two or more choices, which must contain some but not all units; got "
+            f"{choices} choices, which contain {share * units:g} of {units} units on average"
         )
     spread = share * (1 - share)
     both = (choices * frequency**2 - (table**2).mean(axis=0)) / (choices - 1)

@@ -71,8 +71,8 @@ def _transform_problems(study: Design) -> Iterator[Problem]:
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (
-                f"{transform.kind} takes some bins of a window and leaves others, and "
-                "window.length_bins is 1; use longer windows"
+                f"{transform.kind} changes only some bins of a window, but window.length_bins is "
+                "1; use longer windows"
             )
             yield (
                 ("views", "transforms", i, "kind"),
@@ -87,8 +87,8 @@ def _decoding_problems(study: Design) -> Iterator[Problem]:
         yield (
             ("folds", "embargo_s"),
             study.folds.embargo_s,
-            "shuffled windows have test windows on all sides, so an embargo leaves nothing to "
-            "train on; use 0, or the scheme 'blocks'",
+            "with folds.scheme 'shuffled', test windows lie on all sides of every window, so an "
+            "embargo leaves nothing to train on; use an embargo of 0, or the scheme 'blocks'",
         )
     for i, probe in enumerate(study.probes):
         if (probe.kind == "logistic") != (study.target.kind == "categorical"):

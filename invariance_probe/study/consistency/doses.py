@@ -31,11 +31,16 @@ def axis_problems(study: Design) -> Iterator[Problem]:
             yield (
                 ("axes", i, "doses"),
                 axis.doses,
-                f"the identity dose {identity:g} is missing: every axis needs the dose that "
-                "changes nothing",
+                f"the identity dose {identity:g} is missing. Every axis needs the dose that "
+                "changes nothing; add it to doses",
             )
         if len(set(axis.doses)) < len(axis.doses):
-            yield ("axes", i, "doses"), axis.doses, "a dose appears twice"
+            again = next(dose for dose in axis.doses if axis.doses.count(dose) > 1)
+            yield (
+                ("axes", i, "doses"),
+                axis.doses,
+                f"the dose {again:g} appears twice; keep only one of them",
+            )
         for j, dose in enumerate(axis.doses):
             try:
                 study.views.at(axis.path, dose)
@@ -61,7 +66,8 @@ def control_problems(study: Design) -> Iterator[Problem]:
             yield (
                 ("controls", i),
                 control,
-                f"no hypothesis can have this control: {HAVE_CONTROLS}; leave it out",
+                f"the control {control!r} is not available for any hypothesis of this study: "
+                f"{HAVE_CONTROLS}. Remove this control",
             )
         for path, dose, views in filter(None, found):
             kind = path.split(".")[0]
@@ -71,13 +77,13 @@ def control_problems(study: Design) -> Iterator[Problem]:
                 yield (
                     ("controls", i),
                     control,
-                    f"{kind} is a transform of this study already; sweep it up to {dose:g} and "
-                    "leave this control out",
+                    f"{kind} is already a transform of this study, so it cannot also be a "
+                    f"control; sweep it up to {dose:g}, and remove this control",
                 )
             elif known.setdefault((path, dose), views) != views:
                 two = (
-                    f"two hypotheses ask for {path}={dose:g}, one with lost units silent and the "
-                    "other with them at their mean"
+                    f"two hypotheses need the control {path}={dose:g}, one with lost units silent "
+                    "and the other with them at their mean"
                 )
                 yield ("controls", i), control, f"{two}; declare the same `value` for both"
 

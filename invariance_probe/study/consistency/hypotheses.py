@@ -52,15 +52,15 @@ def hypothesis_problems(study: Design) -> Iterator[Problem]:
             "few",
         ):
             changes = (
-                "the label itself changes over a jitter's window, so that no code is invariant "
-                "to it; predict 'tolerated' (being made constant over it costs no more than the "
-                "margin) or 'sensitive'"
+                "within a jitter's window the target itself changes, so no code can be invariant "
+                "to a time jitter; predict 'tolerated' (learning to ignore the jitter costs no "
+                "more than the margin) or 'sensitive'"
             )
             yield ("hypotheses", i, "predicts"), hypothesis.predicts, changes
         if hypothesis.axis in CONTROLS:
             no_margin = (
-                "how mined pairs compare with their controls is a contrast; add `kind: "
-                "contrast` (predicts: beneficial)"
+                f"the axis {hypothesis.axis} compares mined pairs with their controls, which only "
+                "a contrast can test; add `kind: contrast`, with `predicts: beneficial`"
             )
             yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin
         if axis is not None and study.corrupts(axis.path) and axis.path in known:
@@ -88,7 +88,10 @@ def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
     """
     if got in known:
         swept = ", ".join(repr(path) for path in axes)
-        return f"{got!r} is not swept, only {swept}; add it to axes, or name one that is swept"
+        return (
+            f"{got!r} is not swept; the study sweeps {swept}. Add it to axes, or name an axis "
+            "that is swept"
+        )
     return unknown("axis", got, [path for path in axes if path in known] or known)
 
 
@@ -115,9 +118,9 @@ def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
     if any(dose == 100 * hypothesis.dose for dose in in_percent):
         return ""  # the problem is reported at the axis
     part = hypothesis.dose / 100
-    percent = f"; {hypothesis.dose:g} % is {part:g}" if part in possible else ""
+    percent = f"; write {hypothesis.dose:g} % as {part:g}" if part in possible else ""
     listed = ", ".join(f"{dose:g}" for dose in possible if dose != identity) or "none"
-    return f"not a swept dose of {path}; allowed: {listed}{percent}"
+    return f"{hypothesis.dose:g} is not a swept dose of {path}; allowed: {listed}{percent}"
 
 
 def _takes(study: Design, path: str, dose: float) -> bool:
@@ -146,15 +149,16 @@ def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[
     missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
     if missing:
         needed = (
-            f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; "
-            "name them too"
+            f"the controls must include {' and '.join(sorted(missing))}, because mined pairs show "
+            "a benefit only if they do better than these pairs too; add them"
         )
         yield ("hypotheses", i, "controls"), hypothesis.controls, needed
     foreign = set(hypothesis.controls) - set(CONTROLS[hypothesis.axis])
     if foreign:
         allowed = ", ".join(CONTROLS[hypothesis.axis])
         strange = (
-            f"{', '.join(sorted(foreign))} is no control on {hypothesis.axis}; allowed: {allowed}"
+            f"{', '.join(sorted(foreign))} cannot be used as a control on {hypothesis.axis}; "
+            f"allowed: {allowed}"
         )
         yield ("hypotheses", i, "controls"), hypothesis.controls, strange
     guide = getattr(study.views.pairing, "guide", None)
@@ -162,6 +166,6 @@ def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[
         yield (
             ("hypotheses", i, "role"),
             hypothesis.role,
-            f"pairs that are guided by the target {study.target.name!r} itself say what its "
-            "labels are worth, not how the code is; use another guide, or role 'exploratory'",
+            f"pairs guided by the target {study.target.name!r} itself show what its labels are "
+            "worth, not what the code is like; use another guide, or role 'exploratory'",
         )

@@ -10,7 +10,7 @@ from invariance_probe.study.consistency.pairings import pools
 from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.design import Design
-from invariance_probe.study.methods import LinearSSL, Method, Reliance
+from invariance_probe.study.methods import LinearSSL, Method, Reliance, path_in_time, title_of
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
@@ -32,28 +32,31 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
             yield (
                 (*place, "kind"),
                 method.kind,
-                f"it has no closed form for {kind}; use another method, or another corruption",
+                f"linear_ssl cannot be computed in closed form under {kind}; use another method, "
+                "or another corruption",
             )
     jitters = [axis.path for axis in study.axes if not study.corrupts(axis.path)]
     if isinstance(method, LinearSSL) and isinstance(study.views.pairing, MinedPairing):
         yield (
             (*place, "kind"),
             method.kind,
-            "its closed form covers local pairs only; use a method trained by gradient descent",
+            "linear_ssl can be computed in closed form only for local pairs, not for mined "
+            "pairs; use a method trained by gradient descent",
         )
-    if jitters and method.pairs_in_time:
+    if jitters and path_in_time(method):
         yield (
             (*place, "kind"),
             method.kind,
-            f"{method.kind} chooses its own windows in time, so {jitters[0]} has no effect; "
-            f"sweep {method.pairs_in_time!r} instead, or use another method",
+            f"{title_of(method)} chooses its own windows in time, so {jitters[0]} has no effect; "
+            f"sweep {path_in_time(method)!r} instead, or use another method",
         )
     yield from _negatives_problems(study, place, method)
     if method.kind == "supcon" and study.target.kind != "categorical":
         yield (
             (*place, "kind"),
             method.kind,
-            f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'",
+            f"supcon needs classes, but the target is {study.target.kind}; use the method "
+            "'y_aware'",
         )
 
 
@@ -63,8 +66,8 @@ def recipe_problems(study: Design) -> Iterator[Problem]:
         place = ("panel", "recipes", i, "method")
         if isinstance(recipe.method, LinearSSL) or isinstance(study.method, LinearSSL):
             closed = (
-                "linear_ssl has a closed form and no optimisation to vary; leave the panel out, "
-                "or use another method"
+                "linear_ssl is computed in closed form, so it has no training that recipes could "
+                "vary; remove the panel, or use another method"
             )
             yield place, "linear_ssl", closed
         elif recipe.method is not None:
@@ -83,8 +86,9 @@ def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator
         yield (
             (*place, "negatives", "scope"),
             negatives.scope,
-            "models see one session only, so there are no windows of others; use 'session', or "
-            "let models train on several sessions with views.pool",
+            f"with scope {negatives.scope!r}, negatives come from other sessions too, but each "
+            "model sees only one session; use 'session', or let models train on several sessions "
+            "with views.pool",
         )
 
 
@@ -109,12 +113,15 @@ def measurement_problems(study: Design) -> Iterator[Problem]:
     )
     for i, asked in enumerate(study.measurements):
         if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
-            reason = "give the budgets to compare, ascending and each once, such as [1, 2, 4, 8]"
+            reason = (
+                "budgets must be a list of one or more budgets in ascending order, each only "
+                f"once, such as [1, 2, 4, 8]; got {list(asked.budgets)}"
+            )
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
             longer = (
                 f"{asked.kind} needs windows of one bin, but window.length_bins is "
-                f"{study.window.length_bins}; use 1"
+                f"{study.window.length_bins}; set it to 1, or remove the measurement"
             )
             yield ("measurements", i, "kind"), asked.kind, longer
         if isinstance(asked, Reliance):
@@ -125,15 +132,16 @@ def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator
     """Yield why the measurement `reliance` cannot be made in this study."""
     if pools(study):
         alone = (
-            "reliance trains models of one session each; leave it out, or let no model train on "
-            "several sessions (views.pool)"
+            "reliance trains each model on one session, but this study lets models train on "
+            "several; remove the measurement, or remove views.pool"
         )
         yield (*place, "kind"), asked.kind, alone
     adversary = study.views.adversary
     if adversary is not None and not is_idle(adversary) and not _is_swept(study, adversary.kind):
         other = (
-            f"reliance attacks the plain loss, but under {adversary.kind} its models would "
-            f"train on another loss; sweep {adversary.kind}, or leave it out"
+            "reliance removes units to raise the loss without an adversary, but this study's "
+            f"models are trained against {adversary.kind}; sweep {adversary.kind}, or remove the "
+            "adversary or the measurement"
         )
         yield (*place, "kind"), asked.kind, other
     yield from _negatives_problems(study, (*place, "of"), asked.of)
@@ -143,13 +151,13 @@ def closed_form_problems(study: Design) -> Iterator[Problem]:
     """Yield settings of a study of closed-form linear SSL that it cannot use."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (
-            "linear_ssl has no randomness, so every look would see the same results; leave "
-            "training.adaptive out, or use another method"
+            "linear_ssl has no randomness, so every interim analysis would see the same results; "
+            "remove training.adaptive, or use another method"
         )
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
     if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
         longer = (
             "linear_ssl needs windows of one bin, but window.length_bins is "
-            f"{study.window.length_bins}; use another method"
+            f"{study.window.length_bins}; set it to 1, or use another method"
         )
         yield ("method", "kind"), study.method.kind, longer

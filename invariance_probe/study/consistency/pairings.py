@@ -40,13 +40,13 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "share"),
             pairing.share,
-            f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, "
-            "or leave the share at 0",
+            f"share is {pairing.share:g}, but mined pairs need control pairs to be compared with, "
+            f"and only a sweep of the axis {SHARE!r} trains those; sweep it, or set share to 0",
         )
     if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
         alone = (
-            "models see one session only, so no other can offer partners; give views.pool, or "
-            "leave `elsewhere` out"
+            "with `elsewhere`, distant partners come from other sessions, but each model sees "
+            "only one session; set views.pool, or remove `elsewhere`"
         )
         yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
     if (
@@ -57,8 +57,9 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"smoothing by {pairing.smoothing_s:g} s makes activity alike over 3 of its SDs, "
-            f"whatever it codes; use at least {3 * pairing.smoothing_s:g} s, or smooth less",
+            f"gap_s is {pairing.gap_s:g} s, but smoothing with an SD of {pairing.smoothing_s:g} s "
+            "makes activity alike over 3 SDs, whatever the code; use a gap_s of at least "
+            f"{3 * pairing.smoothing_s:g} s, or a smaller smoothing_s",
         )
 
 
@@ -70,8 +71,8 @@ def state_problems(study: Design) -> Iterator[Problem]:
     place = ("views", "pairing")
     if within is None:
         unknown = (
-            "pairs across states need `window: {within: {array: ..., values: [...]}}`, "
-            "which says in which states windows have a target"
+            "pairs across states need `window: {within: {array: ..., values: [...]}}`, which "
+            "lists the states in which windows have a target; add it"
         )
         yield (*place, "kind"), pairing.kind, unknown
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
@@ -80,19 +81,20 @@ def state_problems(study: Design) -> Iterator[Problem]:
             yield (
                 (*place, name),
                 list(states),
-                f"state {min(labelled)} is one of window.within.values; it cannot be its own "
-                "partner",
+                f"state {min(labelled)} is also one of window.within.values, but pairs across "
+                "states need two different states; remove it from one of the two lists",
             )
     if pairing.share and STATE_SHARE not in [axis.path for axis in study.axes]:
         controls = (
-            f"pairs across states need their controls, which only the axis {STATE_SHARE!r} "
-            "brings; sweep it"
+            f"share is {pairing.share:g}, but pairs across states need control pairs to be "
+            f"compared with, and only a sweep of the axis {STATE_SHARE!r} trains those; sweep it"
         )
-        yield (*place, "share"), pairing.share, f"{controls}, or leave the share at 0"
+        yield (*place, "share"), pairing.share, f"{controls}, or set share to 0"
     if pairing.gap_s < 3 * pairing.smoothing_s:
         near = (
-            f"smoothing by {pairing.smoothing_s:g} s mixes bins that are closer than 3 of its "
-            f"SDs; use at least {3 * pairing.smoothing_s:g} s"
+            f"gap_s is {pairing.gap_s:g} s, but smoothing with an SD of {pairing.smoothing_s:g} s "
+            "mixes bins that are less than 3 SDs apart; use a gap_s of at least "
+            f"{3 * pairing.smoothing_s:g} s, or a smaller smoothing_s"
         )
         yield (*place, "gap_s"), pairing.gap_s, near
     for at, method in study.methods():
@@ -100,14 +102,15 @@ def state_problems(study: Design) -> Iterator[Problem]:
             yield (
                 (*at, "kind"),
                 method.kind,
-                "it reads the target of both windows, and windows of other states have none",
+                f"{method.kind} needs the target of both windows of a pair, but windows of other "
+                "states have none; use another method",
             )
         if method.kind == "myow":
             yield (
                 (*at, "kind"),
                 method.kind,
-                "it mines its own partners among all windows that it sees, also those asleep; "
-                "use another method",
+                "myow searches partners of its own among all windows that it sees, also windows "
+                "of sleep; use another method",
             )
 
 
@@ -129,7 +132,8 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
         yield (
             place,
             views.pool,
-            "windows of other sessions come from all states; leave out window.within or the pool",
+            "with views.pool, windows of other sessions come from all states; remove "
+            "window.within, or remove the pool",
         )
     by_activity = (
         isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
@@ -138,8 +142,8 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
     stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
     if stages:
         mixing = (
-            f"{', '.join(stages)} compares or mixes units and windows as if all were of one "
-            "session; leave it out, or the pool"
+            f"{', '.join(stages)} compares or mixes units and windows as if all came from one "
+            "session, so it cannot be used with views.pool; remove it, or remove the pool"
         )
         yield place, views.pool, mixing
     for _, method in study.methods():
@@ -147,8 +151,8 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
             yield (
                 place,
                 views.pool,
-                f"{method.kind} reads windows of one session; use another method, or leave the "
-                "pool out",
+                f"{method.kind} can only be trained on windows of one session; use another "
+                "method, or remove the pool",
             )
 
 

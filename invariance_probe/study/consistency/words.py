@@ -27,7 +27,7 @@ def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[Problem]:
     seen: set[str] = set()
     for place, name in places:
         if counts[name] > 1 and name in seen:
-            yield place, name, f"{name!r} appears twice; each needs a name of its own"
+            yield place, name, f"{name!r} appears twice; give each one its own name"
         seen.add(name)
 
 
@@ -90,14 +90,14 @@ def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
     Examples
     --------
     >>> in_percent("less_than_equal", {"le": 1}, 40)
-    '; 40 % is 0.4'
+    '; write 40 % as 0.4'
     """
     most = limits.get("le", limits.get("lt"))
     if not kind.startswith("less_than") or most is None or not 0 < most <= 1:
         return ""
     part = got / 100
     fits = part < most or (part == most and "le" in limits)
-    return f"; {got:g} % is {part:g}" if got > 1 and fits else ""
+    return f"; write {got:g} % as {part:g}" if got > 1 and fits else ""
 
 
 def reason_of(error: ValidationError) -> str:
@@ -109,5 +109,5 @@ def reason_of_item(item: Any) -> str:
     """Write the reason why pydantic refused a value, from one item of its errors."""
     limits, said = item.get("ctx", {}), f"{item['msg'][0].lower()}{item['msg'][1:]}"
     if item["type"] == "value_error":
-        said = str(limits["error"])
+        return str(limits["error"])  # names the value
     return f"{said}, got {item['input']!r}{in_percent(item['type'], limits, item['input'])}"

@@ -92,15 +92,15 @@ def make_adversary(
     if isinstance(first, AdversarialNoise):
         if first.modes is not None and first.modes > units:
             raise TrainingError(
-                f"adversarial_noise.modes is {first.modes}, but there are only {units} units; use "
-                f"at most {units}"
+                f"adversarial_noise.modes is {first.modes}, but the session has only {units} "
+                f"units; use at most {units}"
             )
         return Noise(declared, shared, None if first.modes is None else basis(first.modes))  # type: ignore[arg-type]
     most = max(one.budget for one in declared)  # type: ignore[union-attr]
     if most >= units:
         raise TrainingError(
-            f"{first.kind}.budget is {most}, but there are only {units} units; hide at most "
-            f"{units - 1}"
+            f"{first.kind}.budget is {most}, but the session has only {units} units, and at least "
+            f"one must stay visible; hide at most {units - 1}"
         )
     budget = torch.tensor([one.budget for one in declared], device=device)  # type: ignore[union-attr]
     if isinstance(first, LearnedMask) and first.sees == "window":

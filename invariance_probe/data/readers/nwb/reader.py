@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 import h5py
 import numpy as np
 
-from invariance_probe.data.contents import Contents, ReadOnAccess, Series, SpikeTrains, Table
+from invariance_probe.data.contents import Contents, OnDemand, Series, SpikeTrains, Table
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.nwb.columns import text
 from invariance_probe.data.readers.nwb.intervals import read_interval_series, read_table
@@ -79,7 +79,7 @@ class _Reading:
             self.notes.append("the file holds no units, no tables of intervals and no series")
         return Contents(spikes, series, tables, tuple(self.notes))
 
-    def spikes(self) -> ReadOnAccess[SpikeTrains]:
+    def spikes(self) -> OnDemand[SpikeTrains]:
         """Check all tables of units, and keep the one that the study uses."""
         paths = self.layout.named("units")
         activity = self.declared.activity
@@ -92,9 +92,9 @@ class _Reading:
                 self.last_spikes_s.append(spikes.last_s)
                 again = partial(_units_again, self.source, path, name)
                 readers[name] = partial(_same, spikes) if name == activity else again
-        return ReadOnAccess(readers, self.layout.other_names(readers))
+        return OnDemand(readers, self.layout.other_names(readers))
 
-    def tables(self) -> ReadOnAccess[Table]:
+    def tables(self) -> OnDemand[Table]:
         """Read all tables of intervals."""
         readers: dict[str, Callable[[], Table]] = {}
         for name, path in self.layout.named("table", "marks").items():
@@ -102,16 +102,16 @@ class _Reading:
             table = self.noted(name, partial(read, self.file[path], name))
             if table is not None:
                 readers[name] = partial(_same, table)
-        return ReadOnAccess(readers, self.layout.other_names(readers))
+        return OnDemand(readers, self.layout.other_names(readers))
 
-    def series(self) -> ReadOnAccess[Series]:
+    def series(self) -> OnDemand[Series]:
         """Find out how all series are stored, and check their times."""
         readers: dict[str, Callable[[], Series]] = {}
         for name, path in self.layout.named("series").items():
             stored = self.noted(name, partial(find_series, self.file[path], name))
             if stored is not None:
                 readers[name] = partial(_samples, self.source, path, stored)
-        return ReadOnAccess(readers, self.layout.other_names(readers))
+        return OnDemand(readers, self.layout.other_names(readers))
 
     def noted(self, name: str, read: Callable[[], tuple[Found, list[str]]]) -> Found | None:
         """Read one signal and keep its notes; None, with a note, if it cannot be used."""
@@ -123,7 +123,7 @@ class _Reading:
         self.notes.extend(notes)
         return found
 
-    def compare_clocks(self, tables: ReadOnAccess[Table]) -> None:
+    def compare_clocks(self, tables: OnDemand[Table]) -> None:
         """Note tables that go on long after the last spike."""
         last_spike = max(self.last_spikes_s, default=0.0)
         last_stops = {

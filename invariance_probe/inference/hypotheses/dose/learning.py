@@ -41,6 +41,7 @@ from invariance_probe.inference.rules.verdicts import (
 )
 from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.plan.settings import Setting, a_third_of
+from invariance_probe.study.methods import title_of
 
 ARMED = ("D", "H", "delta")
 """Estimands of a corruption under one recipe, in units of the decodable range.
@@ -357,7 +358,7 @@ def _recipe(
     encoder = getattr(setting.method, "encoder", None) if setting else None
     blank = RecipeFinding(
         name=planned.name,
-        method=setting.method.kind if setting else question.plan.study.method.kind,
+        method=title_of(setting.method if setting else question.plan.study.method),
         steps=optimisation.steps if optimisation else None,
         learning_rate=optimisation.learning_rate if optimisation else None,
         batch_size=optimisation.batch_size if optimisation else None,

@@ -1,0 +1,42 @@
+"""Commands about recordings: what a file holds, and a study to start from.
+
+Nothing is measured here, and no file is changed.
+"""
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """Look into files of recordings."""
+
+
+@data.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", help="Format of the file [default: by its name].")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="A field of the recording that the file does not say, such as rate_hz=30.",
+)
+@click.option("--study", is_flag=True, help="Print a commented study of the file instead.")
+def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool) -> None:
+    """Say what a file of recordings holds."""
+    from invariance_probe.data.description import sentences, study_of
+    from invariance_probe.data.readers import read_contents
+    from invariance_probe.data.readers.formats import kind_of
+    from invariance_probe.study.load import set_values
+
+    kind = kind or kind_of(file)
+    given = set_values(settings)
+    contents = read_contents(kind, file, given)
+    if study:
+        click.echo(study_of(contents, kind, str(file), given), nl=False)
+        return
+    click.echo(f"{file} ({kind}):")
+    for sentence in sentences(contents):
+        click.echo(f"  {sentence}")

@@ -1,0 +1,279 @@
+"""One grid of bins, and what spike trains, series and intervals are in each of its bins.
+
+In: times in seconds on one clock. Out: numbers or labels per bin. A bin holds its start
+and not its stop. Bins lie at whole multiples of their length from a declared origin, so
+that all signals of a session share them. Nothing is filtered or smoothed here.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from invariance_probe.data.contents import Series, SpikeTrains, Table
+
+ROUNDING = 1e-6
+"""Part of a bin by which a time may miss a border, since 0.3 / 0.1 is below 3."""
+NO_TRIAL = -1
+"""Trial of bins that lie between trials."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The bins of a session that are used.
+
+    Attributes
+    ----------
+    origin_s, bin_s
+        Time at which bin 0 starts, and length of a bin, in seconds.
+    bins
+        Number of every bin that is used (bin,) int64, ascending. Bin k starts at
+        `origin_s + k * bin_s`.
+    """
+
+    origin_s: float
+    bin_s: float
+    bins: np.ndarray
+
+    @classmethod
+    def within(cls, origin_s: float, bin_s: float, intervals: np.ndarray) -> "Grid":
+        """Take all bins that lie wholly inside one of some intervals.
+
+        Parameters
+        ----------
+        origin_s, bin_s
+            As for the grid.
+        intervals
+            Start and stop of every interval (interval, 2), in seconds.
+        """
+        grid = cls(origin_s, bin_s, np.zeros(0, dtype=np.int64))
+        parts = [np.arange(*grid.whole(start, stop)) for start, stop in intervals]
+        return replace(grid, bins=np.unique(np.concatenate([grid.bins, *parts])))
+
+    def whole(self, start: float, stop: float) -> tuple[int, int]:
+        """First bin that lies wholly inside an interval, and the one after the last."""
+        first = np.ceil((start - self.origin_s) / self.bin_s - ROUNDING)
+        end = np.floor((stop - self.origin_s) / self.bin_s + ROUNDING)
+        return int(first), max(int(first), int(end))
+
+    def kept(self, inside: np.ndarray) -> "Grid":
+        """The same grid with some of its bins (bin,) only."""
+        return replace(self, bins=self.bins[inside])
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Start of every bin in seconds (bin,)."""
+        return self.origin_s + self.bins * self.bin_s
+
+    @cached_property
+    def centres(self) -> np.ndarray:
+        """Centre of every bin in seconds (bin,)."""
+        return self.starts + self.bin_s / 2
+
+    @cached_property
+    def stretches(self) -> np.ndarray:
+        """Number of the unbroken stretch that every bin lies in (bin,)."""
+        return np.concatenate([[0], np.cumsum(np.diff(self.bins) != 1)])[: len(self.bins)]
+
+    def bins_of(self, times: np.ndarray) -> np.ndarray:
+        """Number of the bin that every time lies in (time,), used or not."""
+        return np.floor((times - self.origin_s) / self.bin_s + ROUNDING).astype(np.int64)
+
+    def positions(self, times: np.ndarray) -> np.ndarray:
+        """Position among the used bins of every time (time,); -1 outside of them."""
+        numbers = self.bins_of(times)
+        found = np.searchsorted(self.bins, numbers).clip(max=max(len(self.bins) - 1, 0))
+        return np.where(self.bins[found] == numbers, found, -1) if len(self.bins) else found - 1
+
+
+def counts(spikes: SpikeTrains, grid: Grid) -> tuple[np.ndarray, int]:
+    """Count the spikes of every unit in every bin.
+
+    Parameters
+    ----------
+    spikes
+        The spike trains.
+    grid
+        The bins.
+
+    Returns
+    -------
+    counts
+        Number of spikes (bin, unit), int32.
+    outside
+        Number of spikes of all units that lie in no bin.
+    """
+    table = np.zeros((len(grid.bins), len(spikes.names)), dtype=np.int32)
+    outside = 0
+    for unit, times in enumerate(spikes.times):
+        positions = grid.positions(times)
+        inside = positions[positions >= 0]
+        table[:, unit] = np.bincount(inside, minlength=len(grid.bins))
+        outside += len(positions) - len(inside)
+    return table, outside
+
+
+def summed(series: Series, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the samples in every bin, and count them.
+
+    Parameters
+    ----------
+    series
+        The samples. Missing ones (NaN) count as none.
+    grid
+        The bins.
+
+    Returns
+    -------
+    sums
+        Sum of the samples (bin, channel), float64.
+    samples
+        Number of samples (bin, channel).
+    """
+    positions = grid.positions(series.times)
+    inside = positions >= 0
+    sums = np.zeros((len(grid.bins), len(series.channels)))
+    samples = np.zeros(sums.shape, dtype=np.int64)
+    for channel in range(len(series.channels)):
+        values = np.asarray(series.values[inside, channel], dtype=np.float64)
+        present = np.isfinite(values)
+        at = positions[inside][present]
+        sums[:, channel] = np.bincount(at, values[present], minlength=len(sums))
+        samples[:, channel] = np.bincount(at, minlength=len(sums))
+    return sums, samples
+
+
+def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarray:
+    """Take the sample nearest to the centre of every bin.
+
+    Nothing is interpolated, so that angles stay angles and no value is invented.
+
+    Parameters
+    ----------
+    series
+        The samples. A sample with a missing value (NaN) in any channel is none.
+    grid
+        The bins.
+    max_gap_s
+        Largest distance between a centre and its sample in seconds; half a bin if None.
+
+    Returns
+    -------
+    (bin, channel) float64; NaN where no sample is near enough.
+    """
+    largest = grid.bin_s / 2 if max_gap_s is None else max_gap_s
+    present = np.isfinite(np.asarray(series.values, dtype=np.float64)).all(axis=1)
+    times, values = series.times[present], np.asarray(series.values, dtype=np.float64)[present]
+    if not len(times):
+        return np.full((len(grid.bins), len(series.channels)), np.nan)
+    after = np.searchsorted(times, grid.centres).clip(1, max(len(times) - 1, 1))
+    before, after = after - 1, after.clip(max=len(times) - 1)
+    nearer = np.abs(times[before] - grid.centres) <= np.abs(times[after] - grid.centres)
+    nearest = np.where(nearer, before, after)
+    near = np.abs(times[nearest] - grid.centres) <= largest + ROUNDING * grid.bin_s
+    return np.where(near[:, None], values[nearest], np.nan)
+
+
+def covered(start: np.ndarray, stop: np.ndarray, grid: Grid) -> np.ndarray:
+    """Fraction of every bin that some intervals cover together (bin,).
+
+    Parameters
+    ----------
+    start, stop
+        Start and stop of the intervals in seconds (interval,). They may overlap.
+    grid
+        The bins.
+    """
+    fraction = np.zeros(len(grid.bins))
+    for first, last in joined(start, stop):
+        numbers = grid.bins_of(np.array([first, last]))
+        low, high = np.searchsorted(grid.bins, [numbers[0], numbers[1] + 1])
+        ends = grid.starts[low:high] + grid.bin_s
+        overlap = np.minimum(ends, last) - np.maximum(grid.starts[low:high], first)
+        fraction[low:high] += overlap.clip(0) / grid.bin_s
+    return fraction
+
+
+def joined(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
+    """Join intervals that touch or overlap, and order them."""
+    ordered: list[tuple[float, float]] = []
+    for first, last in sorted(zip(start.tolist(), stop.tolist(), strict=True)):
+        if ordered and first <= ordered[-1][1]:
+            ordered[-1] = ordered[-1][0], max(last, ordered[-1][1])
+        else:
+            ordered.append((first, last))
+    return ordered
+
+
+def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.ndarray, np.ndarray]:
+    """Label every bin by the intervals that cover most of it.
+
+    Parameters
+    ----------
+    table
+        Intervals; incomplete rows are not used.
+    column
+        The column that holds the labels, numbers or text (row,).
+    grid
+        The bins.
+    cover
+        Smallest fraction of a bin that intervals of one label must cover.
+
+    Returns
+    -------
+    labels
+        Label of every bin (bin,), of the column's type.
+    known
+        Whether a label covers enough of the bin (bin,).
+    """
+    whole = table.complete
+    values = np.asarray(table.columns[column])
+    classes = np.unique(values[whole])
+    shares = np.stack(
+        [
+            covered(table.start[rows], table.stop[rows], grid)
+            for one in classes
+            if (rows := whole & (values == one)).any()
+        ]
+        or [np.zeros(len(grid.bins))]
+    )
+    best = shares.argmax(axis=0)
+    known = shares[best, np.arange(len(grid.bins))] >= cover - ROUNDING
+    return classes[best] if len(classes) else values[:0], known & bool(len(classes))
+
+
+def trials_of(table: Table, grid: Grid) -> tuple[np.ndarray, np.ndarray, int]:
+    """Find the trial of every bin.
+
+    Parameters
+    ----------
+    table
+        One row per trial; incomplete rows are not used.
+    grid
+        The bins.
+
+    Returns
+    -------
+    trials
+        Row of the trial that a bin lies wholly in (bin,); the last such row where trials
+        overlap, and `NO_TRIAL` between trials.
+    clear
+        Whether no border of a trial lies inside the bin (bin,).
+    shared
+        Number of bins that lie in several trials.
+    """
+    trials = np.full(len(grid.bins), NO_TRIAL, dtype=np.int64)
+    times = np.zeros(len(grid.bins), dtype=np.int64)
+    clear = np.ones(len(grid.bins), dtype=bool)
+    for row in np.flatnonzero(table.complete):
+        borders = float(table.start[row]), float(table.stop[row])
+        low, high = np.searchsorted(grid.bins, grid.whole(*borders))
+        trials[low:high] = row
+        times[low:high] += 1
+        for border in borders:
+            number = int(grid.bins_of(np.array([border]))[0])
+            inside = (border - grid.origin_s) / grid.bin_s - number
+            at = int(np.searchsorted(grid.bins, number))
+            if inside > ROUNDING and at < len(grid.bins) and grid.bins[at] == number:
+                clear[at] = False
+    return trials, clear, int((times > 1).sum())

@@ -1,0 +1,208 @@
+"""What a file holds, in sentences, and a study of it to start from.
+
+In: the `Contents` of a file. Out: text for `invariance-probe data inspect`. A proposed
+study runs as it is, but what it claims is for its author to decide.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.errors import DataError
+from invariance_probe.study.counting import counted
+from invariance_probe.study.new import filled_template
+
+SPIKES_BIN_S = 0.1
+"""Length of a bin that is proposed for spike trains, in seconds."""
+EMBARGO_BINS = 10
+"""Length of the embargo that is proposed, in bins; at least `EMBARGO_S`."""
+EMBARGO_S = 1.0
+FEWEST_ROWS = 10
+"""Fewest intervals of a table that is proposed as a target."""
+MOST_CLASSES = 20
+"""Most values of a column that is shown as one of labels."""
+MOST_LISTED = 8
+"""Most channels or values that a sentence lists."""
+
+
+def sentences(contents: Contents) -> Iterator[str]:
+    """Describe what a file holds, one sentence for each signal and each note.
+
+    Parameters
+    ----------
+    contents
+        What a reader found.
+    """
+    for name, spikes in contents.spikes.items():
+        yield _of_spikes(name, spikes)
+    for name, series in contents.series.items():
+        yield _of_series(name, series)
+    for name, table in contents.tables.items():
+        yield from _of_table(name, table)
+    if not (contents.spikes or contents.series or contents.tables):
+        yield "It holds no spike trains, no series and no table of intervals."
+    for note in contents.notes:
+        yield f"Note: {note}."
+
+
+def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, object]) -> str:
+    """Write a commented study of a file, with its signals filled in.
+
+    Parameters
+    ----------
+    contents
+        What a reader found.
+    kind
+        Kind of the file.
+    path
+        Path of the file, relative to where the study will be.
+    settings
+        Fields of the recording that the file does not say.
+
+    Returns
+    -------
+    study
+        YAML.
+
+    Raises
+    ------
+    DataError
+        When the file has no activity, or nothing that could be decoded.
+    """
+    activities = [*contents.spikes, *contents.series]
+    if not activities:
+        raise DataError(
+            f"{path} holds no spike trains and no series, so there is no activity to study"
+        )
+    activity = activities[0]
+    counts = activity in contents.spikes
+    targets = list(_targets(contents, activity))
+    if not targets:
+        raise DataError(
+            f"{path} holds activity ({activity!r}), but nothing that could be decoded from it: no "
+            "other series, and no table with several intervals. Name a target from another file, "
+            "or save it into this one"
+        )
+    first = targets[0][0]
+    bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)
+    stem = Path(path).stem
+    return filled_template(
+        "file",
+        kind=kind,
+        path=path,
+        session="".join(c if c.isalnum() or c in "._-" else "-" for c in stem).lstrip("._-")
+        or "s1",
+        activity=activity,
+        activities=activities,
+        counts=counts,
+        bin_s=f"{bin_s:g}",
+        trials=None,
+        tables=list(contents.tables),
+        targets=[f"{name}: {{{source}}}" for name, source, _ in targets],
+        target=first,
+        target_kind=targets[0][2],
+        embargo_s=f"{max(EMBARGO_S, EMBARGO_BINS * bin_s):g}",
+        settings={name: json.dumps(value) for name, value in settings.items()},
+    )
+
+
+def _of_spikes(name: str, spikes: SpikeTrains) -> str:
+    sizes = np.array([len(times) for times in spikes.times])
+    if spikes.observed is None:
+        observed = "The file does not say when they were observed."
+    else:
+        seconds = float(np.diff(spikes.observed, axis=1).sum())
+        observed = (
+            f"They were observed in {counted(len(spikes.observed), 'interval')}, "
+            f"{seconds:g} s in all."
+        )
+    silent = f" {int((sizes == 0).sum())} of them never fire." if (sizes == 0).any() else ""
+    return (
+        f"{name!r}: spike trains of {counted(len(sizes), 'unit')}, {sizes.sum()} spikes, the last "
+        f"at {spikes.last_s:g} s.{silent} {observed}"
+    )
+
+
+def _of_series(name: str, series: Series) -> str:
+    shown = ", ".join(series.channels[:MOST_LISTED])
+    more = len(series.channels) - MOST_LISTED
+    channels = f"{shown} and {more} more" if more > 0 else shown
+    if not len(series.times):
+        return f"{name!r}: a series without samples ({channels})."
+    steps = np.diff(series.times)
+    holes = int((steps > 1.5 * series.interval_s).sum()) if len(steps) else 0
+    missing = int((~np.isfinite(np.asarray(series.values, dtype=np.float64))).any(axis=1).sum())
+    return (
+        f"{name!r}: a series of {counted(len(series.times), 'sample')} of "
+        f"{counted(len(series.channels), 'channel')} ({channels})"
+        + (f" in {series.unit}" if series.unit else "")
+        + f", from {series.times[0]:g} to {series.times[-1]:g} s, {series.interval_s:g} s apart"
+        + (f", with {counted(holes, 'gap')}" if holes else "")
+        + (f", {missing} of them incomplete" if missing else "")
+        + "."
+    )
+
+
+def _of_table(name: str, table: Table) -> Iterator[str]:
+    whole = table.complete
+    if not whole.any():
+        yield f"{name!r}: a table of {counted(len(whole), 'row')}, none with a start and a stop."
+        return
+    start, stop = table.start[whole], table.stop[whole]
+    order = np.argsort(start, kind="stable")
+    overlaps = int((start[order][1:] < np.maximum.accumulate(stop[order])[:-1]).sum())
+    lasting = stop - start
+    yield (
+        f"{name!r}: a table of {counted(len(start), 'interval')} between {start.min():g} and "
+        f"{stop.max():g} s, which last {lasting.min():g} to {lasting.max():g} s"
+        + (f"; {overlaps} begin before an earlier one ends" if overlaps else "")
+        + "."
+    )
+    for column, values in table.columns.items():
+        if classes := _classes(values):
+            listed = ", ".join(f"{value} ({count})" for value, count in classes)
+            yield f"    {column!r} of {name!r}: {listed}."
+
+
+def _classes(values: np.ndarray) -> list[tuple[str, int]]:
+    """Values of a column of labels with their counts; empty where it is none."""
+    values = np.asarray(values)
+    if values.ndim != 1 or values.dtype.kind not in "biufUSO":
+        return []
+    texts = values.astype(str)
+    found, counts = np.unique(texts, return_counts=True)
+    return (
+        [(str(value), int(count)) for value, count in zip(found, counts, strict=True)]
+        if 2 <= len(found) <= MOST_CLASSES and counts.min() > 1
+        else []
+    )
+
+
+def _targets(contents: Contents, activity: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what could be decoded: name, where it comes from (YAML), kind of target."""
+    for name, series in contents.series.items():
+        if name != activity and len(series.times) > 1:
+            yield _name(name), f"series: {name}", "continuous"
+    for name, table in contents.tables.items():
+        if int(table.complete.sum()) < FEWEST_ROWS:
+            continue
+        yield f"in_{_name(name)}", f"inside: {name}", "categorical"
+        for column, values in table.columns.items():
+            if _classes(values):
+                yield _name(column), f"table: {name}, column: {column}", "categorical"
+
+
+def _name(text: str) -> str:
+    """A name for a target: the last part of a path, with plain characters."""
+    last: Sequence[str] = text.rsplit("/", 1)[-1]
+    return "".join(c if c.isalnum() else "_" for c in last).strip("_") or "target"
+
+
+def _rounded(seconds: float) -> float:
+    """A bin of two significant digits that holds at least one sample."""
+    digits = 1 - int(np.floor(np.log10(seconds)))
+    rounded = round(seconds, digits)
+    return rounded if rounded >= seconds * (1 - 1e-6) else rounded + 10.0**-digits

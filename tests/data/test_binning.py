@@ -1,0 +1,124 @@
+"""Signals on one grid of bins, held against plain loops over bins and samples."""
+
+import numpy as np
+import pytest
+
+from invariance_probe.data.binning import (
+    NO_TRIAL,
+    Grid,
+    at_centres,
+    counts,
+    covered,
+    labelled,
+    summed,
+    trials_of,
+)
+from invariance_probe.data.contents import Series, SpikeTrains, Table
+
+BIN = 0.1
+
+
+def grid(start=0.0, stop=10.0, origin=0.0):
+    return Grid.within(origin, BIN, np.array([[start, stop]]))
+
+
+def test_bins_lie_at_multiples_from_the_origin_and_wholly_inside_intervals():
+    observed = np.array([[0.079, 1.0], [1.55, 1.65], [2.0, 2.35]])
+    found = Grid.within(0.0, BIN, observed)
+    assert found.bins.tolist() == [*range(1, 10), *range(20, 23)]
+    assert found.stretches.tolist() == [0] * 9 + [1] * 3
+    np.testing.assert_allclose(found.starts[:2], [0.1, 0.2])
+    shifted = Grid.within(0.05, BIN, observed[:1])
+    np.testing.assert_allclose(shifted.starts[0], 0.15)
+
+
+@pytest.mark.parametrize("bin_s", [0.1, 0.05, 0.3, 1 / 3, 0.025])
+def test_a_time_on_a_border_is_in_the_bin_that_starts_there(bin_s):
+    found = Grid.within(0.0, bin_s, np.array([[0.0, 1000 * bin_s]]))
+    assert len(found.bins) == 1000
+    numbers = np.arange(1000)
+    assert (found.positions(numbers * bin_s) == numbers).all()
+    assert (found.positions(np.cumsum(np.full(1000, bin_s)) - bin_s) == numbers).all()
+    assert found.positions(np.array([-1e-3, 1000 * bin_s])).tolist() == [-1, -1]
+
+
+def test_counts_are_those_of_a_loop_and_spikes_outside_are_told():
+    rng = np.random.default_rng(0)
+    used = Grid.within(0.0, BIN, np.array([[0.5, 3.0], [5.0, 9.0]]))
+    times = tuple(np.sort(rng.uniform(-1, 11, size)) for size in (300, 0, 50))
+    table, outside = counts(SpikeTrains(("a", "b", "c"), times), used)
+    plain = [[int(((t >= s) & (t < s + BIN)).sum()) for t in times] for s in used.starts]
+    np.testing.assert_array_equal(table, plain)
+    assert outside == 350 - table.sum() and table.dtype == np.int32
+
+
+def test_samples_are_summed_and_missing_ones_count_as_none():
+    times = np.arange(0, 10, 0.013)
+    values = np.stack([np.sin(times), times], axis=1)
+    values[10:40, 0] = np.nan
+    used = grid(1, 8)
+    sums, samples = summed(Series(values, times, ("x", "y")), used)
+    for row, start in enumerate(used.starts):
+        inside = (times >= start - 1e-9) & (times < start + BIN - 1e-9)
+        np.testing.assert_allclose(sums[row], np.nansum(values[inside], axis=0), atol=1e-12)
+        np.testing.assert_array_equal(samples[row], np.isfinite(values[inside]).sum(axis=0))
+
+
+@pytest.mark.parametrize("max_gap_s", [None, 0.02, 0.4])
+def test_a_bin_takes_its_nearest_sample_and_none_from_too_far(max_gap_s):
+    rng = np.random.default_rng(1)
+    times = np.sort(rng.uniform(0, 10, 60))
+    values = rng.standard_normal((60, 2))
+    values[5, 1] = np.nan
+    used = grid()
+    found = at_centres(Series(values, times, ("x", "y")), used, max_gap_s)
+    whole = np.isfinite(values).all(axis=1)
+    for row, centre in enumerate(used.centres):
+        distance = np.abs(times[whole] - centre)
+        near = distance.min() <= (BIN / 2 if max_gap_s is None else max_gap_s)
+        expected = values[whole][distance.argmin()] if near else [np.nan, np.nan]
+        np.testing.assert_array_equal(found[row], expected)
+
+
+def test_without_a_sample_every_bin_is_unknown():
+    empty = Series(np.zeros((0, 1)), np.zeros(0), ("x",))
+    assert np.isnan(at_centres(empty, grid(), None)).all()
+
+
+def test_covers_are_those_of_fine_steps_also_where_intervals_overlap():
+    rng = np.random.default_rng(2)
+    start = rng.uniform(-1, 10, 40)
+    stop = start + rng.uniform(0, 0.5, 40)
+    used = Grid.within(0.0, BIN, np.array([[0.0, 4.0], [6.0, 10.0]]))
+    steps = (np.arange(2000) + 0.5) / 2000 * BIN
+    inside = [
+        ((s + steps[:, None] >= start) & (s + steps[:, None] < stop)).any(axis=1).mean()
+        for s in used.starts
+    ]
+    np.testing.assert_allclose(covered(start, stop, used), inside, atol=2e-3)
+
+
+def test_a_bin_takes_the_label_that_covers_most_of_it():
+    table = Table(
+        np.array([0.0, 0.14, 0.33, np.nan, 0.62]),
+        np.array([0.14, 0.30, 0.36, 1.0, 0.62]),
+        {"stage": np.array(["wake", "sleep", "wake", "wake", "sleep"])},
+    )
+    labels, known = labelled(table, "stage", grid(0, 0.7), 0.5)
+    assert known.tolist() == [True, True, True, False, False, False, False]
+    assert labels[known].tolist() == ["wake", "sleep", "sleep"]
+    assert labelled(table, "stage", grid(0, 0.7), 0.3)[1].tolist()[3]
+
+
+def test_bins_lie_wholly_in_a_trial_or_between_trials():
+    table = Table(np.array([0.2, 0.55, 0.7, 1.2]), np.array([0.5, 0.9, 1.0, np.nan]))
+    trials, clear, shared = trials_of(table, grid(0, 1.3))
+    assert trials.tolist() == [NO_TRIAL] * 2 + [0] * 3 + [NO_TRIAL] + [1] + [2] * 3 + [NO_TRIAL] * 3
+    assert np.flatnonzero(~clear).tolist() == [5] and shared == 2
+
+
+def test_touching_trials_stay_two():
+    trials, clear, shared = trials_of(
+        Table(np.array([0.0, 0.5]), np.array([0.5, 1.0])), grid(0, 1.0)
+    )
+    assert trials.tolist() == [0] * 5 + [1] * 5 and clear.all() and not shared
