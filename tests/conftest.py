@@ -1,6 +1,4 @@
 import importlib.util
-import os
-from pathlib import Path
 
 import pytest
 
@@ -29,13 +27,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def public():
-    """Look up a folder of public recordings, which are not part of the repository."""
-    root = os.environ.get("PUBLIC_RECORDINGS")
+    """Look up a file or folder of public recordings, which are not part of the repository."""
+    from invariance_probe.data.catalog import search_path
 
     def find(name):
-        if root is None or not (Path(root) / name).exists():
-            pytest.skip(f"PUBLIC_RECORDINGS names no folder that holds {name}")
-        return Path(root) / name
+        for folder in search_path():
+            if (folder / name).exists():
+                return folder / name
+        pytest.skip(f"{name} is not on this machine; see INVARIANCE_PROBE_DATA")
 
     return find
 

@@ -10,7 +10,6 @@ import numpy as np
 from invariance_probe.data.contents import SpikeTrains
 from invariance_probe.data.readers.nwb.clocks import RESTART_S
 from invariance_probe.data.readers.nwb.columns import (
-    child,
     column,
     dataset,
     ends,
@@ -18,6 +17,7 @@ from invariance_probe.data.readers.nwb.columns import (
     rounded,
     seconds,
 )
+from invariance_probe.data.readers.nwb.observed import read_observed
 from invariance_probe.data.readers.nwb.wording import UnusableError, counted, listed
 
 READ = {"id", "unit_name", "spike_times", "obs_intervals"}
@@ -62,17 +62,17 @@ def read_units(
         notes.append(f"{len(stored) - used_up} spike times of {name!r} belong to no unit")
     notes += rounded(source, float(np.nanmax(np.abs(stored), initial=0)), name)
     parts = np.split(stored[:used_up], after[:-1])[: len(after)]
-    times, kept, more = _ordered(parts, names, name)
-    if len(kept) == 0:
+    times, more = _ordered(dict(zip(names, parts, strict=True)), name)
+    if not times:
         raise UnusableError(listed(more) or "it has no units")
-    notes += more + _unusual(times, [names[row] for row in kept], name)
-    observed, more = _observed(group, name, names, times, kept, used)
+    notes += more + _unusual(times, name)
+    observed, more = read_observed(group, name, names, times, used)
     unread = sorted(
         column for column in group if column not in READ and not column.endswith("_index")
     )
     if unread:
         more.append(f"columns of {name!r} that are not read: {', '.join(unread)}")
-    return SpikeTrains(tuple(names[row] for row in kept), tuple(times), observed), notes + more
+    return SpikeTrains(tuple(times), tuple(times.values()), observed), notes + more
 
 
 def _names(group: h5py.Group, rows: int) -> tuple[list[str], list[str]]:
@@ -104,35 +104,33 @@ def _names(group: h5py.Group, rows: int) -> tuple[list[str], list[str]]:
     ]
 
 
-def _ordered(
-    parts: list[np.ndarray], names: list[str], table: str
-) -> tuple[list[np.ndarray], list[int], list[str]]:
-    """Spike times in order, the rows of the units that are kept, and notes."""
-    times, kept, missing, sorted_, restarted = [], [], {}, {}, {}
-    for row, (name, part) in enumerate(zip(names, parts, strict=True)):
-        finite = np.isfinite(part)
-        if not finite.all():
-            missing[name] = int((~finite).sum())
-        part = part[finite]
-        back = float(-np.diff(part).min(initial=0))
+def _ordered(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Spike times in order, of the units whose clock did not start again, and notes."""
+    times: dict[str, np.ndarray] = {}
+    missing: dict[str, int] = {}
+    disordered: dict[str, float] = {}
+    restarted: dict[str, float] = {}
+    for name, part in parts.items():
+        known = part[np.isfinite(part)]
+        if len(known) < len(part):
+            missing[name] = len(part) - len(known)
+        back = float(-np.diff(known).min(initial=0))
         if back > RESTART_S:
             restarted[name] = back
             continue
         if back > 0:
-            sorted_[name] = back
-            part = np.sort(part)
-        times.append(part)
-        kept.append(row)
+            disordered[name] = back
+        times[name] = np.sort(known) if back > 0 else known
     notes = []
     if missing:
         notes.append(
-            f"{sum(missing.values())} spike times of {table!r} are no numbers and are left out, in "
+            f"spike times of {table!r} that are no numbers: {sum(missing.values())}, left out, in "
             f"{counted(len(missing), 'unit')}: {listed(missing)}"
         )
-    if sorted_:
+    if disordered:
         notes.append(
-            f"spike times of {counted(len(sorted_), 'unit')} of {table!r} go back by up to "
-            f"{max(sorted_.values()):.3g} s and are sorted: {listed(sorted_)}"
+            f"spike times of {counted(len(disordered), 'unit')} of {table!r} go back by up to "
+            f"{max(disordered.values()):.3g} s and are sorted: {listed(disordered)}"
         )
     if restarted:
         notes.append(
@@ -140,116 +138,22 @@ def _ordered(
             f"by up to {max(restarted.values()):.3g} s, as if the clock had started again: "
             f"{listed(restarted)}"
         )
-    return times, kept, notes
+    return times, notes
 
 
-def _unusual(times: list[np.ndarray], names: list[str], table: str) -> list[str]:
+def _unusual(times: dict[str, np.ndarray], table: str) -> list[str]:
     """Note times before 0, times that look like numbers of samples, and silent units."""
     notes = []
-    total = sum(map(len, times))
-    if silent := [name for name, part in zip(names, times, strict=True) if not len(part)]:
+    total = sum(map(len, times.values()))
+    if silent := [name for name, part in times.items() if not len(part)]:
         notes.append(
-            f"{len(silent)} of {len(names)} units of {table!r} have no spikes: {listed(silent)}"
+            f"units of {table!r} without spikes: {len(silent)} of {len(times)}: {listed(silent)}"
         )
-    if before := sum(int((part < 0).sum()) for part in times):
-        notes.append(f"{before} of {total} spikes of {table!r} are before 0 s")
-    if total >= FEW_SPIKES and all((part == np.round(part)).all() for part in times):
+    if before := sum(int((part < 0).sum()) for part in times.values()):
+        notes.append(f"spikes of {table!r} before 0 s: {before} of {total}")
+    if total >= FEW_SPIKES and all((part == np.round(part)).all() for part in times.values()):
         notes.append(
             f"all spike times of {table!r} are whole numbers: they may be numbers of samples, but "
             "are read as seconds"
         )
     return notes
-
-
-def _observed(
-    group: h5py.Group,
-    table: str,
-    names: list[str],
-    times: list[np.ndarray],
-    kept: list[int],
-    used: tuple[str, ...],
-) -> tuple[np.ndarray | None, list[str]]:
-    """Intervals in which all used units were observed (interval, 2), and notes."""
-    if "obs_intervals" not in group:
-        return None, []
-    try:
-        source = dataset(group, "obs_intervals")
-        stored = numbers(source)
-        if stored.ndim != 2 or stored.shape[1] != 2:
-            raise UnusableError(f"its shape is {stored.shape}, and must be (interval, 2)")
-        after = np.arange(1, len(names) + 1)
-        if child(group, "obs_intervals_index") is not None or len(stored) != len(names):
-            after = ends(dataset(group, "obs_intervals_index"), len(names), len(stored))
-    except UnusableError as error:
-        return None, [f"observed intervals of {table!r} are not read: {error}"]
-    parts = np.split(stored[: after[-1]], after[:-1])
-    notes, unions, outside, silent = [], {}, {}, []
-    wrong = overlapping = 0
-    for row, part_times in zip(kept, times, strict=True):
-        good = parts[row][(np.isfinite(parts[row])).all(axis=1) & (np.diff(parts[row])[:, 0] > 0)]
-        wrong += len(parts[row]) - len(good)
-        union = _union(good)
-        overlapping += len(good) - len(union)
-        if not len(union):
-            silent.append(names[row])
-            continue
-        unions[names[row]] = union
-        beyond = len(part_times) - _inside(part_times, union)
-        if beyond:
-            outside[names[row]] = beyond
-    if wrong:
-        notes.append(f"{wrong} observed intervals of {table!r} have no later stop; left out")
-    if overlapping:
-        notes.append(
-            f"{overlapping} observed intervals of {table!r} touch or overlap others; joined"
-        )
-    if silent:
-        notes.append(
-            f"{counted(len(silent), 'unit')} of {table!r} without observed intervals, taken as "
-            f"observed with the others: {listed(silent)}"
-        )
-    if outside:
-        notes.append(
-            f"{sum(outside.values())} of {sum(map(len, times))} spikes of {table!r} lie outside "
-            f"the observed intervals of their unit, in {counted(len(outside), 'unit')}: "
-            f"{listed(outside)}"
-        )
-    shared = [union for name, union in unions.items() if not used or name in used]
-    if not shared:
-        return None, notes
-    common = _intersection(shared)
-    if any(not np.array_equal(union, shared[0]) for union in shared):
-        notes.append(
-            f"units of {table!r} were observed at different times: only the "
-            f"{np.diff(common).sum():g} s that all {len(shared)} share are used, of "
-            f"{np.diff(_union(np.concatenate(shared))).sum():g} s in which any was observed"
-        )
-    return common, notes
-
-
-def _union(intervals: np.ndarray) -> np.ndarray:
-    """Join intervals (interval, 2) that touch or overlap, and order them."""
-    joined: list[list[float]] = []
-    for start, stop in sorted(intervals.tolist()):
-        if joined and start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], stop)
-        else:
-            joined.append([start, stop])
-    return np.array(joined).reshape(-1, 2)
-
-
-def _intersection(parts: list[np.ndarray]) -> np.ndarray:
-    """Intervals (interval, 2) that lie in every one of some sets of disjoint intervals."""
-    borders = np.concatenate([part.ravel() for part in parts])
-    steps = np.concatenate([np.tile([1, -1], len(part)) for part in parts])
-    order = np.lexsort((steps, borders))
-    borders, inside = borders[order], np.cumsum(steps[order])
-    at = np.flatnonzero(inside[:-1] == len(parts))
-    found = np.column_stack([borders[at], borders[at + 1]])
-    return found[found[:, 1] > found[:, 0]]
-
-
-def _inside(times: np.ndarray, union: np.ndarray) -> int:
-    """Number of times that lie in some intervals or on their ends."""
-    at = np.searchsorted(union[:, 0], times, side="right") - 1
-    return int(((at >= 0) & (times <= union[at.clip(0), 1])).sum())
