@@ -6,6 +6,7 @@ study runs as it is, but what it claims is for its author to decide.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,12 @@ EMBARGO_BINS = 10
 EMBARGO_S = 1.0
 FEWEST_ROWS = 10
 """Fewest intervals of a table that is proposed as a target."""
+BINS_AN_INTERVAL = 3
+"""Bins that a typical interval holds, where being inside of it is the proposed target."""
+PLAIN_BINS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Lengths of bins that are proposed where intervals are decoded, in seconds."""
+MOSTLY = 0.99
+"""Fraction of the steps of a sampled series that are no gap."""
 MOST_CLASSES = 20
 """Most values of a column that is shown as one of labels."""
 MOST_LISTED = 8
@@ -86,8 +93,15 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
             "other series, and no table with several intervals. Name a target from another file, "
             "or save it into this one"
         )
-    first = targets[0][0]
+    first = targets[0]
     bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)
+    between = None
+    if first.table is not None:
+        table = contents.tables[first.table]
+        start, stop = table.start[table.complete], table.stop[table.complete]
+        between = f"[{np.floor(start.min()):g}, {np.ceil(stop.max()):g}]"
+        longest = float(np.median(stop - start)) / BINS_AN_INTERVAL
+        bin_s = max([bin_s, *(one for one in PLAIN_BINS_S if one <= longest)])
     stem = Path(path).stem
     return filled_template(
         "file",
@@ -99,11 +113,10 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
         activities=activities,
         counts=counts,
         bin_s=f"{bin_s:g}",
-        trials=None,
-        tables=list(contents.tables),
-        targets=[f"{name}: {{{source}}}" for name, source, _ in targets],
-        target=first,
-        target_kind=targets[0][2],
+        between=between,
+        targets=[f"{one.name}: {{{one.source}}}" for one in targets],
+        target=first.name,
+        target_kind=first.kind,
         embargo_s=f"{max(EMBARGO_S, EMBARGO_BINS * bin_s):g}",
         settings={name: json.dumps(value) for name, value in settings.items()},
     )
@@ -181,18 +194,50 @@ def _classes(values: np.ndarray) -> list[tuple[str, int]]:
     )
 
 
-def _targets(contents: Contents, activity: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what could be decoded: name, where it comes from (YAML), kind of target."""
+@dataclass(frozen=True)
+class _Target:
+    """Something that could be decoded: its name, source (YAML), kind, and table if any."""
+
+    name: str
+    source: str
+    kind: str
+    table: str | None = None
+
+
+def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
+    """Yield what could be decoded, the likeliest first, each name once.
+
+    These are series that are sampled throughout, then the tables with the most rows, and
+    their columns of labels.
+    """
+    used: set[str] = set()
     for name, series in contents.series.items():
-        if name != activity and len(series.times) > 1:
-            yield _name(name), f"series: {name}", "continuous"
-    for name, table in contents.tables.items():
+        if name != activity and _is_sampled(series):
+            yield _Target(_unused(_name(name), used), f"series: {name}", "continuous")
+    tables = sorted(contents.tables.items(), key=lambda item: -int(item[1].complete.sum()))
+    for name, table in tables:
         if int(table.complete.sum()) < FEWEST_ROWS:
             continue
-        yield f"in_{_name(name)}", f"inside: {name}", "categorical"
+        yield _Target(_unused(f"in_{_name(name)}", used), f"inside: {name}", "categorical", name)
         for column, values in table.columns.items():
             if _classes(values):
-                yield _name(column), f"table: {name}, column: {column}", "categorical"
+                source = f"table: {name}, column: {column}"
+                yield _Target(_unused(_name(column), used), source, "categorical", name)
+
+
+def _is_sampled(series: Series) -> bool:
+    """Whether a series has samples throughout, unlike one of events."""
+    steps = np.diff(series.times)
+    return len(steps) > 1 and bool((steps <= 1.5 * series.interval_s).mean() >= MOSTLY)
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """A name that no other target has, which is then used."""
+    number, found = 2, name
+    while found in used:
+        found, number = f"{name}_{number}", number + 1
+    used.add(found)
+    return found
 
 
 def _name(text: str) -> str:
