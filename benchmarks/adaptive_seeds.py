@@ -22,7 +22,7 @@ from invariance_probe.calibration.adaptive_seeds import (
     judge,
     simulate,
 )
-from invariance_probe.inference.rules.interim_analyses import Look
+from invariance_probe.inference.rules.interim_analyses import InterimAnalysis
 from invariance_probe.study.session import POPULATION
 
 SEEDS = (2, 3, 5)
@@ -85,9 +85,11 @@ have no part in it.
 """
 
 
-def looks(spending: str) -> tuple[Look, ...]:
+def looks(spending: str) -> tuple[InterimAnalysis, ...]:
     """Return the looks of this benchmark."""
-    return tuple(Look(i, seeds, SEEDS, spending) for i, seeds in enumerate(SEEDS, start=1))  # type: ignore[arg-type]
+    return tuple(
+        InterimAnalysis(i, seeds, SEEDS, spending) for i, seeds in enumerate(SEEDS, start=1)
+    )  # type: ignore[arg-type]
 
 
 def worst(shown: dict[str, np.ndarray], about: tuple[str, ...]) -> float:

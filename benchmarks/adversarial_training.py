@@ -31,7 +31,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW, train_ssl
 from invariance_probe.study.adversaries import (
     Adversary,
     AscendedMask,
@@ -151,14 +151,14 @@ def trained(
         windows = torch.from_numpy(
             np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs])
         )
-        made = views.pair(EVALUATION_STEP + i, windows, windows)
+        made = views.pair(FIRST_EVALUATION_DRAW + i, windows, windows)
         drawn.append(
             Batch(
                 made,
                 torch.cat([windows, windows], dim=1),
                 bench.timeline,
                 views.keys,
-                EVALUATION_STEP + i,
+                FIRST_EVALUATION_DRAW + i,
             )
         )
     return Trained(method, drawn, views.shape[1], views.clean_of)

@@ -30,7 +30,7 @@ from invariance_probe.probing.selectors.acceptance import DRAWS, judge
 from invariance_probe.probing.selectors.attack import GRADIENT, Attack
 from invariance_probe.probing.selectors.damage import decodable_range, losses_without
 from invariance_probe.probing.selectors.halves import Halves
-from invariance_probe.probing.selectors.moments import BlockMoments, Part
+from invariance_probe.probing.selectors.moments import BlockMoments, FoldMoments
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -83,8 +83,8 @@ class Session:
 
     world: str
     name: str
-    choosing: list[Part]
-    scoring: list[Part]
+    choosing: list[FoldMoments]
+    scoring: list[FoldMoments]
     rates: np.ndarray
 
 

@@ -30,10 +30,10 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.plan.figures.decoded import DecodedFigures
-from invariance_probe.plan.plan import BESIDE, Plan
+from invariance_probe.plan.plan import BASELINE_SETTING, Plan
 from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
@@ -307,13 +307,13 @@ def measured(
 
     def needed(run: Run) -> bool:
         own = run.method.kind in kinds and run.axis == "" and run.fraction == 1 and run.seed < seeds
-        beside = run.method.kind in ROLES and run.axis == "" and run.setting != BESIDE
+        beside = run.method.kind in ROLES and run.axis == "" and run.setting != BASELINE_SETTING
         return own or beside or run.method.kind == "shift_null"
 
     found = measure(
         plan,
         store,
-        Place(Path.cwd(), store.root.resolve()),
+        WorkerSettings(Path.cwd(), store.root.resolve()),
         partial(run_local, workers=workers),
         _tell(name),
         needed,

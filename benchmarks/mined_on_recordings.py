@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, at, read_losses
 from invariance_probe.inference.findings import Findings, HypothesisFinding
@@ -185,8 +185,10 @@ def measured(plan: Plan, store: Store, workers: int) -> dict[str, RunResult]:
         kinds = ("myow", "byol", "raw", "square_roots", "supervised", "code", "shift_null")
         return _needed(run) and run.method.kind in kinds and run.seed < seeds
 
-    place = Place(Path.cwd() / "studies", store.root.resolve())
-    return measure(plan, store, place, partial(run_local, workers=workers), _tell, needed).results
+    settings = WorkerSettings(Path.cwd() / "studies", store.root.resolve())
+    return measure(
+        plan, store, settings, partial(run_local, workers=workers), _tell, needed
+    ).results
 
 
 def _tell(event: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from messengers_on_recordings import written
 
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference.description.reliance import reliance
 from invariance_probe.inference.entry import session_findings
@@ -38,11 +38,11 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
     file = open_study(Path("studies") / f"reliance_{name}.yaml")
     plan, store = make_plan(file), Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
-    place = Place(file.base, store.root.resolve())
+    settings = WorkerSettings(file.base, store.root.resolve())
     measured = measure(
         plan,
         store,
-        place,
+        settings,
         partial(run_local, workers=workers),
         lambda event: None,
         lambda run: isinstance(

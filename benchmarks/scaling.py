@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from training_speed import SIZES, computed, stacked, timed
 
-from invariance_probe.executors.local import Place, run_local
+from invariance_probe.executors.local import WorkerSettings, run_local
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.runner import cores
@@ -47,7 +47,7 @@ def by_workers(runs: list[Run], session: Session, workers: int) -> float:
             seen.append((time.perf_counter(), event["model_steps"]))
 
     with tempfile.TemporaryDirectory() as folder:
-        lost = run_local(runs, [session], Place(Path.cwd(), Path(folder)), workers, note)
+        lost = run_local(runs, [session], WorkerSettings(Path.cwd(), Path(folder)), workers, note)
     assert not lost, lost
     return sum(steps for _, steps in seen[1:]) / (seen[-1][0] - seen[0][0])
 

@@ -24,7 +24,7 @@ from invariance_probe.inference.hypotheses.contrast.judging import (
     decide_contrast,
 )
 from invariance_probe.inference.rules.intervals import Sample
-from invariance_probe.plan.plan import BESIDE, Plan
+from invariance_probe.plan.plan import BASELINE_SETTING, Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.hypotheses import CONTROLS
@@ -156,7 +156,11 @@ def measured(study: Study) -> Bank:
     plan = Plan(study, find_sessions(study, Path()))
     contrasts, ranges = [], []
     for session in plan.sessions:
-        own = [run for run in plan.runs if run.session == session.name and run.setting != BESIDE]
+        own = [
+            run
+            for run in plan.runs
+            if run.session == session.name and run.setting != BASELINE_SETTING
+        ]
         runs = {
             kind: [run for run in own if run.method.kind == kind] for kind in ("linear_ssl", "raw")
         }

@@ -305,7 +305,7 @@ def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> li
 
 
 @dataclass(frozen=True)
-class Stock:
+class StoredShare:
     """How many runs of a plan are in a store, up to a number of seeds.
 
     A stored run counts even if another study made it.
@@ -327,7 +327,7 @@ class Stock:
     left: int
 
 
-def stock(plan: Plan, runs_root: Path) -> list[Stock]:
+def stock(plan: Plan, runs_root: Path) -> list[StoredShare]:
     """Count the runs of a plan that a store holds, for each interim analysis.
 
     Parameters
@@ -349,11 +349,13 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
     found = []
     for seeds in plan.looks:
         keys = [
-            key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds
+            key
+            for key in steps
+            if key not in plan.seeded or plan.seed_position(plan.seeded[key]) < seeds
         ]
         left = [key for key in keys if key in missing]
         found.append(
-            Stock(
+            StoredShare(
                 seeds,
                 len(keys),
                 len(keys) - len(left),

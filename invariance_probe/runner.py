@@ -22,12 +22,12 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.arrays import write_arrays
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
-from invariance_probe.executors.jobs import Event, Executor, Place
+from invariance_probe.executors.jobs import Event, Executor, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.findings import Standing
-from invariance_probe.inference.stopping import beyond
+from invariance_probe.inference.stopping import unneeded_runs
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.price import Prices
 from invariance_probe.plan.registration import (
@@ -125,14 +125,14 @@ def run(
         if said:
             on_event({"event": "note", "message": said})
     registration = read_registration(registration_of(file))
-    place = Place(
+    worker_settings = WorkerSettings(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
     if execute is None:
         with LocalWorkers(workers) as here:
-            measured = measure(plan, store, place, here, on_event, workers=workers)
+            measured = measure(plan, store, worker_settings, here, on_event, workers=workers)
     else:
-        measured = measure(plan, store, place, execute, on_event, workers=workers)
+        measured = measure(plan, store, worker_settings, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
@@ -215,7 +215,7 @@ class Measurement:
 def measure(
     plan: Plan,
     store: Store,
-    place: Place,
+    worker_settings: WorkerSettings,
     execute: Executor,
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
@@ -233,7 +233,7 @@ def measure(
         The runs of a study.
     store
         Where results are read and written.
-    place
+    worker_settings
         Folders and device that workers use.
     execute
         Function that hands runs to workers.
@@ -267,9 +267,9 @@ def measure(
     stages = list(_stages(plan))
     for i, (stage, runs) in enumerate(stages):
         if stage == "grid":
-            left_out = pointless(plan, results)
+            left_out = unusable_runs(plan, results)
         elif stage != "baselines":  # some hypotheses may be settled with the seeds so far
-            left_out |= beyond(plan, results)
+            left_out |= unneeded_runs(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
@@ -277,8 +277,8 @@ def measure(
         later = {key for key in later if key not in left_out and not store.has(key)}
         on_event(_stage_event(stage, missing, len(wanted), workers, prices, later))
         remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
-        lost |= execute(remade, plan.sessions, place, on_event=tell)
-        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=tell)
+        lost |= execute(remade, plan.sessions, worker_settings, on_event=tell)
+        lost |= execute(missing, plan.sessions + plan.planted, worker_settings, on_event=tell)
         results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)
@@ -327,7 +327,7 @@ def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
     for earlier, seeds in pairwise((0, *plan.looks)):
         yield (
             f"grid after {earlier} seeds" if earlier else "grid",
-            [run for run in plan.grid if plan.turn(run) < seeds],
+            [run for run in plan.grid if plan.seed_position(run) < seeds],
         )
     yield "examined", plan.examined
 
@@ -414,10 +414,10 @@ def judge(
     file, store = _opened(study), Store(Path(runs))
     plan = stored_plan(file, store, tell)
     results, damaged = store.read(plan.baselines)
-    left_out = pointless(plan, results)
+    left_out = unusable_runs(plan, results)
     grid, wrong = store.read(run for run in plan.grid if run.key() not in left_out)
     results |= grid
-    left_out |= beyond(plan, results)
+    left_out |= unneeded_runs(plan, results)
     results = {key: result for key, result in results.items() if key not in left_out}
     examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
     results |= examined

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from invariance_probe.data.kept import check_unchanged, kept_recording
+from invariance_probe.data.cache import cached_recording, check_unchanged
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import (
     DamagedError,
@@ -42,7 +42,7 @@ from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
 from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.baselines import failed
 from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.probing.measurements.trained import TARGET_FREE, probe_stored
@@ -74,7 +74,7 @@ def measure(
     runs: list[Run],
     on_progress: Any = lambda steps: None,
     stored: Stored = NOTHING_STORED,
-) -> list[Measured]:
+) -> list[Measurement]:
     """Measure the runs of one stack.
 
     Runs that examine encoders read them from `stored`. If the encoder of an SSL run is
@@ -111,7 +111,7 @@ def measure(
     ]
 
 
-def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
+def _timed(runs: list[Run], measured: Callable[[], list[Measurement]]) -> list[Measurement]:
     """Measure runs, and record in each result the mean time per run, in seconds."""
     started = time.perf_counter()
     found = measured()
@@ -120,8 +120,8 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 
 
 def guarded(
-    session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measured]]
-) -> list[Measured]:
+    session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measurement]]
+) -> list[Measurement]:
     """Measure the runs of a stack; a run fails if its data cause an error.
 
     This is the only place where the worker catches errors of computations on data.
@@ -394,7 +394,7 @@ def _on_bench(
     on_progress: Callable[[int], None],
     stored: Stored,
     runs: list[Run],
-) -> list[Measured]:
+) -> list[Measurement]:
     """Prepare the session for the first run of a stack, and measure all its runs.
 
     `opened` cuts the recording into windows and folds as a run declares them.
@@ -423,7 +423,7 @@ def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recor
     DataError
         When the recording cannot be read, or its data changed since the runs were planned.
     """
-    recording = kept_recording(source, session, base)
+    recording = cached_recording(source, session, base)
     for run in runs:
         read = (*run.arrays, *([(run.target.name, run.target_array)] if run.target_array else ()))
         check_unchanged(recording, source, run.fingerprint, read)

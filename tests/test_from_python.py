@@ -21,7 +21,7 @@ import invariance_probe as ip
 from invariance_probe.data.readers.arrays import write_arrays
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import InferenceError, StudyError
-from invariance_probe.executors.jobs import Jobs, Place
+from invariance_probe.executors.jobs import Jobs, WorkerSettings
 from invariance_probe.executors.stacks import Stack
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
@@ -198,7 +198,10 @@ def test_a_run_of_arrays_measures_what_a_run_of_a_file_does_also_where_sessions_
             )
         runs = tuple(run for run in plan.grid if run.session == "s1" and run.companions)[:3]
         events = []
-        work(Jobs(plan.sessions, Place(tmp_path, store.root)).of(Stack("s1", runs)), events.append)
+        work(
+            Jobs(plan.sessions, WorkerSettings(tmp_path, store.root)).of(Stack("s1", runs)),
+            events.append,
+        )
         assert [e["status"] for e in events if e["event"] == "committed"] == ["done"] * 3, events
         results = store.results(runs)
         found.append([results[run.key()].block_losses for run in runs])

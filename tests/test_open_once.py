@@ -69,9 +69,9 @@ def counted_reads():
         READERS["npz"] = read
 
 
-def here(runs, sessions, place, *, on_event):
+def here(runs, sessions, settings, *, on_event):
     """Measures in this process, stack by stack, as a worker does."""
-    jobs = Jobs(sessions, place)
+    jobs = Jobs(sessions, settings)
     for stack in make_stacks(runs):
         work(jobs.of(stack), on_event)
     return {}
@@ -223,14 +223,14 @@ def test_a_worker_refuses_a_recording_that_changed_after_it_was_planned(tmp_path
     file = study_of(tmp_path, ["a"])
     changed = []
 
-    def late(runs, sessions, place, *, on_event):
+    def late(runs, sessions, settings, *, on_event):
         if not runs:
             return {}
         if not changed:
             save(tmp_path / "a.npz", seed=7)
             changed.append(True)
         with pytest.raises(Exception, match="data of session 'a' changed while the study ran"):
-            here(runs, sessions, place, on_event=on_event)
+            here(runs, sessions, settings, on_event=on_event)
         return {run.key(): "changed" for run in runs}
 
     run(file.study, tmp_path / "runs", execute=late, on_event=unheard).report(tmp_path / "report")

@@ -20,13 +20,13 @@ from helpers.program import PROGRAM, children, invoke, write
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import StoreError, TrainingError
-from invariance_probe.executors.jobs import Jobs, Place
+from invariance_probe.executors.jobs import Jobs, WorkerSettings
 from invariance_probe.executors.local import WorkerProcess
 from invariance_probe.executors.stacks import Stack
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study
 from invariance_probe.worker import guarded, measure
@@ -41,7 +41,7 @@ def plan():
 
 
 def done(runs):
-    return [Measured(run, RunResult(run.key(), "done")) for run in runs]
+    return [Measurement(run, RunResult(run.key(), "done")) for run in runs]
 
 
 UNFORESEEN = (
@@ -138,13 +138,13 @@ def test_a_worker_process_outlives_data_that_it_cannot_measure(plan, tmp_path):
     """The same data, but the study asks for a fold that training cannot learn anything from."""
     world = {**WORLD, "sessions": 1, "bins": 60}
     source = find_sessions(Study.model_validate(tiny_study(recordings=[world])), Path())
-    jobs = Jobs(source, Place(Path(), tmp_path / "runs"))
+    jobs = Jobs(source, WorkerSettings(Path(), tmp_path / "runs"))
     runs = [run.model_copy(update={"folds": run.folds.model_copy(update={"embargo_s": 99.0})})
             for run in plan.baselines if run.method.kind == "raw"]  # fmt: skip
     worker, events = WorkerProcess(), []
     job = jobs.of(Stack(source[0].name, tuple(runs)))
-    handed = worker.measure(job, [run.key() for run in runs], events.append)
-    assert handed.undone == [] and {e["status"] for e in events} == {"failed"}
+    outcome = worker.measure(job, [run.key() for run in runs], events.append)
+    assert outcome.undone == [] and {e["status"] for e in events} == {"failed"}
     assert worker._process.poll() is None
     results = Store(tmp_path / "runs").results(runs)
     assert all("use a shorter embargo" in result.message for result in results.values())
@@ -157,8 +157,8 @@ def test_a_worker_that_the_system_kills_is_said_to_lack_memory(plan, tmp_path):
         "-c",
         "import os, signal; input(); os.kill(os.getpid(), signal.SIGKILL)",
     ]
-    handed = WorkerProcess(command).measure({}, ["k"], lambda event: None)
-    assert "exit -9" in handed.message and "ran out of memory" in handed.message
+    outcome = WorkerProcess(command).measure({}, ["k"], lambda event: None)
+    assert "exit -9" in outcome.message and "ran out of memory" in outcome.message
 
 
 def _hear_ctrl_c():

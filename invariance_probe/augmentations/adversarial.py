@@ -21,7 +21,7 @@ from invariance_probe.study.adversaries import AdversarialNoise, Adversary, Lear
 
 
 @dataclass(frozen=True, eq=False)
-class LoseBudget:
+class HideUnits:
     """Hide a fixed number of random units of each window at their mean.
 
     `draw` returns one number per unit (run, batch or 1, unit), and the `budget` units
@@ -198,7 +198,7 @@ def smallest(numbers: Tensor, count: Tensor) -> Tensor:
 
 def random_counterpart(
     adversaries: list[Adversary], device: torch.device
-) -> LoseBudget | SignNoise | AnyOperation:
+) -> HideUnits | SignNoise | AnyOperation:
     """Build the random corruption that is as strong as the declared adversaries.
 
     Parameters
@@ -212,10 +212,10 @@ def random_counterpart(
     -------
     corruption
         `AnyOperation` for a learned policy, `SignNoise` for adversarial noise, and
-        `LoseBudget` for adversaries that hide units.
+        `HideUnits` for adversaries that hide units.
     """
     if isinstance(adversaries[0], LearnedPolicy):
         return AnyOperation(torch.tensor([a.strength for a in adversaries], device=device))  # type: ignore[union-attr]
     if isinstance(adversaries[0], AdversarialNoise):
         return SignNoise(torch.tensor([a.epsilon for a in adversaries], device=device))  # type: ignore[union-attr]
-    return LoseBudget(torch.tensor([a.budget for a in adversaries], device=device))  # type: ignore[union-attr]
+    return HideUnits(torch.tensor([a.budget for a in adversaries], device=device))  # type: ignore[union-attr]

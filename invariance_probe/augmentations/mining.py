@@ -90,7 +90,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class SearchInputs:
     """The training windows of one run, among which partners are searched.
 
     Attributes
@@ -190,7 +190,7 @@ class Distant:
         return np.repeat(train, used.sum(axis=1)), self.partners[used]
 
 
-def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
+def nearest_table(declared: MinedPairing, inputs: SearchInputs) -> np.ndarray:
     """Find the nearest neighbours of every training window.
 
     Distances are between smoothed principal components of activity, or between the
@@ -201,7 +201,7 @@ def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
     ----------
     declared
         Numbers of neighbours and components, and the smoothing.
-    ground
+    inputs
         The training windows.
 
     Returns
@@ -210,24 +210,24 @@ def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
         Places of the neighbours (anchor, neighbour), padded with -1.
     """
     size = declared.neighbours
-    if ground.guide is not None:
-        if ground.guide.ndim == 1:
-            return np.full((len(ground.train), size), -1, dtype=np.int64)
-        near = ground.among_labelled(
-            ground.guide, lambda guide, times: nearest_pairs(guide, times, ground.gap, size)
+    if inputs.guide is not None:
+        if inputs.guide.ndim == 1:
+            return np.full((len(inputs.train), size), -1, dtype=np.int64)
+        near = inputs.among_labelled(
+            inputs.guide, lambda guide, times: nearest_pairs(guide, times, inputs.gap, size)
         )
-        return _table(near, len(ground.train), size)
-    sigma = declared.smoothing_s / ground.bin_s
+        return _table(near, len(inputs.train), size)
+    sigma = declared.smoothing_s / inputs.bin_s
     features = neighbour_features(
-        ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components
+        inputs.activity, inputs.counts, inputs.train, inputs.stretch, sigma, declared.components
     )
-    return _table(nearest_pairs(features, ground.times, ground.gap, size), len(ground.train), size)
+    return _table(nearest_pairs(features, inputs.times, inputs.gap, size), len(inputs.train), size)
 
 
 def distant_partners(
     declared: MinedPairing,
     source: Source,
-    ground: Ground,
+    inputs: SearchInputs,
     mined: np.ndarray,
     rng: np.random.Generator,
 ) -> Distant:
@@ -244,7 +244,7 @@ def distant_partners(
         Number of neighbours, gap and share.
     source
         Which partners are returned: `mined`, `random`, `shifted` or `oracle`.
-    ground
+    inputs
         The training windows.
     mined
         Output of `nearest_table`.
@@ -262,20 +262,20 @@ def distant_partners(
     TrainingError
         When no window has mined, random and shifted partners.
     """
-    count, size = len(ground.train), declared.neighbours
+    count, size = len(inputs.train), declared.neighbours
 
     def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
         """Draw random partners within groups, as a table of places."""
-        pairs = ground.among_labelled(
-            groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by)
+        pairs = inputs.among_labelled(
+            groups, lambda known, times: drawn_pairs(times, known, inputs.gap, size, by)
         )
         return _table(pairs, count, size)
 
-    if ground.guide is not None and ground.guide.ndim == 1:
-        mined = drawn(ground.guide, rng.spawn(1)[0])
+    if inputs.guide is not None and inputs.guide.ndim == 1:
+        mined = drawn(inputs.guide, rng.spawn(1)[0])
     tables = {
         "mined": mined,
-        "shifted": _shifted(mined, ground.times, ground.gap, rng),
+        "shifted": _shifted(mined, inputs.times, inputs.gap, rng),
         "random": drawn(np.zeros(count, dtype=np.int64), rng),
     }
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
@@ -285,10 +285,10 @@ def distant_partners(
             "a mined, a random and a shifted partner. Use a shorter gap_s, a longer recording, "
             "or a guide that is known for more windows"
         )
-    places = tables[source] if source != "oracle" else _alike(ground, size, rng)
+    places = tables[source] if source != "oracle" else _alike(inputs, size, rng)
     places = np.where(serves[:, None], places, -1)
     return Distant(
-        np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share
+        np.where(places >= 0, inputs.train[places], -1), (places >= 0).sum(axis=1), declared.share
     )
 
 
@@ -331,19 +331,19 @@ def _shifted(
     return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
 
 
-def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
+def _alike(inputs: SearchInputs, count: int, rng: np.random.Generator) -> np.ndarray:
     """Find the oracle's partners: of the same class, or with the nearest target.
 
     Returns places (anchor, count), padded with -1. A window has no partner if no
     window of its class is far enough away.
     """
-    classes = ground.target.ndim == 1
+    classes = inputs.target.ndim == 1
     found = (
-        _drawn(ground.times, ground.target, ground.gap, count, rng)
+        _drawn(inputs.times, inputs.target, inputs.gap, count, rng)
         if classes
-        else _nearest(ground.target, ground.times, ground.gap, count)
+        else _nearest(inputs.target, inputs.times, inputs.gap, count)
     )
-    return _table(found, len(ground.train), count)
+    return _table(found, len(inputs.train), count)
 
 
 def _table(pairs: Pairs, anchors: int, count: int) -> np.ndarray:

@@ -39,7 +39,7 @@ VERSION: dict[StateSource, int] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class WindowSequence:
     """A list of windows in order of time, whose trajectories are compared.
 
     Attributes
@@ -166,8 +166,8 @@ def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
 
 def alike_asleep(
     declared: StatePairing,
-    awake: Course,
-    asleep: Course,
+    awake: WindowSequence,
+    asleep: WindowSequence,
     pool: np.ndarray,
     counts: bool,
     bin_s: float,
@@ -205,7 +205,7 @@ def alike_asleep(
     late = np.arange(len(awake.stretch)) >= len(awake.stretch) // 2
     # The two halves are numbered as separate stretches, so that neither trajectories nor
     # smoothing cross from one half to the other.
-    course = Course(awake.activity, 2 * awake.stretch + late)
+    course = WindowSequence(awake.activity, 2 * awake.stretch + late)
     smooth, whole = course.smoothed(sigma, counts), course.holds(about)
     for half in (late, ~late):
         fitted, served = np.flatnonzero(~half), np.flatnonzero(half & whole)
@@ -243,7 +243,7 @@ def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ..
 
 
 @dataclass(frozen=True, eq=False)
-class Sleep:
+class PartnerPools:
     """The windows of sleep in which a run may find partners.
 
     There are two sets: the state of the partners, and another state as control. Both are
@@ -262,14 +262,14 @@ class Sleep:
     pools: tuple[np.ndarray, np.ndarray]
 
 
-def find_sleep(
+def find_partner_pools(
     declared: StatePairing,
     state: np.ndarray,
     stretch: np.ndarray,
     allowed: np.ndarray,
     bin_s: float,
     session: str,
-) -> Sleep:
+) -> PartnerPools:
     """Find the windows of sleep in which a run may look for partners.
 
     Parameters
@@ -300,7 +300,7 @@ def find_sleep(
     windows, pools = [], []
     for name, values in (("partners", declared.partners), ("others", declared.others)):
         own = np.flatnonzero(np.isin(state, values) & allowed)
-        pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
+        pool = np.flatnonzero(WindowSequence(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
                 f"session {session!r}: the states {list(values)} in state.{name} have only "
@@ -313,4 +313,4 @@ def find_sleep(
         windows.append(own)
         pools.append(pool)
     first, second = equal_pools(pools)
-    return Sleep((windows[0], windows[1]), (first, second))
+    return PartnerPools((windows[0], windows[1]), (first, second))

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.power.simulated import words
+from invariance_probe.inference.power.simulated import verdict_p_values
 from invariance_probe.inference.power.spreads import marked
-from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
+from invariance_probe.inference.rules.interim_analyses import ALPHA, InterimAnalysis
 from invariance_probe.inference.rules.many_studies import Means, PValues, p_values
 from invariance_probe.inference.rules.verdicts import decide_many
 from invariance_probe.study.panel import DECLARED
@@ -255,7 +255,7 @@ class Judged:
 
 
 def judge(
-    losses: Losses, looks: tuple[Look, ...], levels: tuple[float, ...] | None = None
+    losses: Losses, looks: tuple[InterimAnalysis, ...], levels: tuple[float, ...] | None = None
 ) -> Judged:
     """Judge studies at every interim analysis until their verdict is clear.
 
@@ -285,7 +285,7 @@ def judge(
     )
     for i, look in enumerate(looks):
         p, blocked = claims_at(losses, look.seeds, levels[i] if levels else look.level)
-        found = decide_many(words(p, recipes, jitter=False))
+        found = decide_many(verdict_p_values(p, recipes, jitter=False))
         found[blocked] = "invalid: noise"
         for name in CLAIMS:
             shown = p[name] <= ALPHA
@@ -311,4 +311,4 @@ def fixed(losses: Losses, seeds: int) -> Judged:
     judged
         Claims and verdicts.
     """
-    return judge(losses, (Look(1, seeds, (seeds,), "obrien_fleming"),), (ALPHA,))
+    return judge(losses, (InterimAnalysis(1, seeds, (seeds,), "obrien_fleming"),), (ALPHA,))

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import ARM_DOSES, DROPOUT
-from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.row import Row
 
 ARMS = {"independent": "delta", "shared": "H", "paired": "delta_paired"}
 """For each arm, the estimand that is its excess loss over dose 0."""
 
 
-def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
+def arm_rows(measured: Sequence[MeasuredSession], tables: dict[str, Any]) -> list[Row]:
     """Summarise the excess loss of each arm over the doses.
 
     Parameters
@@ -77,7 +77,7 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def _ratios(measured: Sequence[Measured], case: str, name: str, dose: float) -> np.ndarray:
+def _ratios(measured: Sequence[MeasuredSession], case: str, name: str, dose: float) -> np.ndarray:
     effects = [m.effect(name, DROPOUT, dose) for m in measured if m.case == case]
     return np.array([effect.ratio for effect in effects if effect.complete])
 

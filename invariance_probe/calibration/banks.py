@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from invariance_probe.plan.plan import BESIDE
+from invariance_probe.plan.plan import BASELINE_SETTING
 from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
@@ -188,7 +188,7 @@ def needed(run: Run) -> bool:
     only in the sessions that complete verdicts use.
     """
     number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
-    if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
+    if run.method.kind in BESIDE_THE_POINT or run.setting == BASELINE_SETTING:
         return False
     return number <= JUDGED or (run.arm != "paired" and run.seed == 0)
 
@@ -239,7 +239,7 @@ def needed_for_claims(run: Run) -> bool:
     """
     return (
         run.method.kind not in BESIDE_THE_POINT
-        and run.setting != BESIDE
+        and run.setting != BASELINE_SETTING
         and (run.method.kind != "supervised" or run.seed == 0)
     )
 

@@ -35,6 +35,7 @@ from invariance_probe.calibration.banks import (
     needed_of_crossed,
     needed_of_jitter,
 )
+from invariance_probe.calibration.bench import CalibrationBench
 from invariance_probe.calibration.code_banks import measured_codes
 from invariance_probe.calibration.code_page import write_code_page
 from invariance_probe.calibration.code_rows import code_rows
@@ -46,7 +47,6 @@ from invariance_probe.calibration.contrasts import (
 )
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import few_session_rows
-from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.learning_measuring import measured_learning
 from invariance_probe.calibration.learning_page import write_learning_page
 from invariance_probe.calibration.learning_rows import learning_rows
@@ -58,7 +58,7 @@ from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.calibration.world_rows import turnover_rows, world_rows
 from invariance_probe.calibration.worlds import SIZES as WORLDS
 from invariance_probe.calibration.worlds import measured_turnover, measured_worlds
-from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.jobs import Event, WorkerSettings
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 
@@ -177,14 +177,14 @@ def calibrate(
     started = time.monotonic()
     store = Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
-    ground = Ground(
-        store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event
+    bench = CalibrationBench(
+        store, WorkerSettings(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event
     )
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [
         row
         for name in (PARTS if part == "all" else (part,))
-        for row in _part(name, ground, size, method, tables, arithmetic, out)
+        for row in _part(name, bench, size, method, tables, arithmetic, out)
     ]
     by_contrast = part == "contrasts" and CONTRASTS[size]
     study = (
@@ -223,7 +223,7 @@ def _commit() -> str:
 
 def _part(
     name: str,
-    ground: Ground,
+    bench: CalibrationBench,
     size: str,
     method: str,
     tables: dict[str, Any],
@@ -237,41 +237,41 @@ def _part(
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":
-        measured = ground.sessions(
+        measured = bench.sessions(
             dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed
         )
         tables["ssl_contribution"] = addition_table(measured, np.random.default_rng(2))
         return dropout_rows(measured, rng, tables)
     if name == "few" and plain["crossed"]:
         return few_session_rows(
-            ground.sessions(
+            bench.sessions(
                 crossed_study(declared, plain["crossed"], CROSSED_SEEDS), needed_of_crossed
             ),
             rng,
         )
     if name == "arms" and plain["arms"]:
         return arm_rows(
-            ground.sessions(arms_study(declared, plain["arms"]), needed_for_claims), tables
+            bench.sessions(arms_study(declared, plain["arms"]), needed_for_claims), tables
         )
     if name == "time" and plain["jitter"]:
         return training_dose_rows(
-            ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables
+            bench.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables
         )
     if name == "contrasts" and CONTRASTS[size]:
         return contrast_rows(
-            ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables
+            bench.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables
         )
     if name == "learning":
         return learning_rows(
-            measured_learning(ground, size, declared, SSL["moco"], out / SESSION_TABLE), tables
+            measured_learning(bench, size, declared, SSL["moco"], out / SESSION_TABLE), tables
         )
     if name == "code":
-        return code_rows(measured_codes(ground, size), tables)
+        return code_rows(measured_codes(bench, size), tables)
     if name == "measures" and MEASURED[size]:
-        return measure_rows(measured_sessions(measures_study(MEASURED[size]), ground))
+        return measure_rows(measured_sessions(measures_study(MEASURED[size]), bench))
     if name == "worlds" and WORLDS[size]:
         return [
-            *world_rows(measured_worlds(size, ground)),
-            *turnover_rows(*measured_turnover(size, ground)),
+            *world_rows(measured_worlds(size, bench)),
+            *turnover_rows(*measured_turnover(size, bench)),
         ]
     return []

@@ -17,16 +17,16 @@ from operator import itemgetter
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT
+from invariance_probe.calibration.bench import CalibrationBench
 from invariance_probe.calibration.code_counting import Logs
-from invariance_probe.calibration.ground import Ground
-from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
+from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, SessionBatch, session_batches
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
-AT_ONCE = 200
+SESSIONS_COLLECTED = 200
 """Number of sessions that are collected before worker processes start."""
 
 
@@ -84,18 +84,20 @@ class CellBanks:
 class _Planned:
     """The sessions of one batch of measurements, with one run per session."""
 
-    turn: Turn
+    batch: SessionBatch
     sessions: tuple[Session, ...]
     runs: tuple[Run, ...]
 
 
-def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> list[CellBanks]:
+def measured_codes(
+    bench: CalibrationBench, size: str, cells: Sequence[Cell] = CELLS
+) -> list[CellBanks]:
     """Measure what the store lacks of the phase map, and return all banks.
 
     Parameters
     ----------
-    ground
-        The store and the workers. If `ground.train` is False, nothing is measured and
+    bench
+        The store and the workers. If `bench.train` is False, nothing is measured and
         the banks hold what the store has.
     size
         Size of the calibration, a key of `phase_map.SIZES`.
@@ -107,29 +109,29 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
     banks
         One entry per cell, without the cells that have fewer than two sessions.
     """
-    planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
+    planned = _trained(bench, size, cells) if bench.train else _stored(bench, size, cells)
     banks = [
-        CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True))
+        CellBanks(cell, _bank(bench, planned, cell, False), _bank(bench, planned, cell, True))
         for cell in cells
     ]
     return [found for found in banks if len(found.short) > 1]
 
 
-def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """Measure what the store lacks, in the order of `turns`; return all batches."""
+def _trained(bench: CalibrationBench, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+    """Measure what the store lacks, batch by batch, and return all batches."""
     planned: list[_Planned] = []
     waiting: list[_Planned] = []
-    for turn in turns(SIZES[size], cells):
-        planned.append(_planned(ground, turn))
+    for batch in session_batches(SIZES[size], cells):
+        planned.append(_planned(bench, batch))
         waiting.append(planned[-1])
-        if sum(len(each.runs) for each in waiting) >= AT_ONCE:
-            _measure(ground, waiting)
+        if sum(len(each.runs) for each in waiting) >= SESSIONS_COLLECTED:
+            _measure(bench, waiting)
             waiting = []
-    _measure(ground, waiting)
+    _measure(bench, waiting)
     return planned
 
 
-def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+def _stored(bench: CalibrationBench, size: str, cells: Sequence[Cell]) -> list[_Planned]:
     """List the batches that have at least one session in the store.
 
     The list of a cell stops at the first batch without any stored session, since
@@ -137,27 +139,27 @@ def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
     """
     planned: list[_Planned] = []
     ended: set[tuple[str, bool]] = set()
-    for turn in turns(SIZES[size], cells):
-        if (turn.cell.name, turn.long) not in ended:
-            planned.append(_planned(ground, turn))
-            if not any(ground.store.has(run.key()) for run in planned[-1].runs):
-                ended.add((turn.cell.name, turn.long))
+    for batch in session_batches(SIZES[size], cells):
+        if (batch.cell.name, batch.long) not in ended:
+            planned.append(_planned(bench, batch))
+            if not any(bench.store.has(run.key()) for run in planned[-1].runs):
+                ended.add((batch.cell.name, batch.long))
     return planned
 
 
-def _planned(ground: Ground, turn: Turn) -> _Planned:
+def _planned(bench: CalibrationBench, batch: SessionBatch) -> _Planned:
     """Plan the runs that measure the code in one batch of sessions."""
-    study = turn.cell.study(turn.part, turn.long)
-    plan = Plan(study, find_sessions(study, ground.place.base))
+    study = batch.cell.study(batch.part, batch.long)
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(
         update={"jackknife": False}
     )
     return _Planned(
-        turn, plan.sessions, tuple(plan.measurement(session, code) for session in plan.sessions)
+        batch, plan.sessions, tuple(plan.measurement(session, code) for session in plan.sessions)
     )
 
 
-def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
+def _measure(bench: CalibrationBench, waiting: Sequence[_Planned]) -> None:
     """Measure what the store lacks of the given batches.
 
     Short and long recordings are measured separately, because their sessions have the
@@ -167,19 +169,19 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
         asked = [
             pair
             for each in waiting
-            if each.turn.long == long
+            if each.batch.long == long
             for pair in zip(each.runs, each.sessions, strict=True)
         ]
         if asked:
             runs, sessions = zip(*asked, strict=True)
-            ground.make("codes", runs, sessions)
+            bench.measure_missing("codes", runs, sessions)
 
 
-def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -> CodeBank:
+def _bank(bench: CalibrationBench, planned: Sequence[_Planned], cell: Cell, long: bool) -> CodeBank:
     """Gather the bank of a cell's short or long sessions from the store."""
-    of_cell = [each for each in planned if each.turn.cell == cell and each.turn.long == long]
-    numbered = [pair for each in of_cell for pair in zip(each.turn.part, each.runs, strict=True)]
-    results = ground.store.results(run for _, run in numbered)
+    of_cell = [each for each in planned if each.batch.cell == cell and each.batch.long == long]
+    numbered = [pair for each in of_cell for pair in zip(each.batch.part, each.runs, strict=True)]
+    results = bench.store.results(run for _, run in numbered)
     measured = [
         (i, results[run.key()].measured(CodeFigures)) for i, run in numbered if run.key() in results
     ]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
+from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, BoundedRate, bound, draw
 from invariance_probe.inference.hypotheses.code import CLEAR, REDUNDANT
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import p_over_units
+from invariance_probe.inference.rules.many_studies import p_over_replicates
 
 SHARE = 0.25
 """Fraction of the units up to which carriers count as few."""
@@ -35,14 +35,6 @@ Logs = Mapping[str, np.ndarray]
 
 K_s, K_n and carriers are divided by the number of units before the logarithm is taken.
 """
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Fraction of studies that say something, and its 95 % upper bound."""
-
-    reached: float
-    upper: float
 
 
 def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray]:
@@ -63,11 +55,11 @@ def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.nda
         Boolean (study,) each: whether the study shows a mean of at most the bound, and
         whether it shows a larger one.
     """
-    at_most, more = p_over_units(values[studies] - bound)
+    at_most, more = p_over_replicates(values[studies] - bound)
     return at_most <= ALPHA, more <= ALPHA
 
 
-def words(logs: Logs, studies: np.ndarray) -> np.ndarray:
+def unit_count_words(logs: Logs, studies: np.ndarray) -> np.ndarray:
     """Decide what every study says about the number of units.
 
     Parameters
@@ -145,8 +137,8 @@ def said_of(logs: Logs, distinct: Logs, studies: np.ndarray) -> np.ndarray:
     words
         One of `WORDS` per study (study,).
     """
-    said = words(logs, studies)
-    return np.where(said == words(distinct, studies), said, "undecided")
+    said = unit_count_words(logs, studies)
+    return np.where(said == unit_count_words(distinct, studies), said, "undecided")
 
 
 def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) -> dict[str, float]:
@@ -175,7 +167,7 @@ def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) 
 
 def rate(
     bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.ndarray], np.ndarray]
-) -> Rate:
+) -> BoundedRate:
     """Count for what fraction of studies a statement is true.
 
     Parameters
@@ -200,7 +192,7 @@ def rate(
     for _ in range(BOOTSTRAPS):
         resampled = rng.integers(0, bank, bank)
         again.append(hit(resampled[draw(rng, bank, sessions, STUDIES // 5)]).mean())
-    return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, bank))
+    return BoundedRate(reached, bound(float(np.quantile(again, 0.95)), sessions, bank))
 
 
 def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> float:

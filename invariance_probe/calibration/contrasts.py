@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import SEED
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, Bank, draw, sizes
 from invariance_probe.calibration.dropout import COUNTS, SESSIONS, coverage_row, size_row
-from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row, met
 from invariance_probe.inference.evidence.estimands import IDENTITY
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import p_over_units
+from invariance_probe.inference.rules.many_studies import p_over_replicates
 from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
@@ -130,7 +130,7 @@ def needed_of_contrasts(run: Run) -> bool:
 
 
 def contrast_rows(
-    measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
+    measured: Sequence[MeasuredSession], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
     """Count how often contrasts and a benefit are claimed, falsely or rightly.
 
@@ -190,7 +190,7 @@ def contrast_rows(
     return rows
 
 
-def _bank(measured: Sequence[Measured]) -> Bank:
+def _bank(measured: Sequence[MeasuredSession]) -> Bank:
     """Build the bank from the sessions in which every contrast was measured."""
     kept = []
     for m in measured:
@@ -229,7 +229,9 @@ def _row(
             for name in off
         }
         shown = [
-            p_over_units((bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn])[1]
+            p_over_replicates(
+                (bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn]
+            )[1]
             <= ALPHA
             for name in names
         ]

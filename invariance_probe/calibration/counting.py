@@ -17,7 +17,7 @@ import numpy as np
 
 from invariance_probe.inference.hypotheses.gates import RETAINED
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import PValues, p_over_units
+from invariance_probe.inference.rules.many_studies import PValues, p_over_replicates
 from invariance_probe.inference.rules.verdicts import decide_many, learning_p, word_p
 
 STUDIES = 5000
@@ -109,7 +109,7 @@ class Bank:
         at_most, more
             P value of each claim (study,).
         """
-        return p_over_units((self.effects[name] - margin * self.ranges[name])[studies])
+        return p_over_replicates((self.effects[name] - margin * self.ranges[name])[studies])
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
@@ -200,6 +200,14 @@ def sizes(
         Size(name, "> m", sessions, high, upper[1]),
     )
     return *claims, 1 - low - high
+
+
+@dataclass(frozen=True)
+class BoundedRate:
+    """Fraction of studies that say something, and its 95 % upper bound."""
+
+    reached: float
+    upper: float
 
 
 def bound(resampled: float, sessions: int, bank: int) -> float:

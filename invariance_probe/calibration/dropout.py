@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.counting import (
     ASKED,
     STUDIES,
@@ -25,7 +26,6 @@ from invariance_probe.calibration.counting import (
     sizes,
     verdicts,
 )
-from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
 
@@ -53,7 +53,7 @@ RIGHT = {
 """Verdicts that are right, by case."""
 
 
-def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
+def bank_of(measured: Sequence[MeasuredSession], case: str, names: Sequence[str]) -> Bank:
     """Gather the sessions of a case, from which studies are then drawn.
 
     Parameters
@@ -89,7 +89,7 @@ def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Ba
 
 
 def dropout_rows(
-    measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
+    measured: Sequence[MeasuredSession], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
     """Compute every figure about verdicts and claims on dropout.
 

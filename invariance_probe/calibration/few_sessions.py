@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, bound
 from invariance_probe.calibration.dropout import coverage_row, size_row
-from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA
@@ -33,7 +33,7 @@ LEARNED = ("D", "H", "delta")
 """Estimands whose false claims are counted."""
 
 
-def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> list[Row]:
+def few_session_rows(measured: Sequence[MeasuredSession], rng: np.random.Generator) -> list[Row]:
     """Count false claims and coverage in studies of three sessions.
 
     Parameters

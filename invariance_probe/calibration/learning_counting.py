@@ -16,14 +16,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
-from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, bound, draw
-from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.bench import MeasuredSession
+from invariance_probe.calibration.counting import (
+    BOOTSTRAPS,
+    STUDIES,
+    Bank,
+    BoundedRate,
+    bound,
+    draw,
+)
 from invariance_probe.calibration.learning_banks import HELD_OUT, LONGER_OF, PANEL
 from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, at
 from invariance_probe.inference.hypotheses.gates import RETAINED
 from invariance_probe.inference.power.spreads import marked
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.many_studies import PValues, p_over_units
+from invariance_probe.inference.rules.many_studies import PValues, p_over_replicates
 from invariance_probe.inference.rules.verdicts import (
     decide_many,
     learning_p,
@@ -97,7 +104,7 @@ class LearningBank:
         at_most, more
             P value of each claim (study,).
         """
-        return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
+        return p_over_replicates((self.values[name] - margin * self._range_of(name))[studies])
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
         """Return the bank that consists of the chosen sessions.
@@ -132,7 +139,7 @@ def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
     return LearningBank(columns, columns.pop("range", nothing), columns.pop("code_range", nothing))
 
 
-def session_values(one: Measured) -> dict[str, float] | None:
+def session_values(one: MeasuredSession) -> dict[str, float] | None:
     """Read the figures of one session that a `LearningBank` needs.
 
     Parameters
@@ -181,7 +188,9 @@ def _mean_range(effect: Effect) -> float:
     return float(effect.range.mean())
 
 
-def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL) -> np.ndarray:
+def verdicts_of(
+    bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL
+) -> np.ndarray:
     """Give the verdict of every study, judged under a panel of recipes.
 
     Parameters
@@ -323,7 +332,7 @@ def lowered_p(
         P value of a decrease by more than `by` (study,).
     """
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
-    return p_over_units((change - by * bank.range)[studies])[1]
+    return p_over_replicates((change - by * bank.range)[studies])[1]
 
 
 def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:
@@ -353,20 +362,12 @@ def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tup
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Fraction of studies in which something happens, and its upper bound."""
-
-    reached: float
-    upper: float
-
-
 def rate(
     bank: LearningBank,
     sessions: int,
     rng: np.random.Generator,
     hit: Callable[[LearningBank, np.ndarray], np.ndarray],
-) -> Rate:
+) -> BoundedRate:
     """Count for what fraction of studies a statement is true.
 
     Parameters
@@ -391,7 +392,7 @@ def rate(
     for _ in range(BOOTSTRAPS // 2):
         resampled = bank.resampled(rng.integers(0, len(bank), len(bank)))
         again.append(hit(resampled, draw(rng, len(bank), sessions, STUDIES // 10)).mean())
-    return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, len(bank)))
+    return BoundedRate(reached, bound(float(np.quantile(again, 0.95)), sessions, len(bank)))
 
 
 def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> dict[str, float]:
@@ -411,7 +412,7 @@ def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> d
     shares
         Fraction of studies by verdict, in [0, 1].
     """
-    found = words(bank, studies, recipes)
+    found = verdicts_of(bank, studies, recipes)
     return {str(word): float((found == word).mean()) for word in sorted(set(found))}
 
 

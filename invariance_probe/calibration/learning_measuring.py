@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.calibration.ground import Ground
+from invariance_probe.calibration.bench import CalibrationBench
 from invariance_probe.calibration.learning_banks import (
     CELLS,
     SIZES,
@@ -26,13 +26,17 @@ from invariance_probe.plan.run import Run
 
 
 def measured_learning(
-    ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any], kept: Path
+    bench: CalibrationBench,
+    size: str,
+    method: Mapping[str, Any],
+    other: Mapping[str, Any],
+    kept: Path,
 ) -> dict[str, LearningBank]:
     """Train the sessions that are missing, and return the bank of every cell.
 
     Parameters
     ----------
-    ground
+    bench
         The store and the workers.
     size
         Size of the calibration, a key of `learning_banks.SIZES`.
@@ -51,17 +55,19 @@ def measured_learning(
     plans = {}
     for cell in CELLS:
         study = learning_study(cell, method, other, SIZES[size])
-        plans[cell.name] = Plan(study, find_sessions(study, ground.place.base))
+        plans[cell.name] = Plan(study, find_sessions(study, bench.settings.base))
     sessions = _sessions(plans)
     table = SessionTable(kept)
     for session in sessions:
         if session not in table:
             runs = list(session.runs.values())
-            ground.make(f"learning, {session.session}", runs, plans[session.cell].sessions)
+            bench.measure_missing(
+                f"learning, {session.session}", runs, plans[session.cell].sessions
+            )
     banks = {}
     for name, plan in plans.items():
         own = [session for session in sessions if session.cell == name]
-        table.add(own, plan, ground.store)
+        table.add(own, plan, bench.store)
         banks[name] = learning_bank([values for one in own if (values := table.values_of(one))])
     table.write(sessions)
     return banks

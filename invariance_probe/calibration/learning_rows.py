@@ -28,7 +28,7 @@ from invariance_probe.calibration.learning_counting import (
     rate,
     shares,
     undertrained,
-    words,
+    verdicts_of,
 )
 from invariance_probe.calibration.row import Row
 from invariance_probe.inference.power.spreads import marked
@@ -140,7 +140,7 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
                 wrong = {
                     word for recipe in recipes for word in contradicted_by(drawn, recipe, beyond)
                 }
-                return np.isin(words(drawn, studies), sorted(wrong))
+                return np.isin(verdicts_of(drawn, studies), sorted(wrong))
 
             if beyond and len(recipes) == 1:
                 continue

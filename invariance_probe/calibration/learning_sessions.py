@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from invariance_probe.calibration.ground import measured
+from invariance_probe.calibration.bench import measured
 from invariance_probe.calibration.learning_counting import session_values
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from invariance_probe.calibration.ground import Ground
+from invariance_probe.calibration.bench import CalibrationBench
 from invariance_probe.calibration.row import Row, median_row, rate_row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.inference.rules.interim_analyses import ALPHA
@@ -28,7 +28,7 @@ TAUS = (0.2, 0.8, 3.2)
 """True time constants tau of the labels, in seconds."""
 
 
-def measured_sessions(study: Study, ground: Ground) -> dict[str, list[Figures]]:
+def measured_sessions(study: Study, bench: CalibrationBench) -> dict[str, list[Figures]]:
     """Measure on every session what its world tests.
 
     That is the test-lag curve or, where nothing is coded, the test of decodability.
@@ -37,7 +37,7 @@ def measured_sessions(study: Study, ground: Ground) -> dict[str, list[Figures]]:
     ----------
     study
         The study that declares the sessions.
-    ground
+    bench
         The store and the workers.
 
     Returns
@@ -45,10 +45,10 @@ def measured_sessions(study: Study, ground: Ground) -> dict[str, list[Figures]]:
     sessions
         Figures of every measured session, by the name of its world.
     """
-    plan = Plan(study, find_sessions(study, ground.place.base))
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
-    ground.make("measures", runs, plan.sessions)
-    results = ground.store.results(runs)
+    bench.measure_missing("measures", runs, plan.sessions)
+    results = bench.store.results(runs)
     found: dict[str, list[Figures]] = {}
     for run in runs:
         result = results.get(run.key())

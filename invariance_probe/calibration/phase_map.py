@@ -211,7 +211,7 @@ up to ten sessions (3 S / 400).
 
 
 @dataclass(frozen=True)
-class Turn:
+class SessionBatch:
     """A batch of sessions of one cell that are measured together.
 
     Attributes
@@ -229,7 +229,7 @@ class Turn:
     long: bool = False
 
 
-AT_ONCE = 20
+SESSIONS_PER_BATCH = 20
 """Number of ordinary sessions per batch."""
 LONG_EARLY = 8
 """Number of long recordings per cell that are measured early.
@@ -238,7 +238,7 @@ They follow the first batch of ordinary sessions; the others are measured later.
 """
 
 
-def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
+def session_batches(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[SessionBatch]:
     """List all batches of sessions in the order in which they are measured.
 
     The cells take turns, so that their banks grow side by side. Cells in the middle of
@@ -253,20 +253,28 @@ def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
 
     Returns
     -------
-    turns
+    batches
         The batches, in order.
     """
-    found: list[tuple[float, Turn]] = []
+    found: list[tuple[float, SessionBatch]] = []
     for cell in cells:
         pace = 2 if cell.middle else 1
-        for first in range(0, size.sessions, AT_ONCE):
+        for first in range(0, size.sessions, SESSIONS_PER_BATCH):
             found.append(
-                (first / pace, Turn(cell, range(first, min(first + AT_ONCE, size.sessions))))
+                (
+                    first / pace,
+                    SessionBatch(
+                        cell, range(first, min(first + SESSIONS_PER_BATCH, size.sessions))
+                    ),
+                )
             )
         early = min(LONG_EARLY, size.long)
-        found.append((AT_ONCE - 1, Turn(cell, range(early), long=True)))
+        found.append((SESSIONS_PER_BATCH - 1, SessionBatch(cell, range(early), long=True)))
         if size.long > early:
-            found.append((size.sessions / 2, Turn(cell, range(early, size.long), long=True)))
+            found.append(
+                (size.sessions / 2, SessionBatch(cell, range(early, size.long), long=True))
+            )
     return [
-        turn for _, turn in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))
+        batch
+        for _, batch in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))
     ]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import JITTER, JITTER_DOSES, MARGIN
-from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.row import Row
 
 
-def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
+def training_dose_rows(measured: Sequence[MeasuredSession], tables: dict[str, Any]) -> list[Row]:
     """Find the lowest dose at which delta exceeds the margin, relative to tau.
 
     Parameters
@@ -77,6 +77,6 @@ def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> 
     return rows
 
 
-def _ratios(measured: Sequence[Measured], case: str, dose: float) -> np.ndarray:
+def _ratios(measured: Sequence[MeasuredSession], case: str, dose: float) -> np.ndarray:
     effects = [m.losses.effect("delta", JITTER, dose) for m in measured if m.case == case]
     return np.array([effect.ratio for effect in effects if effect.complete])

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import MARGIN
+from invariance_probe.calibration.bench import MeasuredSession
 from invariance_probe.calibration.counting import code_word_of, draw, verdict_of
 from invariance_probe.calibration.dropout import JUDGED, SESSIONS, bank_of
-from invariance_probe.calibration.ground import Measured
 
 GUESSED = {"kept": "invariant", "lost": "tolerated"}
 """Verdict that one would guess from the finding of the code alone.
@@ -27,7 +27,9 @@ It would be right if training never cost anything.
 """
 
 
-def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> list[dict[str, Any]]:
+def addition_table(
+    measured: Sequence[MeasuredSession], rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Count how often the verdict differs from what the code alone suggests.
 
     Studies have six sessions.

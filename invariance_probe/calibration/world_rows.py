@@ -24,9 +24,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
+from invariance_probe.calibration.bench import MeasuredSession, measured
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, coverage, draw
-from invariance_probe.calibration.ground import Measured as Known
-from invariance_probe.calibration.ground import measured
 from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.calibration.worlds import (
     CARRIERS,
@@ -36,7 +35,7 @@ from invariance_probe.calibration.worlds import (
     LAGS,
     SHARES,
     SPREAD,
-    Measured,
+    MeasuredWorld,
 )
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA
@@ -53,7 +52,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
 F = TypeVar("F")
-Worlds = Mapping[str, Sequence[Measured]]
+Worlds = Mapping[str, Sequence[MeasuredWorld]]
 """Measured sessions, by name of their world."""
 
 STUDY = 6
@@ -88,7 +87,7 @@ def world_rows(worlds: Worlds) -> list[Row]:
 
 
 def _values(
-    sessions: Sequence[Measured], kind: type[F], reading: Callable[[F], float | None]
+    sessions: Sequence[MeasuredWorld], kind: type[F], reading: Callable[[F], float | None]
 ) -> np.ndarray:
     """Read one value from the figures of every session (session,).
 
@@ -196,7 +195,7 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
     return rows
 
 
-def _recall(session: Measured, mode: Mode) -> float:
+def _recall(session: MeasuredWorld, mode: Mode) -> float:
     """Fraction of the carriers that were found, mean over a session's halves."""
     assert isinstance(session.found, MessengerFigures)
     sets, found = session.found.transfer(mode, CARRIERS), []
@@ -210,7 +209,7 @@ def _high(ratio: Interval) -> float:
 
 
 def _transfers(
-    sessions: Sequence[Measured], mode: Mode, reading: Callable[[Interval], float]
+    sessions: Sequence[MeasuredWorld], mode: Mode, reading: Callable[[Interval], float]
 ) -> np.ndarray:
     """Read T, or an end of its interval, in every session (session,).
 
@@ -224,7 +223,7 @@ def _transfers(
     return _values(sessions, MessengerFigures, of)
 
 
-def _covered(sessions: Sequence[Measured], mode: Mode, truth: float) -> np.ndarray:
+def _covered(sessions: Sequence[MeasuredWorld], mode: Mode, truth: float) -> np.ndarray:
     """Whether the interval of T contains the true value `truth` (session,).
 
     Sessions that do not report T are omitted.
@@ -317,13 +316,13 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _mined(
-    sessions: Sequence[Measured], reading: Callable[[MinedPairsFigures], float]
+    sessions: Sequence[MeasuredWorld], reading: Callable[[MinedPairsFigures], float]
 ) -> np.ndarray:
     return _values(sessions, MinedPairsFigures, reading)
 
 
 def _tested(
-    sessions: Sequence[Measured],
+    sessions: Sequence[MeasuredWorld],
     kind: PairsKind,
     share: float,
     reading: Callable[[PairsTested], float],
@@ -331,7 +330,7 @@ def _tested(
     return _mined(sessions, lambda one: reading(one.of(kind, share)))
 
 
-def _found(session: Measured, kind: PairsKind) -> PairsFound:
+def _found(session: MeasuredWorld, kind: PairsKind) -> PairsFound:
     assert isinstance(session.found, MinedPairsFigures)
     return next(pairs for pairs in session.found.found if pairs.pairs == kind)
 
@@ -397,7 +396,7 @@ def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
     return rows
 
 
-def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
+def _turnover_rows(world: str, members: Sequence[MeasuredSession]) -> list[Row]:
     """Return the rows about coverage for the sessions of one world with turnover."""
     effects = {name: [_effect(one, name) for one in members] for name in EFFECTS}
     bank = Bank(
@@ -436,7 +435,7 @@ def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
     return rows
 
 
-def _effect(one: Known, name: str) -> Effect:
+def _effect(one: MeasuredSession, name: str) -> Effect:
     return one.effect(name, "unit_dropout.rate", DOSE)
 
 

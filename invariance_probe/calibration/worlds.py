@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invariance_probe.calibration.banks import SEED
-from invariance_probe.calibration.ground import Ground
+from invariance_probe.calibration.bench import CalibrationBench
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.figures import Figures
 from invariance_probe.plan.plan import Plan
@@ -92,7 +92,7 @@ class Family:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredWorld:
     """What was measured on one simulated session, and the truth about it.
 
     Attributes
@@ -262,15 +262,15 @@ def _study(
     )
 
 
-def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
+def measured_worlds(size: str, bench: CalibrationBench) -> dict[str, list[MeasuredWorld]]:
     """Measure the sessions of G3, G4 and G5.
 
     Parameters
     ----------
     size
         Size of the calibration, a key of `SIZES` that has sessions.
-    ground
-        The store and the workers. If `ground.train` is False, nothing is measured.
+    bench
+        The store and the workers. If `bench.train` is False, nothing is measured.
 
     Returns
     -------
@@ -279,32 +279,34 @@ def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
     """
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
-        plan = Plan(family.study, find_sessions(family.study, ground.place.base))
+        plan = Plan(family.study, find_sessions(family.study, bench.settings.base))
         assert family.method is not None
         planned += [
             (plan.measurement(session, family.method), session) for session in plan.sessions
         ]
     runs, sessions = zip(*planned, strict=True)
-    ground.make("worlds", runs, sessions)
-    results = ground.store.results(runs)
-    worlds: dict[str, list[Measured]] = {}
+    bench.measure_missing("worlds", runs, sessions)
+    results = bench.store.results(runs)
+    worlds: dict[str, list[MeasuredWorld]] = {}
     for run, session in planned:
         result = results.get(run.key())
         if result is not None and result.figures is not None:
-            truth = open_recording(session.source, session.name, ground.place.base).truth
-            worlds.setdefault(session.group, []).append(Measured(session, result.figures, truth))
+            truth = open_recording(session.source, session.name, bench.settings.base).truth
+            worlds.setdefault(session.group, []).append(
+                MeasuredWorld(session, result.figures, truth)
+            )
     return worlds
 
 
-def measured_turnover(size: str, ground: Ground) -> tuple[Plan, dict[str, RunResult]]:
+def measured_turnover(size: str, bench: CalibrationBench) -> tuple[Plan, dict[str, RunResult]]:
     """Measure decoders, the finding of the code and linear SSL on G6.
 
     Parameters
     ----------
     size
         Size of the calibration, a key of `SIZES` that has sessions.
-    ground
-        The store and the workers. If `ground.train` is False, nothing is measured.
+    bench
+        The store and the workers. If `bench.train` is False, nothing is measured.
 
     Returns
     -------
@@ -312,15 +314,15 @@ def measured_turnover(size: str, ground: Ground) -> tuple[Plan, dict[str, RunRes
         The plan of the study, and the results that the store then has, by run key.
     """
     study = turnover_study(SIZES[size])
-    plan = Plan(study, find_sessions(study, ground.place.base))
+    plan = Plan(study, find_sessions(study, bench.settings.base))
     wanted = {
         run.key(): run
         for run in plan.runs
         if run.method.kind in ("raw", "square_roots", "shift_null", "code") or _own(run)
     }
     runs = list(wanted.values())
-    ground.make("turnover", runs, plan.sessions)
-    return plan, ground.store.results(runs)
+    bench.measure_missing("turnover", runs, plan.sessions)
+    return plan, bench.store.results(runs)
 
 
 def _own(run: Run) -> bool:

@@ -219,11 +219,13 @@ def plan(
     for hypothesis in made.study.dose_claims:
         click.echo(recipes_in_words(hypothesis.id, made.panels[hypothesis.id]))
     click.echo(
-        f"{counted(len(made.looked), 'examination')} of stored encoders, which train nothing"
+        f"{counted(len(made.encoder_examinations), 'examination')} of stored encoders, "
+        "which train nothing"
     )
-    if made.attacked:
+    if made.reliance_runs:
         click.echo(
-            f"{counted(len(made.attacked), 'model')} trained and attacked beside, in no verdict"
+            f"{counted(len(made.reliance_runs), 'model')} trained and attacked beside, "
+            "in no verdict"
         )
     click.echo(price_in_words(made))
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(

@@ -13,7 +13,7 @@ from invariance_probe.cli.options import open_file, warn
 if TYPE_CHECKING:
     from invariance_probe.plan.plan import Plan
     from invariance_probe.plan.recipes import PlannedPanel, PlannedRecipe
-    from invariance_probe.planning import Stock
+    from invariance_probe.planning import StoredShare
 
 
 def price_in_words(made: "Plan") -> str:
@@ -44,7 +44,7 @@ def _minutes(seconds: float) -> str:
     return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
 
 
-def stock_in_words(looks: "list[Stock]") -> str:
+def stock_in_words(looks: "list[StoredShare]") -> str:
     """Say how much of a plan is in the store already and what is left to train.
 
     If seeds are added in steps, the same is said for the first interim analysis.
@@ -145,7 +145,9 @@ def recipes_in_words(hypothesis: str, panel: "PlannedPanel") -> str:
     lines += [
         f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing
     ]
-    lines += [f"  one method only: {panel.one_method}"] if panel.one_method else []
+    lines += (
+        [f"  one method only: {panel.why_no_second_method}"] if panel.why_no_second_method else []
+    )
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from invariance_probe.data.arrays import check_radians, without_offset
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import PathInStudy
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.probes import Target
 from invariance_probe.study.session import Session
@@ -217,7 +217,7 @@ def fingerprint_of(recording: Recording, study: Study) -> str:
     return digest.hexdigest()
 
 
-def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, object, str]]:
+def null_problems(study: Study, recording: Recording) -> Iterator[tuple[PathInStudy, object, str]]:
     """Yield the reasons why a study's null cannot be made in one session.
 
     Parameters
@@ -253,7 +253,7 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
 
 def session_problems(
     study: Study, sessions: Sequence[Session]
-) -> Iterator[tuple[Place, object, str]]:
+) -> Iterator[tuple[PathInStudy, object, str]]:
     """Yield the reasons why a study's null cannot be made from other sessions.
 
     Parameters

@@ -15,7 +15,7 @@ import numpy as np
 
 from invariance_probe.errors import DataError
 
-Held = TypeVar("Held")
+Signal = TypeVar("Signal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,30 +158,29 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
-class OnDemand(Mapping[str, Held]):
+class OnDemand(Mapping[str, Signal]):
     """Signals by name, each read from its file whenever it is looked up.
 
     What is not looked up is never in memory, and nothing is kept. Iteration gives every
-    signal once; other names of it can be looked up as well.
+    signal once, by its full name. Other names of a signal can be looked up as well.
 
     Parameters
     ----------
     readers
-        Function that reads a signal, by the name of the signal.
+        Function that reads a signal, by full name.
     other_names
-        Name of a signal, by another name of it.
+        Full name of a signal, by another name of it.
     """
 
     def __init__(
         self,
-        readers: Mapping[str, Callable[[], Held]],
+        readers: Mapping[str, Callable[[], Signal]],
         other_names: Mapping[str, str] | None = None,
     ) -> None:
-        self._readers = dict(readers)
-        self._other_names = dict(other_names or {})
+        self._readers, self._other_names = dict(readers), dict(other_names or {})
 
-    def __getitem__(self, name: str) -> Held:
-        return self._readers[self._other_names.get(name, name)]()
+    def __getitem__(self, name: str) -> Signal:
+        return self._readers[name if name in self._readers else self._other_names[name]]()
 
     def __contains__(self, name: object) -> bool:
         return name in self._readers or name in self._other_names

@@ -22,7 +22,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.study import Study
 
@@ -103,7 +103,7 @@ class Inspected:
         return cls(study, seen, windows, make_folds(seen, windows, study.folds), index)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PathInStudy:
         """Path of the recording in the study, for remarks."""
         return ("recordings", self.index)
 
@@ -249,7 +249,7 @@ def likely_units_of_time(inspected: Inspected) -> Iterator[Problem]:
     asked = ". Check that bin_s is given in seconds"
     lasts = len(recording.activity) * recording.bin_s
     rate = float(recording.activity.mean()) / recording.bin_s
-    place: Place = inspected.place
+    place: PathInStudy = inspected.place
     if lasts > LONGEST_S:
         said = (
             f"{inspected.name} would last {lasts / LONGEST_S:.1f} days: it has "

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.methods import OwnMethod, own_method_of
 from invariance_probe.study.study import Study
 
@@ -68,7 +68,7 @@ def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
             yield (*place, *inside), method.of, reason
 
 
-def _own_methods(study: Study) -> Iterator[tuple[Place, OwnMethod]]:
+def _own_methods(study: Study) -> Iterator[tuple[PathInStudy, OwnMethod]]:
     """Yield every method of one's own in a study, with its place."""
     for place, method in study.methods():
         if (own := own_method_of(method)) is not None:

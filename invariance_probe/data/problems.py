@@ -27,7 +27,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import InspectedSession
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import budget_problems
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.state_pairing import StatePairing
@@ -327,7 +327,7 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         Bin at the centre of each window (window,).
     """
     for i, asked in enumerate(study.measurements):
-        place: Place = ("measurements", i, "epochs")
+        place: PathInStudy = ("measurements", i, "epochs")
         if not isinstance(asked, Messengers) or not asked.epochs:
             continue
         where = f"session {recording.session!r}: epochs {asked.epochs!r}"
@@ -449,7 +449,7 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
 
 
 def view_problems(
-    views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()
+    views: Views, recording: Recording, swept: Sequence[tuple[PathInStudy, float]] = ()
 ) -> Iterator[Problem]:
     """Yield what is wrong with the views of one recording.
 
@@ -499,7 +499,7 @@ def view_problems(
 
 def _unique(problems: list[Problem]) -> list[Problem]:
     """Keep the first problem at each place, as an example for all sessions."""
-    first: dict[Place, Problem] = {}
+    first: dict[PathInStudy, Problem] = {}
     for problem in problems:
         first.setdefault(problem[0], problem)
     return list(first.values())

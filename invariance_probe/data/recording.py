@@ -24,7 +24,7 @@ from invariance_probe.data.arrays import (
     constant_columns,
     varies,
 )
-from invariance_probe.data.given import (
+from invariance_probe.data.from_python import (
     alternatives_given,
     as_given,
     as_row,

@@ -2,10 +2,10 @@
 
 In: a recording and the study's `window.within`, which names states. Out: the recording
 restricted to the bins inside these states, from which folds and decoders (probes) are
-made; and `Offline`, the windows of all other bins, which have no labels. `Offline` has
-three versions of the activity: as recorded, with the bins of every stretch shuffled,
-and with units permuted among units of similar rate. Training pairs between states are
-searched elsewhere (`augmentations.state_mining`).
+made; and `UnlabelledWindows`, the windows of all other bins, which have no labels. They
+come with three versions of the activity: as recorded, with the bins of every stretch
+shuffled, and with units permuted among units of similar rate. Training pairs between
+states are searched elsewhere (`augmentations.state_mining`).
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ TERTILES = 3
 LISTED = 20
 """Largest number of states that a message lists."""
 RECORDED, SHUFFLED, PERMUTED = range(3)
-"""Index of each version of the activity outside the states (see `Offline`)."""
+"""Index of each version of the activity outside the states (see `UnlabelledWindows`)."""
 
 
 def states_of(recording: Recording, within: Within) -> np.ndarray:
@@ -114,7 +114,7 @@ def restricted(recording: Recording, window: Window) -> Recording:
 
 
 @dataclass(frozen=True, eq=False)
-class Offline:
+class UnlabelledWindows:
     """Windows outside a study's states, such as windows of sleep.
 
     The same windows are cut from every version of the activity.
@@ -149,7 +149,9 @@ class Offline:
     inside: np.ndarray
 
     @classmethod
-    def of(cls, recording: Recording, window: Window, rng: np.random.Generator) -> "Offline":
+    def of(
+        cls, recording: Recording, window: Window, rng: np.random.Generator
+    ) -> "UnlabelledWindows":
         """Cut windows from the bins outside a study's states.
 
         Parameters

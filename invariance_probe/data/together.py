@@ -13,7 +13,7 @@ from invariance_probe.data.alternatives import session_problems
 from invariance_probe.data.joined import check_joinable
 from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import InspectedSession
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import POOL
@@ -30,7 +30,7 @@ def repeated_sessions(entries: Entries) -> Iterator[list[Problem]]:
     activities: dict[str, str] = {}
     names: set[str] = set()
     for i, found in enumerate(entries):
-        place: Place = ("recordings", i)
+        place: PathInStudy = ("recordings", i)
         problems: list[Problem] = []
         for one in found:
             first = activities.setdefault(one.activity_fingerprint, one.session)

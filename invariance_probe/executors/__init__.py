@@ -3,7 +3,7 @@
 In: runs, their sessions, and the folders and device to use. Out: results in the store,
 and the reason for every run that was lost. Runs are handed out in stacks: runs of one
 session and one architecture, which are trained together. Every executor is a function
-`(runs, sessions, place, on_event) -> reasons for lost runs, by key` (`jobs.Executor`).
+`(runs, sessions, settings, on_event) -> reasons for lost runs, by key` (`jobs.Executor`).
 
 The store alone decides which runs are done. Any number of workers, on any number of
 machines that share the store, may die or work on the same run. The first result that is

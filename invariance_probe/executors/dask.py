@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client, Future, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 
 from invariance_probe.errors import ExecutionError, WriteError
-from invariance_probe.executors.jobs import Event, Handed, Jobs, Place, Task
+from invariance_probe.executors.jobs import Event, JobOutcome, Jobs, Task, WorkerSettings
 from invariance_probe.executors.local import WORKER, WorkerProcess
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.plan.run import Run
@@ -57,7 +57,7 @@ class Dask:
         self,
         runs: Sequence[Run],
         sessions: Sequence[Session],
-        place: Place,
+        settings: WorkerSettings,
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
@@ -69,7 +69,7 @@ class Dask:
             The runs to measure.
         sessions
             Their sessions, which say where recordings come from.
-        place
+        settings
             Folders and device.
         on_event
             Called with every event, from one thread at a time.
@@ -92,8 +92,8 @@ class Dask:
             return _measured(
                 client,
                 make_stacks(runs),
-                Jobs(sessions, place),
-                Store(place.store),
+                Jobs(sessions, settings),
+                Store(settings.store),
                 self.command,
                 on_event,
             )
@@ -149,7 +149,7 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
-    ) -> Handed:
+    ) -> JobOutcome:
         """Measure a job in an idle process, or in a new one.
 
         Parameters
@@ -163,19 +163,19 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
         Returns
         -------
-        handed
+        outcome
             The outcome of the job: keys of runs that were not committed, and why.
         """
         try:
             process = self._free.get_nowait()
         except queue.Empty:
             process = WorkerProcess(self._command or WORKER)
-        handed = process.measure(job, keys, tell)
+        outcome = process.measure(job, keys, tell)
         self._free.put(process)
-        return handed
+        return outcome
 
 
-def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
+def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> JobOutcome:
     """Measure a job on the dask worker on which this function runs.
 
     Parameters
@@ -189,7 +189,7 @@ def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
 
     Returns
     -------
-    handed
+    outcome
         The outcome of the job: keys of runs that were not committed, and why.
     """
     worker = get_worker()
@@ -257,10 +257,10 @@ def _measured(
             submit(Task(stack))
         for future in finished:
             task = tasks.pop(future)
-            handed = _came_of(future, task, store)
-            if handed.fatal:
-                raise WriteError(handed.message)
-            for one in task.after(handed, lost, tell):
+            outcome = _came_of(future, task, store)
+            if outcome.fatal:
+                raise WriteError(outcome.message)
+            for one in task.after(outcome, lost, tell):
                 submit(one)
     finally:
         client.unsubscribe_topic(name)
@@ -268,7 +268,7 @@ def _measured(
     return lost
 
 
-def _came_of(future: Future, task: Task, store: Store) -> Handed:
+def _came_of(future: Future, task: Task, store: Store) -> JobOutcome:
     """Return the outcome of a future, even if dask gave up on its worker.
 
     Parameters
@@ -294,7 +294,7 @@ def _came_of(future: Future, task: Task, store: Store) -> Handed:
     if error is None:
         return future.result()  # type: ignore[no-any-return, unused-ignore]
     undone = [key for run in task.stack.runs if not store.has(key := run.key())]
-    return Handed(
+    return JobOutcome(
         undone,
         f"its dask worker died or could not measure: {type(error).__name__}: {error}",
         stopped=False,

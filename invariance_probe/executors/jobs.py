@@ -34,7 +34,7 @@ A worker sends `progress` (model_steps), `committed` (key, status), `damaged` (m
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerSettings:
     """Folders and device that workers use.
 
     Attributes
@@ -64,7 +64,7 @@ class Executor(Protocol):
         self,
         runs: Sequence[Run],
         sessions: Sequence[Session],
-        place: Place,
+        settings: WorkerSettings,
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
@@ -76,7 +76,7 @@ class Executor(Protocol):
             The runs to measure.
         sessions
             Their sessions, which say where recordings come from.
-        place
+        settings
             Folders and device.
         on_event
             Called with every event, from one thread at a time.
@@ -89,7 +89,7 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
-class Handed:
+class JobOutcome:
     """The outcome of a job that was handed to a worker.
 
     Attributes
@@ -130,13 +130,13 @@ class Task:
         return Task(Stack(self.stack.session, tuple(undone)), self.tries)
 
     def after(
-        self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]
+        self, outcome: JobOutcome, lost: dict[str, str], tell: Callable[[Event], None]
     ) -> list["Task"]:
         """Decide what to hand out again after a task came back.
 
         Parameters
         ----------
-        handed
+        outcome
             The outcome of the task.
         lost
             Reasons for lost runs, by key. Runs that may not be tried again are added.
@@ -149,13 +149,13 @@ class Task:
             The rest of the task if the worker was only asked to stop, otherwise the two
             halves of that rest; empty if nothing is left to try.
         """
-        if not handed.undone:
+        if not outcome.undone:
             return []
-        left = self.left([run for run in self.stack.runs if run.key() in handed.undone])
-        again = [left] if handed.stopped else left.again()
+        left = self.left([run for run in self.stack.runs if run.key() in outcome.undone])
+        again = [left] if outcome.stopped else left.again()
         if not again:
-            lost.update(dict.fromkeys(handed.undone, handed.message))
-            tell({"event": "lost", "runs": len(handed.undone), "message": handed.message})
+            lost.update(dict.fromkeys(outcome.undone, outcome.message))
+            tell({"event": "lost", "runs": len(outcome.undone), "message": outcome.message})
         return again
 
     def again(self) -> list["Task"]:
@@ -176,15 +176,15 @@ class Jobs:
     ----------
     sessions
         The sessions of the runs; they say where recordings come from.
-    place
+    settings
         Folders and device.
     """
 
-    def __init__(self, sessions: Sequence[Session], place: Place) -> None:
+    def __init__(self, sessions: Sequence[Session], settings: WorkerSettings) -> None:
         self._sources = {
             session.name: session.source.model_dump(mode="json") for session in sessions
         }
-        self._place = place
+        self._settings = settings
 
     def of(self, stack: Stack) -> dict[str, Any]:
         """Convert a stack to a job.
@@ -209,9 +209,9 @@ class Jobs:
                 for run in stack.runs
                 for other in run.others()
             },
-            "base": str(self._place.base),
-            "store": str(self._place.store),
-            "device": self._place.device,
-            "registration": self._place.registration,
-            "checkpoint_s": self._place.checkpoint_s,
+            "base": str(self._settings.base),
+            "store": str(self._settings.store),
+            "device": self._settings.device,
+            "registration": self._settings.registration,
+            "checkpoint_s": self._settings.checkpoint_s,
         }

@@ -24,10 +24,10 @@ from invariance_probe.executors.jobs import (
     GO_ON_LATER,
     ONE_THREAD,
     Event,
-    Handed,
+    JobOutcome,
     Jobs,
-    Place,
     Task,
+    WorkerSettings,
 )
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.plan.run import Run
@@ -52,7 +52,7 @@ class WorkerProcess:
 
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
-    ) -> Handed:
+    ) -> JobOutcome:
         """Hand a job to the worker and wait until it is done or the worker died.
 
         Parameters
@@ -66,7 +66,7 @@ class WorkerProcess:
 
         Returns
         -------
-        handed
+        outcome
             The outcome of the job: keys of runs that were not committed, and why.
         """
         process = self._started()
@@ -90,7 +90,7 @@ class WorkerProcess:
             message = f"its worker process died ({error})"
         if undone:
             self.kill()
-        return Handed(list(undone), message, process.poll() == GO_ON_LATER, fatal)
+        return JobOutcome(list(undone), message, process.poll() == GO_ON_LATER, fatal)
 
     def end(self) -> None:
         """Close the worker's input and wait until it ends."""
@@ -200,7 +200,7 @@ class LocalWorkers:
         self,
         runs: Sequence[Run],
         sessions: Sequence[Session],
-        place: Place,
+        settings: WorkerSettings,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> dict[str, str]:
@@ -212,7 +212,7 @@ class LocalWorkers:
             The runs that are missing from the store.
         sessions
             Their sessions, which say where recordings come from.
-        place
+        settings
             Folders and device.
         on_event
             Called with every event of a worker, from one thread at a time.
@@ -229,7 +229,7 @@ class LocalWorkers:
         """
         if not runs:
             return {}
-        jobs, tasks = Jobs(sessions, place), _Queue()
+        jobs, tasks = Jobs(sessions, settings), _Queue()
         stacks = make_stacks(runs)
         processes = self._processes[: len(stacks)]
         tasks.put([Task(stack) for stack in stacks])
@@ -269,7 +269,7 @@ class LocalWorkers:
 def run_local(
     runs: Sequence[Run],
     sessions: Sequence[Session],
-    place: Place,
+    settings: WorkerSettings,
     workers: int,
     on_event: Callable[[Event], None] = lambda event: None,
     command: Sequence[str] = WORKER,
@@ -279,7 +279,7 @@ def run_local(
     Parameters, return value and exceptions are those of `LocalWorkers`.
     """
     with LocalWorkers(workers, command) as hand_out:
-        return hand_out(runs, sessions, place, on_event=on_event)
+        return hand_out(runs, sessions, settings, on_event=on_event)
 
 
 def _serve(
@@ -313,8 +313,8 @@ def _serve_all(
 ) -> None:
     """Hand out tasks to one worker process until none is left."""
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
-        handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
-        if handed.fatal:
-            tasks.broken = WriteError(handed.message)
-        tasks.put(task.after(handed, tasks.lost, tell))
+        outcome = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
+        if outcome.fatal:
+            tasks.broken = WriteError(outcome.message)
+        tasks.put(task.after(outcome, tasks.lost, tell))
         tasks.settle(workers)

@@ -22,7 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from invariance_probe.errors import ExecutionError, WriteError
-from invariance_probe.executors.jobs import ONE_THREAD, Event, Handed, Jobs, Place, Task
+from invariance_probe.executors.jobs import (
+    ONE_THREAD,
+    Event,
+    JobOutcome,
+    Jobs,
+    Task,
+    WorkerSettings,
+)
 from invariance_probe.executors.stacks import Stack, make_stacks
 from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
@@ -30,7 +37,7 @@ from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"
-LOOKS = 2
+MISSES_TO_END = 2
 """Checks in a row without a task in the queue after which it counts as over.
 
 One check is not enough, because the queue may lag behind its jobs.
@@ -83,7 +90,7 @@ class Slurm:
         self,
         runs: Sequence[Run],
         sessions: Sequence[Session],
-        place: Place,
+        settings: WorkerSettings,
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
@@ -95,7 +102,7 @@ class Slurm:
             The runs to measure.
         sessions
             Their sessions, which say where recordings come from.
-        place
+        settings
             Folders and device.
         on_event
             Called with every event.
@@ -114,7 +121,7 @@ class Slurm:
         """
         if not runs:
             return {}
-        watch = _Watch(self.profile, place, Jobs(sessions, place), on_event)
+        watch = _Watch(self.profile, settings, Jobs(sessions, settings), on_event)
         try:
             watch.adopt(runs)
             under_way = {key for one in watch.running for key in one.undone}
@@ -126,7 +133,7 @@ class Slurm:
             )
             while watch.running:
                 time.sleep(self.profile.poll_s)
-                watch.look()
+                watch.poll()
             watch.wait_for_the_store()
         except (KeyboardInterrupt, WriteError):
             names = ",".join(sorted({one.folder.name for one in watch.running}))
@@ -215,7 +222,7 @@ class _Watch:
     ----------
     profile
         Options of the cluster's jobs.
-    place
+    settings
         Folders and device.
     jobs
         Converts stacks to jobs, the plain data that workers read.
@@ -232,7 +239,7 @@ class _Watch:
     """
 
     profile: SlurmProfile
-    place: Place
+    settings: WorkerSettings
     jobs: Jobs
     tell: Callable[[Event], None]
     running: list[_ArrayTask] = field(default_factory=list)
@@ -245,7 +252,7 @@ class _Watch:
     @property
     def root(self) -> Path:
         """Folder of all submissions."""
-        return self.place.store / "jobs"
+        return self.settings.store / "jobs"
 
     def adopt(self, runs: Sequence[Run]) -> None:
         """Find and watch tasks of earlier calls that still measure some of the runs."""
@@ -279,7 +286,7 @@ class _Watch:
 
     def wait_for_the_store(self) -> None:
         """Wait until the results that tasks committed are visible on this machine."""
-        store, deadline = Store(self.place.store), time.monotonic() + SHARED_S
+        store, deadline = Store(self.settings.store), time.monotonic() + SHARED_S
         while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
             time.sleep(1)
         self._sweep(_queue({folder.name for folder in self._folders()}))
@@ -311,7 +318,7 @@ class _Watch:
             for i, some in enumerate(shared)
         ]
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read the output of tasks, and submit again what finished ones left undone."""
         for one in self.running:
             self._hear(one)
@@ -324,7 +331,7 @@ class _Watch:
         over: list[_ArrayTask] = []
         for one in self.running:
             one.missed = 0 if (one.folder.name, one.index) in queue else one.missed + 1
-            if not one.undone or one.missed >= LOOKS:
+            if not one.undone or one.missed >= MISSES_TO_END:
                 over.append(one)
         again: list[Task] = []
         for one in over:
@@ -368,7 +375,7 @@ class _Watch:
         The stack on which the task died is handed out in halves, and the stacks after it
         unchanged.
         """
-        store = Store(self.place.store)
+        store = Store(self.settings.store)
         for key in [key for key in one.undone if store.has(key)]:
             one.undone.pop(key)
         left = [
@@ -378,7 +385,7 @@ class _Watch:
         ]
         if not left or one.stopped:
             return left
-        died_on = Handed([run.key() for run in left[0].stack.runs], one.why(), stopped=False)
+        died_on = JobOutcome([run.key() for run in left[0].stack.runs], one.why(), stopped=False)
         again = left[0].after(died_on, self.lost, self.tell)
         if not again:
             self.kept.add(one.folder)

@@ -205,7 +205,7 @@ def persistence(
     return None
 
 
-def still(
+def too_slow_target(
     plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str
 ) -> str | None:
     """Explain why a target changes too little for a test of a time jitter.
@@ -242,7 +242,7 @@ def still(
     return None
 
 
-def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
+def unusable_runs(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Find the SSL runs that no verdict can use, from the baselines alone.
 
     A run is skipped if its session cannot be decoded. It is also skipped if it could
@@ -279,7 +279,7 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
                 for h in plan.study.hypotheses
                 if covers(h, named[run.session]) and run.axis in ("", h.axis)
             ]
-            why = [still(plan, results, h, run.session) for h in served]
+            why = [too_slow_target(plan, results, h, run.session) for h in served]
             verdicts[place] = why[0] if why and all(why) else None
         if verdicts[place]:
             reasons[run.key()] = f"session {run.session}: {verdicts[place]}"

@@ -18,16 +18,16 @@ from invariance_probe.inference.description.nulls import null_findings
 from invariance_probe.inference.description.reliance import reliance
 from invariance_probe.inference.evidence.measured import needed
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.kinds import kind_of
-from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.multiplicity import (
     benjamini_hochberg_adjusted,
     holm_adjusted,
     holm_levels,
 )
-from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
+from invariance_probe.inference.stopping import evidence_of, restrict_to_judged, stopped, taken_at
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
@@ -56,15 +56,14 @@ def infer(
     """
     whole = evidence_of(plan, results, standing)
     judged = [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
-    questions, evidence = [one.question for one in judged], seen(whole, judged)
+    by_hypothesis, evidence = [one.evidence for one in judged], restrict_to_judged(whole, judged)
     found = [
         taken_at(one, finding)
         for one, finding in zip(judged, found_of([one.judgement for one in judged]), strict=True)
     ]
     return Findings(
         hypotheses=tuple(
-            _spelt_out(question, finding)
-            for question, finding in zip(questions, found, strict=True)
+            _spelt_out(own, finding) for own, finding in zip(by_hypothesis, found, strict=True)
         ),
         sessions=tuple(evidence.sessions.values()),
         baselines=tuple(description.baselines(evidence)),
@@ -75,10 +74,10 @@ def infer(
         dropping=tuple(description.dropping(evidence)),
         lags=tuple(description.lags(plan, results)),
         nulls=tuple(null_findings(plan, results)),
-        matrix=tuple(examination.matrix(evidence, questions)),
+        matrix=tuple(examination.matrix(evidence, by_hypothesis)),
         examined=tuple(examination.examined(evidence)),
         similarity=tuple(examination.similarity(evidence)),
-        classes=tuple(point for question in questions for point in examination.classes(question)),
+        classes=tuple(point for own in by_hypothesis for point in examination.classes(own)),
         messengers=tuple(messengers(plan, results)),
         switching=tuple(switching(plan, results)),
         units=tuple(unit_scores(plan, results)),
@@ -87,13 +86,13 @@ def infer(
     )
 
 
-def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
+def _spelt_out(own: HypothesisEvidence, finding: HypothesisFinding) -> HypothesisFinding:
     """Add to a finding the sentences on what its verdict can and cannot support."""
-    kind = kind_of(question)
+    kind = kind_of(own)
     return replace(
         finding,
-        supports=kind.supports(question, finding),
-        cannot_support=kind.cannot_support(question, finding),
+        supports=kind.supports(own, finding),
+        cannot_support=kind.cannot_support(own, finding),
     )
 
 
@@ -115,8 +114,8 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
     findings
         One finding per hypothesis, in the same order.
     """
-    confirmatory = [i for i, one in enumerate(judged) if one.question.status == "confirmatory"]
-    exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
+    confirmatory = [i for i, one in enumerate(judged) if one.evidence.status == "confirmatory"]
+    exploratory = [i for i, one in enumerate(judged) if one.evidence.status != "confirmatory"]
     p_values = [1.0 if one.p_value is None else one.p_value for one in judged]
     levels = dict(zip(confirmatory, holm_levels([p_values[i] for i in confirmatory]), strict=True))
     adjusted = _adjusted(p_values, confirmatory, holm_adjusted) | _adjusted(

@@ -18,10 +18,10 @@ from invariance_probe.inference.evidence.estimands import read_losses, read_plan
 from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
 from invariance_probe.inference.hypotheses import wording
 from invariance_probe.inference.hypotheses.code import SessionCode
+from invariance_probe.inference.hypotheses.evidence import Evidence, HypothesisEvidence
 from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.kinds import kind_of
-from invariance_probe.inference.hypotheses.question import Evidence, Question
-from invariance_probe.inference.rules.interim_analyses import ALPHA, Look, looks_of
+from invariance_probe.inference.rules.interim_analyses import ALPHA, InterimAnalysis, looks_of
 from invariance_probe.inference.verdict import UNTESTABLE
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
@@ -45,13 +45,13 @@ class Stopped:
     """
 
     judgement: Judgement
-    look: Look | None
+    look: InterimAnalysis | None
     settled: bool
 
     @property
-    def question(self) -> Question:
+    def evidence(self) -> HypothesisEvidence:
         """The hypothesis, with the evidence that this analysis used."""
-        return self.judgement.question
+        return self.judgement.evidence
 
 
 def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
@@ -85,12 +85,12 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
     )
 
 
-def judge(question: Question) -> Judgement:
+def judge(evidence: HypothesisEvidence) -> Judgement:
     """Judge one hypothesis on its evidence, by the rules of its kind.
 
     The judgement holds the p values. It gives the finding at any significance level.
     """
-    return kind_of(question).judge(question)
+    return kind_of(evidence).judge(evidence)
 
 
 def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
@@ -108,9 +108,9 @@ def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
     """
     looks = looks_of(evidence.plan.study.training)
     if not looks:
-        return Stopped(judge(Question(evidence, hypothesis)), None, False)
+        return Stopped(judge(HypothesisEvidence(evidence, hypothesis)), None, False)
     for look in looks:
-        judgement = judge(Question(evidence.after(look), hypothesis, look))
+        judgement = judge(HypothesisEvidence(evidence.after(look), hypothesis, look))
         enough = settled(judgement, len(evidence.plan.study.hypotheses))
         if enough or look.last:
             break
@@ -158,7 +158,7 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
     )
 
 
-def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
+def restrict_to_judged(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     """Keep only the runs that at least one hypothesis was judged on.
 
     If the study declares no interim analyses, the evidence is returned unchanged.
@@ -173,7 +173,7 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     if evidence.plan.study.training.adaptive is None:
         return evidence
     plan, seeds = evidence.plan, _seeds_by_place(evidence.plan, judged)
-    unseen = _beyond(plan, seeds)
+    unseen = _runs_beyond(plan, seeds)
     return replace(
         evidence,
         reach=seeds,
@@ -181,7 +181,7 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     )
 
 
-def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
+def unneeded_runs(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Find the SSL runs that no hypothesis needs any more.
 
     These are trainings, and examinations of trained encoders, whose seed is later than
@@ -211,7 +211,7 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
         count: f"every hypothesis that it serves was decided after {count} seeds"
         for count in seeds.values()
     }
-    return {key: said[count] for key, count in _beyond(plan, seeds).items()}
+    return {key: said[count] for key, count in _runs_beyond(plan, seeds).items()}
 
 
 def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
@@ -220,7 +220,7 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     It is the largest number of seeds at which one of the hypotheses that read runs of
     this session and axis stopped.
     """
-    stops = {one.question.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
+    stops = {one.evidence.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
     beside = {axis: {condition.axis for condition in plan.controls_beside(axis)} for axis in asked}
     places = {(run.session, run.axis) for run in plan.seeded.values()}
@@ -237,10 +237,12 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     return found
 
 
-def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def _runs_beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
     """Find the runs whose seed is not needed.
 
     The values say how many seeds are needed instead, by `Run.key()`.
     """
     needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
-    return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}
+    return {
+        key: count for key, count in needed.items() if plan.seed_position(plan.seeded[key]) >= count
+    }

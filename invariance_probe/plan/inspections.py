@@ -9,7 +9,7 @@ again. Nothing is opened or stored here.
 from collections.abc import Iterator
 from typing import Literal
 
-from invariance_probe.study.declaration import Declaration, Place, Problem, sha256_of
+from invariance_probe.study.declaration import Declaration, PathInStudy, Problem, sha256_of
 from invariance_probe.study.recordings import Planted, PlantKind, RecordingSource
 from invariance_probe.study.session import PLANT, Content, Session
 from invariance_probe.study.study import Study
@@ -169,7 +169,7 @@ def planted_name(session: str, plant: str) -> str:
 
 def _problem(remark: Remark, index: int) -> Problem:
     """Return a caution whose place names the current position of its recording."""
-    place: Place = remark.place
+    place: PathInStudy = remark.place
     if place[:1] == ("recordings",):
         place = ("recordings", index, *place[2:])
     return place, remark.got, remark.text

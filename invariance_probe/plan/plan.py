@@ -7,7 +7,7 @@ The plan has three parts. `baselines` need no SSL and are run first. They show w
 session can be decoded at all, whether the target changes over the lags of a jitter,
 which decoder is the ceiling, and what is found about the code. `grid` has the SSL runs,
 under the study's own setting and under every recipe of a panel. The runner skips those
-that the baselines have shown to be pointless. `examined` has runs that examine the
+that the baselines have shown to be of no use. `examined` has runs that examine the
 stored encoders of the grid, or that train models to find the units they rely on. No
 verdict rests on it.
 """
@@ -70,7 +70,7 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 
-BESIDE = "baseline"
+BASELINE_SETTING = "baseline"
 """Label of the setting of closed-form linear SSL run as a baseline.
 
 Every study with windows of one bin has such a baseline.
@@ -242,22 +242,24 @@ class Plan:
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """All runs that no verdict rests on: `looked`, then `attacked`."""
-        return self.looked + self.attacked
+        """All runs that no verdict rests on: examinations, then models for reliance."""
+        return self.encoder_examinations + self.reliance_runs
 
     @cached_property
-    def looked(self) -> tuple[Run, ...]:
+    def encoder_examinations(self) -> tuple[Run, ...]:
         """Examinations of the stored encoders of the study's own setting.
 
         Only encoders on the axes that hypotheses are about are examined.
         """
         with _no_collection():
-            return tuple(run for session in self.sessions for run in self._examined(session))
+            return tuple(
+                run for session in self.sessions for run in self._encoder_examinations(session)
+            )
 
     @cached_property
-    def attacked(self) -> tuple[Run, ...]:
+    def reliance_runs(self) -> tuple[Run, ...]:
         """Runs of the measurement `reliance`, which train their own models."""
-        return tuple(run for session in self.sessions for run in self._attacked(session))
+        return tuple(run for session in self.sessions for run in self._reliance_runs(session))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -273,7 +275,7 @@ class Plan:
         training = self.study.training
         return training.adaptive.looks if training.adaptive else (training.seeds,)
 
-    def turn(self, run: Run) -> int:
+    def seed_position(self, run: Run) -> int:
         """Return the position of a run's seed in the planned seed order, from 0.
 
         The A/A control repeats dose 0 with further seeds. Each of these has the position
@@ -404,7 +406,7 @@ class Plan:
                     LinearSSL(dimensions=dimensions),
                     fold,
                     condition=self.conditions[0],
-                    setting=BESIDE,
+                    setting=BASELINE_SETTING,
                 )
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
@@ -494,7 +496,7 @@ class Plan:
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})
 
-    def _examined(self, session: Session) -> Iterator[Run]:
+    def _encoder_examinations(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, grouped by encoder."""
         asked: dict[str, set[float]] = {}
         for hypothesis in self.study.dose_claims:
@@ -511,7 +513,7 @@ class Plan:
                 for examination in wanted[run.seed]:
                     yield run.model_copy(update={"examination": examination})
 
-    def _attacked(self, session: Session) -> Iterator[Run]:
+    def _reliance_runs(self, session: Session) -> Iterator[Run]:
         """Yield the runs of the measurement `reliance` in a session."""
         training = self.study.training
         for asked in self.study.measurements:

@@ -69,13 +69,13 @@ class PlannedPanel:
         The recipes, in the order in which they are reported.
     because
         Why these recipes were chosen, in words.
-    one_method
+    why_no_second_method
         Why no recipe has a second method; empty if one has.
     """
 
     recipes: tuple[PlannedRecipe, ...]
     because: str
-    one_method: str = ""
+    why_no_second_method: str = ""
 
     @property
     def computed(self) -> tuple[PlannedRecipe, ...]:
@@ -135,13 +135,13 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
         )
     assert own.optimisation is not None
     second = second_method(own, use)
-    one_method = "" if second else "no second method is licensed for this study"
+    why_no_second_method = "" if second else "no second method is licensed for this study"
     if study.panel is not None:
         chosen = [_own_recipe(study, own, recipe) for recipe in study.panel.recipes]
-        return PlannedPanel((declared, *chosen), study.panel.because, one_method)
+        return PlannedPanel((declared, *chosen), study.panel.because, why_no_second_method)
     others = [PlannedRecipe(OTHER, second)] if second else []
     return PlannedPanel(
-        (declared, _longer(own), _wider(own), *others), "the default panel", one_method
+        (declared, _longer(own), _wider(own), *others), "the default panel", why_no_second_method
     )
 
 
@@ -273,7 +273,7 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     return PlannedRecipe(recipe.name, setting)
 
 
-def judging(panel: PlannedPanel, use: Use) -> PlannedPanel:
+def licensed_panel(panel: PlannedPanel, use: Use) -> PlannedPanel:
     """Remove from a panel all recipes that are not licensed for a use.
 
     Parameters
@@ -328,7 +328,7 @@ def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iter
         if hypothesis.about_units or unlicensed(own.method, own.optimisation, use):
             continue
         panel = panel_of(study, own, hypothesis, sessions[hypothesis.id])
-        chosen = judging(panel, use).recipes[1:]
+        chosen = licensed_panel(panel, use).recipes[1:]
         for i, recipe in enumerate(chosen):
             if not recipe.computed:
                 refused = (

@@ -2,7 +2,7 @@
 
 A run is one model or measurement of one session. Each function in `MEASURES` takes the
 opened session, the runs of one method (as a stack if they train together) and a
-progress callback, and returns one `Measured` per run. This module only holds the table;
+progress callback, and returns one `Measurement` per run. This module only holds the table;
 it measures nothing itself.
 """
 

@@ -77,7 +77,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         "and were tested on effect - margin x R, over sessions where there were at least four "
         "and else over crossed seeds and test blocks; a word about a confirmatory hypothesis "
         f"was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}"
-        f"{_looked(study.training)}{examined}{_messengers(study)}"
+        f"{_interim_analyses(study.training)}{examined}{_messengers(study)}"
         f"{_reliance(study)}invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
 
@@ -304,7 +304,7 @@ def _values(values: tuple[int, ...]) -> str:
     return " or ".join(map(str, values))
 
 
-def _looked(training: Training) -> str:
+def _interim_analyses(training: Training) -> str:
     """Describe how seeds were added; empty if their number was fixed."""
     adaptive = training.adaptive
     if adaptive is None:

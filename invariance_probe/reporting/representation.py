@@ -31,11 +31,11 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
     tables
         The tables for which there are measurements, at most two.
     """
-    found = [_looks(hypothesis, report), _classes(hypothesis, report)]
+    found = [_response_table(hypothesis, report), _classes(hypothesis, report)]
     return [table for table in found if table is not None]
 
 
-def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
+def _response_table(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
     """Build the table of invariance, detection and similarity by training dose.
 
     Invariance S says how little a representation moves when its input is corrupted,
@@ -105,7 +105,7 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 
 
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
-    """Write the note on how to read the table of `_looks`.
+    """Write the note on how to read the table of `_response_table`.
 
     Parameters
     ----------

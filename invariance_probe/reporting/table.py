@@ -26,7 +26,7 @@ class Table:
     note: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    words: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
     """Columns that hold words, which a page aligns left and wraps.
 
     The first column is always treated in this way and need not be listed.

@@ -10,7 +10,7 @@ trained or measured.
 from collections.abc import Iterator, Mapping, Sequence
 
 from invariance_probe.study.adversaries import AdversarialNoise, LearnedPolicy
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.study import Study
 
 OTHERS = 2
@@ -88,7 +88,7 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]
         yield ("views", "adversary", "budget"), adversary.budget, reason
 
 
-def _doses(study: Study, path: str) -> Iterator[tuple[Place, Sequence[float]]]:
+def _doses(study: Study, path: str) -> Iterator[tuple[PathInStudy, Sequence[float]]]:
     for i, axis in enumerate(study.axes):
         if axis.path == path:
             yield ("axes", i, "doses"), axis.doses

@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Place = tuple[str | int, ...]
+PathInStudy = tuple[str | int, ...]
 """Where something is in a study: the keys and list positions from its root."""
-Problem = tuple[Place, Any, str]
+Problem = tuple[PathInStudy, Any, str]
 """A problem: its place, the value there, what is wrong and what to do."""
 
 

@@ -21,7 +21,7 @@ from invariance_probe.study.declaration import (
     LONGEST_NAME,
     ArrayName,
     Declaration,
-    Place,
+    PathInStudy,
     added,
     sha256_of,
 )
@@ -219,7 +219,7 @@ class Design(Declaration):
             return tuple(arm for arm in self.arms if arm != "paired")
         return ("independent",) if kind == self.views.pairing.kind else self.arms
 
-    def methods(self) -> Iterator[tuple[Place, Method]]:
+    def methods(self) -> Iterator[tuple[PathInStudy, Method]]:
         """Yield every method of the study with its place.
 
         These are the study's own method, those of its panel's recipes, those that a

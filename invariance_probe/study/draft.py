@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.design import Axis, Design
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.probes import Target
@@ -105,7 +105,7 @@ def _dependent(replaced: Iterable[str]) -> set[str]:
     return {name for section in replaced for name in RESTS_ON.get(section, ())}
 
 
-def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> Draft | None:
+def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[PathInStudy, bool]]) -> Draft | None:
     """Return the valid parts of a study with errors.
 
     Parameters
@@ -149,7 +149,7 @@ def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> D
     return Draft(Study.model_construct(**values), frozenset(replaced), kept)
 
 
-def _leave_out(left: dict[str, Any], place: Place) -> None:
+def _leave_out(left: dict[str, Any], place: PathInStudy) -> None:
     """Remove the key at a place from a study given as plain data, in place."""
     node: Any = left
     for part in place[:-1]:

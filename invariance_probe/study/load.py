@@ -22,7 +22,7 @@ from invariance_probe.errors import StudyError
 from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.consistency import disagreements
 from invariance_probe.study.consistency.words import reason_of_item
-from invariance_probe.study.declaration import Declaration, Place, Problem
+from invariance_probe.study.declaration import Declaration, PathInStudy, Problem
 from invariance_probe.study.draft import draft_of
 from invariance_probe.study.origin import Origin
 from invariance_probe.study.recordings import ONLY_IN_PYTHON
@@ -51,7 +51,7 @@ class StudyFile:
         """Folder from which relative paths in the study are resolved."""
         return self.study.origin.base
 
-    def line(self, place: Place, got: Any, reason: str) -> str:
+    def line(self, place: PathInStudy, got: Any, reason: str) -> str:
         """Write one problem as a line: `file:line:col: path: reason`.
 
         Parameters
@@ -101,12 +101,12 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     return open_study(path, overrides).study
 
 
-Look = Callable[[Study, Path], Iterable[Problem]]
+RecordingCheck = Callable[[Study, Path], Iterable[Problem]]
 """Function of a study and its folder that finds problems of the recordings."""
 
 
 def open_study(
-    path: str | Path, overrides: Sequence[str] = (), look: Look | None = None
+    path: str | Path, overrides: Sequence[str] = (), look: RecordingCheck | None = None
 ) -> StudyFile:
     """Read the study of a YAML file, and remember the line of every value.
 
@@ -147,7 +147,7 @@ def open_study(
 
 
 def _further(
-    error: ValidationError, tree: CommentedMap, base: Path, look: Look | None
+    error: ValidationError, tree: CommentedMap, base: Path, look: RecordingCheck | None
 ) -> list[Problem]:
     """Find further problems of a study that was refused.
 
@@ -303,7 +303,7 @@ def _plain(node: Any) -> Any:
 
 def _problems(
     error: ValidationError, tree: Any, declared: type[Declaration] = Study
-) -> list[tuple[Place, str]]:
+) -> list[tuple[PathInStudy, str]]:
     """Translate pydantic's errors into places in the file and plain reasons."""
     items = error.errors()
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
@@ -312,7 +312,7 @@ def _problems(
     return [(_place(item["loc"], tree, item["type"]), _reason(item, declared)) for item in told]
 
 
-def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
+def _place(loc: Sequence[str | int], tree: Any, kind: str) -> PathInStudy:
     """Turn the location of one of pydantic's errors into a place in the file.
 
     Pydantic puts the tags of unions into a location. They are not in the file, so they

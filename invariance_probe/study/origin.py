@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import PathInStudy
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Origin:
         """
         return Path.cwd() if self.path is None else self.path.resolve().parent
 
-    def line(self, place: Place, reason: str) -> str:
+    def line(self, place: PathInStudy, reason: str) -> str:
         """Write a problem as one line with its place.
 
         Parameters
@@ -66,7 +66,7 @@ class Origin:
         return f"{self.path}:{line + 1}:{column + 1}: {said}"
 
 
-def _position(tree: Any, place: Place) -> tuple[int, int]:
+def _position(tree: Any, place: PathInStudy) -> tuple[int, int]:
     """Return line and column, from 0, of the deepest part of a place in the file."""
     node, found = tree, (0, 0)
     for part in place:

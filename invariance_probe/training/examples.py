@@ -35,7 +35,7 @@ from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.order import Order
+from invariance_probe.training.batch_order import ShuffledBatches
 
 EXAMPLE = 3
 """Purpose of the random numbers that draw examples of all kinds but pairs."""
@@ -47,7 +47,7 @@ They decide whether a pair is distant, and which partner it gets.
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingWindows:
     """The training windows of stacked runs, and the rules for drawing from them.
 
     Attributes
@@ -86,7 +86,7 @@ class Material:
         """The device of the stacked tensors."""
         return self.keys.device
 
-    def order(self, found: list[np.ndarray], size: int) -> Order:
+    def shuffled(self, found: list[np.ndarray], size: int) -> ShuffledBatches:
         """Create shuffled batches over one list per run.
 
         Parameters
@@ -102,7 +102,7 @@ class Material:
             Returns for each step the indices of the batch's entries in these lists.
         """
         counts = torch.tensor([len(one) for one in found], device=self.device)
-        return Order(self.keys, counts, size, self.repeats)
+        return ShuffledBatches(self.keys, counts, size, self.repeats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,23 +139,23 @@ class Pairs:
     ----------
     declared
         Not read.
-    material
+    training
         The training windows to draw from.
     """
 
-    def __init__(self, declared: Any, material: Material) -> None:
+    def __init__(self, declared: Any, training: TrainingWindows) -> None:
         found = [
-            find_partners(part, material.windows.stretch, jitter, material.bin_s)
-            for part, jitter in zip(material.parts, material.jitters, strict=True)
+            find_partners(part, training.windows.stretch, jitter, training.bin_s)
+            for part, jitter in zip(training.parts, training.jitters, strict=True)
         ]
-        self._partners = StackedPartners.of(found, material.device)
+        self._partners = StackedPartners.of(found, training.device)
         self._distant = StackedDistant.of(
-            material.distant, self._partners.anchors.shape[1], material.device
+            training.distant, self._partners.anchors.shape[1], training.device
         )
-        self._order = Order(
-            material.keys, self._partners.count, material.batch_size, material.repeats
+        self._order = ShuffledBatches(
+            training.keys, self._partners.count, training.batch_size, training.repeats
         )
-        self._keys = material.keys
+        self._keys = training.keys
 
     def at(self, step: int) -> Example:
         """Choose the windows that a training step uses."""
@@ -184,7 +184,7 @@ class Sequences:
     ----------
     declared
         The method, which says how long a sequence is.
-    material
+    training
         The training windows to draw from.
 
     Raises
@@ -193,26 +193,26 @@ class Sequences:
         If a fold has too few sequences inside one trial or stretch.
     """
 
-    def __init__(self, declared: Any, material: Material) -> None:
-        offsets = sequence_offsets(declared, material.windows.length)
+    def __init__(self, declared: Any, training: TrainingWindows) -> None:
+        offsets = sequence_offsets(declared, training.windows.length)
         found = [
-            _first_of_sequences(part, material.windows.stretch, offsets[-1])
-            for part in material.parts
+            _first_of_sequences(part, training.windows.stretch, offsets[-1])
+            for part in training.parts
         ]
         fewest, count = (
             min(len(starts) for starts in found),
-            max(4, material.batch_size // len(offsets) // 4 * 4),
+            max(4, training.batch_size // len(offsets) // 4 * 4),
         )
-        if fewest < (2 if material.repeats else count):
-            reach_s = (offsets[-1] + material.windows.length) * material.bin_s
+        if fewest < (2 if training.repeats else count):
+            reach_s = (offsets[-1] + training.windows.length) * training.bin_s
             raise TrainingError(
                 f"{declared.kind} needs {count} sequences of {reach_s:g} s per step, but one fold "
                 f"has only {fewest} that lie inside a single trial or gap-free stretch; use "
                 "shorter sequences, a smaller gap or batch, or a recording with longer trials"
             )
-        self._starts = _padded(found, material.device)
-        self._order = material.order(found, count)
-        self._offsets = torch.tensor(offsets, device=material.device)
+        self._starts = _padded(found, training.device)
+        self._order = training.shuffled(found, count)
+        self._offsets = torch.tensor(offsets, device=training.device)
 
     def at(self, step: int) -> Example:
         """Choose the windows that a training step uses."""
@@ -260,17 +260,17 @@ class Positions:
     ----------
     declared
         The method, with `near_s` and `far_s`.
-    material
+    training
         The training windows to draw from.
     """
 
-    def __init__(self, declared: Any, material: Material) -> None:
-        size = material.batch_size // 2 * 2
+    def __init__(self, declared: Any, training: TrainingWindows) -> None:
+        size = training.batch_size // 2 * 2
         self._distances = _Distances(
-            declared, material, size, apart=material.windows.length, asks_far=True
+            declared, training, size, apart=training.windows.length, asks_far=True
         )
-        self._order = material.order(self._distances.anchors, size)
-        self._keys = material.keys
+        self._order = training.shuffled(self._distances.anchors, size)
+        self._keys = training.keys
 
     def at(self, step: int) -> Example:
         """Choose the windows that a training step uses."""
@@ -297,19 +297,19 @@ class Triplets:
     ----------
     declared
         The method, with `near_s`, `far_s` and `signed`.
-    material
+    training
         The training windows to draw from.
     """
 
-    def __init__(self, declared: Any, material: Material) -> None:
+    def __init__(self, declared: Any, training: TrainingWindows) -> None:
         self._signed = declared.signed
-        self._length = material.windows.length
-        size = max(4, material.batch_size // 6 * 2)
+        self._length = training.windows.length
+        size = max(4, training.batch_size // 6 * 2)
         self._distances = _Distances(
-            declared, material, size, apart=2 * self._length, asks_far=not declared.signed
+            declared, training, size, apart=2 * self._length, asks_far=not declared.signed
         )
-        self._order = material.order(self._distances.anchors, size)
-        self._keys = material.keys
+        self._order = training.shuffled(self._distances.anchors, size)
+        self._keys = training.keys
 
     def at(self, step: int) -> Example:
         """Choose the windows that a training step uses."""
@@ -343,7 +343,7 @@ class _Distances:
     ----------
     declared
         The method, with the limits `near_s` and `far_s` in seconds.
-    material
+    training
         The training windows to draw from.
     size
         Number of anchors per step.
@@ -360,16 +360,16 @@ class _Distances:
     """
 
     def __init__(
-        self, declared: Any, material: Material, size: int, apart: int, asks_far: bool
+        self, declared: Any, training: TrainingWindows, size: int, apart: int, asks_far: bool
     ) -> None:
         near, far = (
-            round(seconds / material.bin_s) for seconds in (declared.near_s, declared.far_s)
+            round(seconds / training.bin_s) for seconds in (declared.near_s, declared.far_s)
         )
         self.anchors, tables = [], []
-        for part in material.parts:
-            starts, place = material.windows.starts[part], np.arange(len(part))
+        for part in training.parts:
+            starts, place = training.windows.starts[part], np.arange(len(part))
             back, ahead = (
-                np.minimum(room, near) for room in room_beside(part, material.windows.stretch)
+                np.minimum(room, near) for room in room_beside(part, training.windows.stretch)
             )
             earlier, later = (np.maximum(reach - apart + 1, 0) for reach in (back, ahead))
             before, after = (
@@ -386,23 +386,23 @@ class _Distances:
             )
             tables.append(np.stack([earlier, later, before, after]))
         fewest = min(len(anchors) for anchors in self.anchors)
-        if fewest < (1 if material.repeats else size):
+        if fewest < (1 if training.repeats else size):
             raise TrainingError(
                 f"{declared.kind}: a training step needs {size} windows that have both a near and "
                 f"a far window, but one fold has only {fewest}. A near window is at least "
-                f"{apart * material.bin_s:g} s and at most near_s ({declared.near_s:g} s) away, "
+                f"{apart * training.bin_s:g} s and at most near_s ({declared.near_s:g} s) away, "
                 "in the same trial or gap-free stretch; a far one is more than far_s "
                 f"({declared.far_s:g} s) away. To get more of them, use a longer near_s, a "
                 "shorter far_s, shorter windows, a smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(
-            [_padded([table[i] for table in tables], material.device) for i in range(4)]
+            [_padded([table[i] for table in tables], training.device) for i in range(4)]
         )
-        self._windows = _padded(material.parts, material.device)
-        self._anchors = _padded(self.anchors, material.device)
+        self._windows = _padded(training.parts, training.device)
+        self._anchors = _padded(self.anchors, training.device)
         self._count = torch.tensor(
-            [len(part) for part in material.parts], device=material.device
+            [len(part) for part in training.parts], device=training.device
         ).unsqueeze(1)
 
     def anchor(self, numbers: Tensor) -> Tensor:
@@ -478,7 +478,7 @@ class _Distances:
         return self._windows.gather(1, places)
 
 
-EXAMPLES: dict[str, Callable[[Any, Material], Examples]] = {
+EXAMPLES: dict[str, Callable[[Any, TrainingWindows], Examples]] = {
     "pairs": Pairs,
     "sequences": Sequences,
     "positions": Positions,

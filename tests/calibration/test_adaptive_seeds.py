@@ -14,7 +14,7 @@ from invariance_probe.calibration.adaptive_seeds import (
     judge,
     simulate,
 )
-from invariance_probe.inference.rules.interim_analyses import Look
+from invariance_probe.inference.rules.interim_analyses import InterimAnalysis
 
 SEEDS, STUDIES = (2, 3, 5), 3000
 NULL = {"C_code": MARGIN, "D": MARGIN, "H": 0.0}
@@ -22,7 +22,9 @@ FALSE = [name for name in CLAIMS if name.split()[0] != "H"]
 
 
 def looks(spending):
-    return tuple(Look(i, seeds, SEEDS, spending) for i, seeds in enumerate(SEEDS, start=1))
+    return tuple(
+        InterimAnalysis(i, seeds, SEEDS, spending) for i, seeds in enumerate(SEEDS, start=1)
+    )
 
 
 def null_studies(sessions):

@@ -11,11 +11,11 @@ from invariance_probe.calibration.code_counting import (
     redundant,
     said_of,
     shares,
-    words,
+    unit_count_words,
     wrong_words,
 )
 from invariance_probe.calibration.counting import draw
-from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, turns
+from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, session_batches
 from invariance_probe.data.sessions import session_names
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.hypotheses.code import CLEAR
@@ -72,7 +72,7 @@ def test_many_studies_say_the_words_that_inference_says_of_each():
         }
         return decide(carriers_p(p_values), 0.05, "undecided")
 
-    found = words(logs, studies)
+    found = unit_count_words(logs, studies)
     assert [alone(study) for study in studies] == found.tolist() and len(set(found)) > 1
 
 
@@ -85,16 +85,19 @@ def test_a_study_whose_sessions_disagree_says_nothing():
             "redundancy": (1.0, 1.0),
         }.items()
     }
-    assert words(logs, np.array([[0, 1, 0, 1]]))[0] == "undecided"
-    assert words(logs, np.array([[0, 0, 0, 0], [1, 1, 1, 1]])).tolist() == ["few", "spread"]
+    assert unit_count_words(logs, np.array([[0, 1, 0, 1]]))[0] == "undecided"
+    assert unit_count_words(logs, np.array([[0, 0, 0, 0], [1, 1, 1, 1]])).tolist() == [
+        "few",
+        "spread",
+    ]
 
 
 def test_a_word_that_copies_alone_make_is_not_said():
     logs, without = bank(1, 30), bank(1, 5)
     studies = draw(np.random.default_rng(9), 500, 6)
-    assert set(words(logs, studies)) == {"spread"} and set(said_of(logs, without, studies)) == {
-        "undecided"
-    }
+    assert set(unit_count_words(logs, studies)) == {"spread"} and set(
+        said_of(logs, without, studies)
+    ) == {"undecided"}
     assert set(said_of(without, bank(0.5, 1), studies)) == {"few"}
 
 
@@ -120,14 +123,19 @@ def test_which_words_are_wrong_follows_from_long_recordings(k_n, carriers, wrong
 def test_a_bank_without_an_error_has_a_bound_that_its_size_sets():
     logs = bank(1, 5)
     counted = rate(
-        500, 6, np.random.default_rng(4), lambda studies: words(logs, studies) == "spread"
+        500,
+        6,
+        np.random.default_rng(4),
+        lambda studies: unit_count_words(logs, studies) == "spread",
     )
     assert counted.reached == 0 and counted.upper == pytest.approx(3 * 6 / 500)
 
 
 def test_the_bound_of_a_frequent_error_is_that_of_resampled_banks():
     logs = bank(3.0, 0.25 / 1.1 * 60 - 3, sessions=100, sd=0.1)
-    counted = rate(100, 4, np.random.default_rng(5), lambda studies: words(logs, studies) == "few")
+    counted = rate(
+        100, 4, np.random.default_rng(5), lambda studies: unit_count_words(logs, studies) == "few"
+    )
     assert 0.02 < counted.reached < 0.12 < counted.upper < 0.4
 
 
@@ -170,7 +178,11 @@ def test_cells_have_names_and_seeds_of_their_own_and_long_recordings_are_of_the_
 
 
 def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
-    order = [(turn.cell.name, turn.long, i) for turn in turns(SIZES["full"]) for i in turn.part]
+    order = [
+        (batch.cell.name, batch.long, i)
+        for batch in session_batches(SIZES["full"])
+        for i in batch.part
+    ]
     assert (
         len(order) == len(set(order)) == (SIZES["full"].sessions + SIZES["full"].long) * len(CELLS)
     )
@@ -181,7 +193,7 @@ def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
     assert (
         place["strong-1", False, 100] < place["strong-1", True, 29] < place["strong-1", False, 399]
     )
-    assert len(turns(Sizes(8, 4))) == 2 * len(CELLS)
+    assert len(session_batches(Sizes(8, 4))) == 2 * len(CELLS)
 
 
 def test_words_that_must_have_power_are_asked_where_the_map_says_so():

@@ -18,11 +18,11 @@ from invariance_probe.calibration.banks import (
     needed,
     needed_of_crossed,
 )
+from invariance_probe.calibration.bench import measured as known
 from invariance_probe.calibration.calibrate import SSL
 from invariance_probe.calibration.counting import Bank, accepted, bound, draw, sizes
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import _shares
-from invariance_probe.calibration.ground import measured as known
 from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.cli import CALIBRATED, main
 from invariance_probe.inference.evidence.estimands import Effect

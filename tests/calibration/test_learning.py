@@ -27,7 +27,7 @@ from invariance_probe.calibration.learning_counting import (
     contradicted_by,
     learning_bank,
     undertrained,
-    words,
+    verdicts_of,
 )
 from invariance_probe.calibration.learning_page import write_learning_page
 from invariance_probe.calibration.learning_rows import learning_rows
@@ -65,7 +65,7 @@ def bank(C_code=0.3, kept=0.9, clean=None, spread=0.02, sessions=SESSIONS, **cos
 
 
 def said(found, recipes=PANEL):
-    return set(words(found, draw(np.random.default_rng(1), len(found), 6, 500), recipes))
+    return set(verdicts_of(found, draw(np.random.default_rng(1), len(found), 6, 500), recipes))
 
 
 ALL = dict.fromkeys(PANEL, (0.3, 0.0))

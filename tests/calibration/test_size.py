@@ -18,7 +18,7 @@ import pytest
 import torch
 from conftest import tiny_study
 
-from invariance_probe.calibration.ground import measured
+from invariance_probe.calibration.bench import measured
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.hypotheses.dose.learning import recipe_claims
@@ -108,7 +108,7 @@ def test_a_one_neuron_code_is_hardly_ever_called_invariant_or_tolerated(bank):
     for index in studies(bank):
         code = resampled(bank["C_code"], index)
         claims = recipe_claims(
-            {name: resampled(bank[name], index) for name in NAMES[1:]}, 0.1, at_most=True
+            {name: resampled(bank[name], index) for name in NAMES[1:]}, 0.1, may_claim_at_most=True
         )
         of_code = {"C_code <= m": code.p_at_most(0.1), "C_code > m": code.p_more_than(0.1)}
         verdicts.append(decide(word_p(of_code, learning_p([claims], jitter=False), jitter=False)))

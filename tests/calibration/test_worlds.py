@@ -14,7 +14,7 @@ from invariance_probe.calibration.worlds import (
     COMMON,
     LAGS,
     SIZES,
-    Measured,
+    MeasuredWorld,
     families,
     turnover_study,
 )
@@ -70,7 +70,7 @@ def test_successive_sessions_are_of_one_array_and_do_not_overlap():
 
 
 def made(found, **truth):
-    return Measured(Session("s", "", "", "", None), found, truth)
+    return MeasuredWorld(Session("s", "", "", "", None), found, truth)
 
 
 def shared(**found):

@@ -14,7 +14,7 @@ from helpers.program import call, write
 from test_ensemble import bench_and_runs, weights_of
 
 from invariance_probe.augmentations.random_bits import key_tensor, normal, uniform, uniform16
-from invariance_probe.training.order import Order
+from invariance_probe.training.batch_order import ShuffledBatches
 
 pytestmark = [
     pytest.mark.gpu,
@@ -34,7 +34,10 @@ def test_random_numbers_are_the_same_bits():
 
 def test_batches_are_the_same_windows():
     keys, counts = key_tensor([3, 9, 12], torch.device("cpu")), torch.tensor([90, 64, 77])
-    here, there = Order(keys, counts, 16), Order(keys.to(CUDA), counts.to(CUDA), 16)
+    here, there = (
+        ShuffledBatches(keys, counts, 16),
+        ShuffledBatches(keys.to(CUDA), counts.to(CUDA), 16),
+    )
     assert all(torch.equal(here.batch(step), there.batch(step).cpu()) for step in range(12))
 
 

@@ -11,7 +11,7 @@ from declared_methods import METHODS
 from test_ensemble import bench_and_runs
 
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW, train_ssl
 from invariance_probe.probing.selectors.objective import ObjectiveLoss, forward_path
 from invariance_probe.training.checkpoints import Stopped
 
@@ -25,7 +25,7 @@ def loss_of(bench, runs, batches=3):
         examples_of(bench, run, method.examples, bench.folds[run.fold].test, 64, repeats=True)
         for run in runs
     ]
-    steps = range(EVALUATION_STEP, EVALUATION_STEP + batches)
+    steps = range(FIRST_EVALUATION_DRAW, FIRST_EVALUATION_DRAW + batches)
     made = [
         batch_of(
             runs[0].method, views, bench.timeline, stacked([one.at(step) for one in each]), step

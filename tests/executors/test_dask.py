@@ -17,7 +17,7 @@ from helpers.workers import WORKER
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.stacks import STACK
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
@@ -48,7 +48,9 @@ def serve(plan, cluster, tmp_path, poison="none"):
     command = (sys.executable, str(script), poison, str(tmp_path / "once"))
     events = []
     dask = Dask(cluster.scheduler_address, command=command)
-    lost = dask(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), on_event=events.append)
+    lost = dask(
+        plan.grid, plan.sessions, WorkerSettings(Path(), tmp_path / "runs"), on_event=events.append
+    )
     return lost, events, Store(tmp_path / "runs").results(plan.grid)
 
 
@@ -89,10 +91,10 @@ def test_a_dask_worker_that_is_killed_loses_nothing_and_changes_nothing(cluster,
 
     pids = list(client.run(os.getpid).values())
     lost = Dask(cluster.scheduler_address)(
-        runs, plan.sessions, Place(Path(), tmp_path / "a"), on_event=kill_once
+        runs, plan.sessions, WorkerSettings(Path(), tmp_path / "a"), on_event=kill_once
     )
     assert len(killed) == 2 and not lost
-    Here(1)(runs, plan.sessions, Place(Path(), tmp_path / "b"))
+    Here(1)(runs, plan.sessions, WorkerSettings(Path(), tmp_path / "b"))
     found, expected = (Store(tmp_path / name).results(runs) for name in "ab")
     assert found.keys() == expected.keys() == {run.key() for run in runs}
     assert all(found[key].block_losses == expected[key].block_losses for key in expected)
@@ -102,7 +104,9 @@ def test_a_dask_worker_that_is_killed_loses_nothing_and_changes_nothing(cluster,
 def test_no_scheduler_is_an_error_with_its_remedy(plan, tmp_path, monkeypatch):
     monkeypatch.setattr("invariance_probe.executors.dask.ANSWER_S", 1)
     with pytest.raises(ExecutionError, match="no dask scheduler answers"):
-        Dask("tcp://127.0.0.1:9")(plan.grid, plan.sessions, Place(Path(), tmp_path), on_event=print)
+        Dask("tcp://127.0.0.1:9")(
+            plan.grid, plan.sessions, WorkerSettings(Path(), tmp_path), on_event=print
+        )
 
 
 def test_without_dask_the_command_says_what_to_install(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from helpers.program import Here, children
 from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.plan.plan import Plan
@@ -37,7 +37,9 @@ def serve(plan, tmp_path, poison="none", told=lambda event: None):
         events.append(event)
         told(event)
 
-    lost = run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, tell, command)
+    lost = run_local(
+        plan.grid, plan.sessions, WorkerSettings(Path(), tmp_path / "runs"), 2, tell, command
+    )
     return lost, events, Store(tmp_path / "runs").results(plan.grid)
 
 
@@ -96,13 +98,13 @@ def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_t
             )
             os.kill(killed[0], signal.SIGKILL)
 
-    place = Place(Path(), tmp_path / "a", checkpoint_s=0.2)
-    assert not run_local(runs, plan.sessions, place, 1, kill_in_the_middle)
+    settings = WorkerSettings(Path(), tmp_path / "a", checkpoint_s=0.2)
+    assert not run_local(runs, plan.sessions, settings, 1, kill_in_the_middle)
     assert len(killed) == 1 and sum(stepped) < 900 * len(
         runs
     )  # with nothing kept it would have been 1100
     assert not list((tmp_path / "a" / "checkpoints").iterdir())
-    Here(1)(runs, plan.sessions, Place(Path(), tmp_path / "b"))
+    Here(1)(runs, plan.sessions, WorkerSettings(Path(), tmp_path / "b"))
     found, expected = (Store(tmp_path / name) for name in "ab")
     assert not (tmp_path / "b" / "checkpoints").exists()  # a short training writes none
     for run in runs:
@@ -157,7 +159,7 @@ def test_what_goes_wrong_on_this_side_is_raised_and_is_no_workers_death(plan, tm
             run_local(
                 plan.grid,
                 plan.sessions,
-                Place(Path(), tmp_path / "runs"),
+                WorkerSettings(Path(), tmp_path / "runs"),
                 workers,
                 closed,
                 (sys.executable, str(script), "none", ""),
@@ -166,7 +168,7 @@ def test_what_goes_wrong_on_this_side_is_raised_and_is_no_workers_death(plan, tm
         run_local(
             plan.grid,
             plan.sessions,
-            Place(Path(), tmp_path / "other"),
+            WorkerSettings(Path(), tmp_path / "other"),
             2,
             command=("no-such-python",),
         )

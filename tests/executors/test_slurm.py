@@ -21,7 +21,7 @@ from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError, StudyError, WriteError
-from invariance_probe.executors.jobs import GO_ON_LATER, Jobs, Place
+from invariance_probe.executors.jobs import GO_ON_LATER, Jobs, WorkerSettings
 from invariance_probe.executors.slurm import PREFIX, SETTLED, Slurm
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.plan.plan import Plan
@@ -67,7 +67,9 @@ def serve(plan, tmp_path, poison="none", **profile):
     python.chmod(0o755)
     events = []
     slurm = Slurm(SlurmProfile(**QUICK, python=str(python), **profile))
-    lost = slurm(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), on_event=events.append)
+    lost = slurm(
+        plan.grid, plan.sessions, WorkerSettings(Path(), tmp_path / "runs"), on_event=events.append
+    )
     return lost, events, Store(tmp_path / "runs").results(plan.grid)
 
 
@@ -109,7 +111,10 @@ def test_a_store_that_takes_nothing_ends_the_call_and_is_not_tried_again(plan, c
     events = []
     with pytest.raises(WriteError, match="no space left"):
         Slurm(SlurmProfile(**QUICK, python=str(python)))(
-            plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), on_event=events.append
+            plan.grid,
+            plan.sessions,
+            WorkerSettings(Path(), tmp_path / "runs"),
+            on_event=events.append,
         )
     assert (
         len(list((tmp_path / "runs" / "jobs").iterdir())) == 1
@@ -227,7 +232,7 @@ def test_a_task_that_is_asked_to_end_keeps_what_it_trains_and_says_so(tmp_path):
         ]
     )[0]
     (tmp_path / "0.jsonl").write_text(
-        json.dumps(Jobs(made.sessions, Place(Path(), tmp_path / "runs")).of(stack))
+        json.dumps(Jobs(made.sessions, WorkerSettings(Path(), tmp_path / "runs")).of(stack))
     )
     steps = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -268,7 +273,9 @@ def test_slurm_where_there_is_none_says_so(tmp_path, monkeypatch):
     study = Study.model_validate(tiny_study())
     made = Plan(study, (Session("s", "a", "", "s", study.recordings[0]),))
     with pytest.raises(ExecutionError, match="needs the command sbatch"):
-        Slurm(SlurmProfile())(made.grid, made.sessions, Place(Path(), tmp_path), on_event=print)
+        Slurm(SlurmProfile())(
+            made.grid, made.sessions, WorkerSettings(Path(), tmp_path), on_event=print
+        )
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from invariance_probe import runner
-from invariance_probe.calibration import ground
+from invariance_probe.calibration import bench
 from invariance_probe.cli import main
-from invariance_probe.executors.jobs import Event, Jobs, Place
+from invariance_probe.executors.jobs import Event, Jobs, WorkerSettings
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
@@ -50,8 +50,8 @@ def invoke(*arguments, cwd, check=None):
     """
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd):
         patch.setattr(runner, "LocalWorkers", Here)
-        patch.setattr(ground, "LocalWorkers", Here)
-        patch.setattr(ground, "run_local", run_here)
+        patch.setattr(bench, "LocalWorkers", Here)
+        patch.setattr(bench, "run_local", run_here)
         done = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -70,20 +70,20 @@ class Here(contextlib.nullcontext):
         self,
         runs: Sequence[Run],
         sessions: Sequence[Session],
-        place: Place,
+        settings: WorkerSettings,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> dict[str, str]:
         """Measure every stack, the longest first."""
-        jobs = Jobs(sessions, place)
+        jobs = Jobs(sessions, settings)
         for stack in make_stacks(runs):
             work(json.loads(json.dumps(jobs.of(stack))), on_event)
         return {}
 
 
-def run_here(runs, sessions, place, workers, on_event=lambda event: None):
+def run_here(runs, sessions, settings, workers, on_event=lambda event: None):
     """Take the place of `run_local`."""
-    return Here(workers)(runs, sessions, place, on_event=on_event)
+    return Here(workers)(runs, sessions, settings, on_event=on_event)
 
 
 def children(parent):

@@ -6,7 +6,7 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 
 from .builder import JITTER, REGISTERED, gate, judged, make_plan, planted
 from .code import made_code
@@ -163,7 +163,7 @@ def test_a_failed_run_counts_as_failed_and_leaves_no_verdict():
 def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
     plan = make_plan()
     weak = planted(plan, null=0.5)
-    reasons = pointless(plan, weak)
+    reasons = unusable_runs(plan, weak)
     assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons)
@@ -190,7 +190,7 @@ def test_three_sessions_or_all_of_fewer_must_be_decodable(sessions, lost, testab
 def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained():
     plan = make_plan(**JITTER)
     results = planted(plan, rho=1.0)
-    reasons = pointless(plan, results)
+    reasons = unusable_runs(plan, results)
     assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): results[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons).hypotheses[0]

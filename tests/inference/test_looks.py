@@ -8,7 +8,12 @@ import pytest
 from scipy import stats
 
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.rules.interim_analyses import ALPHA, Look, looks_of, nominal_levels
+from invariance_probe.inference.rules.interim_analyses import (
+    ALPHA,
+    InterimAnalysis,
+    looks_of,
+    nominal_levels,
+)
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.study.training import AdaptiveSeeds, Training
 
@@ -114,4 +119,4 @@ def test_a_study_without_looks_has_none():
         (2, 3, False),
         (3, 5, True),
     ]
-    assert isinstance(looks("pocock")[0], Look)
+    assert isinstance(looks("pocock")[0], InterimAnalysis)

@@ -6,10 +6,16 @@ import pytest
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.dose.learning import recipe_claims
-from invariance_probe.inference.power.simulated import Design, claims, simulate, streams, words
+from invariance_probe.inference.power.simulated import (
+    Design,
+    claims,
+    simulate,
+    streams,
+    verdict_p_values,
+)
 from invariance_probe.inference.power.spreads import LEVELS, Spread, estimands
 from invariance_probe.inference.rules.intervals import Sample
-from invariance_probe.inference.rules.many_studies import Means, p_over_units, p_values
+from invariance_probe.inference.rules.many_studies import Means, p_over_replicates, p_values
 from invariance_probe.inference.rules.verdicts import (
     INCONCLUSIVE,
     JITTER_WORDS,
@@ -117,7 +123,7 @@ def judged(layout, case, jitter):
         spread_of(names, size=size), truth, Design(subjects, 3, 8), STUDIES, streams(1, layout)
     )
     p, stopped = claims(drawn, names, subjects, MARGIN)
-    return drawn, p, stopped, words(p, PANEL, jitter)
+    return drawn, p, stopped, verdict_p_values(p, PANEL, jitter)
 
 
 @pytest.mark.parametrize("jitter", [False, True])
@@ -149,7 +155,7 @@ def test_the_cases_above_reach_every_word_and_both_sides_of_the_noise_gate():
 
 def test_a_repeated_p_value_is_asked_of_learning_and_not_of_the_code():
     _, p, _, once = judged("six sessions", "small", False)
-    later = words(p, PANEL, False, repeated=2.0)
+    later = verdict_p_values(p, PANEL, False, repeated=2.0)
     learning = learning_p([{name: p[name] for name in p if "[" not in name}, _of_longer(p)], False)
     assert later["invariant"] == pytest.approx(
         np.maximum(p["C_code <= m"], np.minimum(1, 2 * learning["free"]))
@@ -165,7 +171,7 @@ def _of_longer(p):
 
 def test_without_spread_a_claim_is_certain():
     flat = np.full((1, 5), -0.01)
-    assert [float(p[0]) for p in p_over_units(flat)] == [0.0, 1.0]
-    assert [float(p[0]) for p in p_over_units(0 * flat)] == [1.0, 1.0]
+    assert [float(p[0]) for p in p_over_replicates(flat)] == [0.0, 1.0]
+    assert [float(p[0]) for p in p_over_replicates(0 * flat)] == [1.0, 1.0]
     three = Means(flat[:, :3], np.full((1, 3, 1), -0.01), np.full((1, 3, 1), -0.01))
     assert [float(p[0]) for p in p_values(three, ("a",) * 3)] == [0.0, 1.0]

@@ -25,7 +25,7 @@ from invariance_probe.inference.power.simulated import (
     simulate,
     streams,
     unit_words,
-    words,
+    verdict_p_values,
 )
 from invariance_probe.inference.power.spreads import (
     LEVELS,
@@ -286,8 +286,10 @@ def test_opposite_recipes_are_called_recipe_dependent():
     truth = {"C_code": 0.2, "D": 0.0, "delta": 0.0, "D [longer]": 0.3, "delta [longer]": 0.3}
     drawn = simulate(spread, truth, Design(("a",) * 6, 2, 8), 50, streams(1, "test"))
     found, _ = claims(drawn, spread.names, ("a",) * 6, 0.1)
-    assert set(decide_many(words(found, ("declared", "longer"), False))) == {"recipe-dependent"}
-    assert set(decide_many(words(found, ("declared",), False))) == {"tolerated"}
+    assert set(decide_many(verdict_p_values(found, ("declared", "longer"), False))) == {
+        "recipe-dependent"
+    }
+    assert set(decide_many(verdict_p_values(found, ("declared",), False))) == {"tolerated"}
 
 
 def test_noise_that_is_not_equivalent_takes_all_at_most_claims():

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.description.reliance import chance_overlap
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.plan.figures.units import RelianceFigures, RelianceSet, SetDamage
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
@@ -128,7 +128,7 @@ def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
 
 def test_sessions_that_cannot_be_decoded_are_not_attacked():
     plan = make_plan(2, **ASKED)
-    kept, lost = pointless(plan, planted(plan)), pointless(plan, planted(plan, null=0.5))
+    kept, lost = unusable_runs(plan, planted(plan)), unusable_runs(plan, planted(plan, null=0.5))
     attacked = {run.key() for run in plan.examined if isinstance(run.method, Reliance)}
     assert not attacked & set(kept) and attacked <= set(lost)
 

@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.findings import Standing
 
 from .builder import JITTER, REGISTERED, ROWS, make_plan, planted, with_lags
@@ -167,7 +167,7 @@ def test_a_verdict_on_jitter_holds_under_these_recipes_and_is_no_time_constant(v
 def test_a_target_that_does_not_move_supports_nothing_about_the_axis():
     plan = make_plan(**JITTER)
     results = planted(plan, rho=1.0)
-    found = infer(plan, results, pointless(plan, results)).hypotheses[0]
+    found = infer(plan, results, unusable_runs(plan, results)).hypotheses[0]
     assert (
         found.verdict.text.startswith("untestable")
         and "nothing about time_jitter.window_s" in found.supports

@@ -173,7 +173,7 @@ def test_sessions_marked_pilot_are_used_alone_and_undecodable_ones_left_out():
 
 def test_a_pilot_that_cannot_tell_is_refused():
     one, plan = make_plan(1), make_plan(4)
-    with pytest.raises(InferenceError, match=r"1 usable sessions, but at least 2 are needed.*--sd"):
+    with pytest.raises(InferenceError, match=r"1 usable session, but at least 2 are needed.*--sd"):
         pilots(one)
     with pytest.raises(InferenceError, match="runs are missing or failed"):
         pilots(plan, results={k: r for i, (k, r) in enumerate(planted(plan).items()) if i % 7})

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from invariance_probe import runner
 from invariance_probe.calibration.adaptive_seeds import World, judge, simulate
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.power.pilot import pilot_spreads
 from invariance_probe.inference.power.power import study_power
 from invariance_probe.inference.power.spreads import marked, stated_spreads
 from invariance_probe.inference.rules.interim_analyses import looks_of
-from invariance_probe.inference.stopping import beyond
+from invariance_probe.inference.stopping import unneeded_runs
 from invariance_probe.plan.registration import deviations, new_registration
 from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan as plan_of
@@ -73,8 +73,8 @@ def test_a_clear_effect_stops_at_the_first_look_whatever_else_the_store_holds():
     plan = adaptive()
     results = planted(plan, C_code=0.4)
     first = up_to(plan, results, 2)
-    reasons = beyond(plan, first)
-    assert reasons and set(reasons) == later(plan, 2) == set(beyond(plan, results))
+    reasons = unneeded_runs(plan, first)
+    assert reasons and set(reasons) == later(plan, 2) == set(unneeded_runs(plan, results))
     found = infer(plan, first, reasons, REGISTERED)
     (hypothesis,) = found.hypotheses
     assert (
@@ -97,7 +97,7 @@ def test_a_clear_effect_stops_at_the_first_look_whatever_else_the_store_holds():
 def test_what_is_not_settled_goes_on_and_is_judged_below_alpha():
     plan = adaptive()
     results = planted(plan, C_code=0.4, delta=0.1)
-    assert beyond(plan, results) == {}
+    assert unneeded_runs(plan, results) == {}
     found = infer(plan, results, {}, REGISTERED).hypotheses[0]
     assert (found.verdict.text, found.look.seeds, found.look.settled) == ("inconclusive", 5, False)
     assert found.look.level < 0.05 and "not settled after 2 and 3 seeds" in found.look.sentence
@@ -108,7 +108,7 @@ def test_while_a_look_lacks_runs_all_seeds_are_needed():
     results = up_to(plan, planted(plan, C_code=0.4), 2)
     gone = next(run for run in plan.grid if run.arm == "shared" and run.seed == 1)
     del results[gone.key()]
-    assert beyond(plan, results) == {}
+    assert unneeded_runs(plan, results) == {}
     assert infer(plan, results, {}).hypotheses[0].verdict.text == "inconclusive"
 
 
@@ -132,10 +132,10 @@ def test_runs_of_a_stopped_hypothesis_that_another_needs_are_still_run():
     results = {
         run.key(): (open_ if run.axis == NOISE["path"] else clear)[run.key()] for run in plan.runs
     }
-    reasons = beyond(plan, results)
+    reasons = unneeded_runs(plan, results)
     gone = [run for run in (*plan.grid, *plan.examined) if run.key() in reasons]
     assert {run.axis for run in gone} == {"unit_dropout.rate"} and {
-        plan.turn(run) for run in gone
+        plan.seed_position(run) for run in gone
     } == {2, 3, 4}
     kept = {key: result for key, result in results.items() if key not in reasons}
     first, second = infer(plan, kept, reasons).hypotheses
@@ -169,7 +169,7 @@ def test_what_cannot_be_tested_needs_no_second_look():
     plan = adaptive(**JITTER)
     results = planted(plan, rho=1.0)
     only = {run.key(): results[run.key()] for run in plan.baselines}
-    found = infer(plan, only, pointless(plan, results)).hypotheses[0]
+    found = infer(plan, only, unusable_runs(plan, results)).hypotheses[0]
     assert found.verdict.text.startswith("untestable") and found.look.number == 1
 
 
@@ -238,7 +238,7 @@ def from_losses(plan, losses, study):
         if run.fold is None or run.examination is not None:
             continue
         kind, blocks = run.method.kind, tuple(range(4 * run.fold, 4 * run.fold + 4))
-        session, turn = int(run.session[1:]), plan.turn(run)
+        session, turn = int(run.session[1:]), plan.seed_position(run)
         if kind in ("simclr", "moco"):
             arm = run.arm if run.axis else ("again" if run.seed >= 5 else "clean")
             recipe = run.setting.removeprefix("recipe: ") or "declared"

@@ -36,7 +36,7 @@ def test_the_default_panel_is_declared_longer_wider_and_another_licensed_method(
         other.setting.method.kind == "moco"
         and other.setting.method.encoder == declared.setting.method.encoder
     )
-    assert panel().one_method == ""
+    assert panel().why_no_second_method == ""
 
 
 def test_another_method_trains_at_its_own_licensed_optimisation():
@@ -64,7 +64,7 @@ def test_a_second_method_judges_nothing_that_it_is_not_licensed_for(changes):
     """
     found = panel(**changes)
     assert {recipe.setting.method.kind for recipe in found.computed} == {"simclr"}
-    assert found.one_method == "no second method is licensed for this study"
+    assert found.why_no_second_method == "no second method is licensed for this study"
 
 
 def test_recipes_are_cut_to_the_licence_and_not_computed_where_too_little_is_left():

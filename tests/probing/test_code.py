@@ -17,10 +17,10 @@ from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.plan.figures import read, written
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import Corrupted, blind_losses
-from invariance_probe.probing.code.dropping import Wanted
-from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.dropping import CurveRequest
 from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
 from invariance_probe.probing.code.measure import _masks
+from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.probing.code.scored import held_out, measure_parts
 from invariance_probe.study.transforms import (
     ProgressiveUnitLoss,
@@ -185,23 +185,23 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
     run = code_run(method={"jackknife": True}, **study)
     found = figures(session, run)
     bench = Workbench.of(session, run, torch.device("cpu"))
-    ground = Ground.of(bench, run, 8)
+    prepared = PreparedSession.of(bench, run, 8)
     rng = np.random.default_rng(0)
-    masks = _masks(bench, run.method, run, ground, rng)
+    masks = _masks(bench, run.method, run, prepared, rng)
     for deleted in (0, 3):
-        kept = set(ground.folds[deleted].train.tolist())
+        kept = set(prepared.folds[deleted].train.tolist())
         folds = tuple(
             replace(fold, train=np.array([w for w in fold.train if w in kept]))
-            for number, fold in enumerate(ground.folds)
+            for number, fold in enumerate(prepared.folds)
             if number != deleted
         )
-        moments = type(ground.moments).of(ground.inputs.parts, 9, ground.target, folds)
-        by_hand = replace(ground, folds=folds, moments=moments)
+        moments = type(prepared.moments).of(prepared.inputs.parts, 9, prepared.target, folds)
+        by_hand = replace(prepared, folds=folds, moments=moments)
         blind = [
             blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions
         ]
         expected = held_out(
-            by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None
+            by_hand, measure_parts(by_hand, 1, masks, CurveRequest()), run.method, blind, None
         )
         known = found.deleted[deleted]
         for name in ("windows", "floor", "everything", "linear"):
@@ -400,11 +400,11 @@ def test_cutmix_shows_test_windows_no_training_window_of_another_fold():
         block % 3 + 0.1 * block,
     )
     bench = Workbench.of(session, run, torch.device("cpu"))
-    ground = Ground.of(bench, run, 8)
+    prepared = PreparedSession.of(bench, run, 8)
     for fold in (0, 5):
-        corrupted = Corrupted.of(bench, run, run.method.corruptions[0], ground, fold, 4)
-        own = ground.inputs.rows(ground.folds[fold].test)
-        mixed = [x for x, _ in corrupted.parts(ground.folds[fold].test)]
+        corrupted = Corrupted.of(bench, run, run.method.corruptions[0], prepared, fold, 4)
+        own = prepared.inputs.rows(prepared.folds[fold].test)
+        mixed = [x for x, _ in corrupted.parts(prepared.folds[fold].test)]
         for x in mixed:
             changed = np.abs(x - own) > 1e-9
             assert changed.any() and not np.isclose(x[changed][:, None], np.unique(own)).any()

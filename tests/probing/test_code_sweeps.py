@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from invariance_probe.data.folds import Fold
-from invariance_probe.probing.code.dropping import Wanted, drop
+from invariance_probe.probing.code.dropping import CurveRequest, drop
 from invariance_probe.probing.code.inputs import Inputs
 from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import choose_penalties
@@ -184,7 +184,7 @@ def test_losing_copies_in_the_order_of_their_own_r2_is_found_where_greedy_sees_n
     moments = Moments.of(inputs.parts, 20, signal[:, None], folds)
     system, decoder = fitted(moments, (0,))
     dropped = drop(
-        decoder, system.power, 1, [system.tested(moments.block(0))], Wanted(every_order=True)
+        decoder, system.power, 1, [system.tested(moments.block(0))], CurveRequest(every_order=True)
     )
     assert dropped.scored != "lost: most harm now"
     assert set(dropped.lost[:6].tolist()) == set(range(6))

@@ -21,7 +21,11 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.ridge import UNIT
 from invariance_probe.probing.measurements.messengers import ratio_interval
-from invariance_probe.probing.selectors.damage import decodable_range, harm, losses_without
+from invariance_probe.probing.selectors.damage import (
+    decodable_range,
+    losses_if_removed,
+    losses_without,
+)
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.moments import FOLDS, BlockMoments
 from invariance_probe.probing.selectors.random_sets import matched_sets
@@ -90,7 +94,7 @@ def test_the_range_is_the_loss_of_the_training_means_less_that_of_all_units():
 def test_harm_is_the_mean_loss_without_each_further_unit(mode, removed):
     x, y, block = population(1)
     parts = BlockMoments.of(x, y, block).parts(1.0)
-    found = harm(parts, mode)(removed)
+    found = losses_if_removed(parts, mode)(removed)
     for unit in set(range(UNITS)) - set(removed):
         assert found[unit] == pytest.approx(
             losses_without(parts, (*removed, unit), mode).mean(), rel=1e-9
@@ -118,7 +122,7 @@ def test_greedy_choice_with_swaps_is_the_best_of_all_sets_in_small_populations(m
     for seed in range(10):
         x, y, block = population(seed)
         parts = BlockMoments.of(x, y, block).parts(1.0)
-        chosen = choose(harm(parts, mode), UNITS, 3)
+        chosen = choose(losses_if_removed(parts, mode), UNITS, 3)
         best = max(
             combinations(range(UNITS), 3),
             key=lambda removed: losses_without(parts, removed, mode).mean(),

@@ -13,7 +13,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.pretext import _test_examples, pretext_accuracy
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW, train_ssl
 from invariance_probe.study.study import Study
 
 ENCODER = {"kind": "mlp", "widths": [16, 8]}
@@ -53,7 +53,7 @@ def test_the_accuracy_is_stored_and_is_the_same_alone_and_together(method):
 
 def test_questions_are_about_test_windows_only():
     bench, runs = bench_and_runs(TASKS[0])
-    example = _test_examples(bench, runs[0], "positions").at(EVALUATION_STEP)
+    example = _test_examples(bench, runs[0], "positions").at(FIRST_EVALUATION_DRAW)
     assert np.isin(
         torch.cat([example.first, example.second]).numpy(), bench.folds[runs[0].fold].test
     ).all()
@@ -63,13 +63,13 @@ def test_a_run_whose_test_part_is_too_short_has_no_accuracy_and_the_others_keep_
     bench, runs = bench_and_runs(TASKS[0])
     chosen = [next(r for r in runs if r.fold == fold) for fold in (0, 1)]
     method, views, _ = train_ssl(bench, chosen, lambda steps: None)
-    before = pretext_accuracy(bench, chosen, method, views, EVALUATION_STEP)
+    before = pretext_accuracy(bench, chosen, method, views, FIRST_EVALUATION_DRAW)
     cut = bench.folds[0]
     short = replace(
         bench,
         folds=(replace(cut, test=cut.test[:10], test_blocks=cut.test_blocks[:10]), bench.folds[1]),
     )
-    after = pretext_accuracy(short, chosen, method, views, EVALUATION_STEP)
+    after = pretext_accuracy(short, chosen, method, views, FIRST_EVALUATION_DRAW)
     assert before.isfinite().all() and after[0].isnan() and after[1] == before[1]
 
 

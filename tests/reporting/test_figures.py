@@ -8,7 +8,7 @@ import pytest
 from inference.builder import JITTER, make_plan, planted, with_lags
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.findings import Standing
 from invariance_probe.reporting.figures import charts_of
 from invariance_probe.reporting.figures.doses import beside
@@ -141,7 +141,7 @@ def test_without_test_lag_curves_there_is_no_such_figure():
 def test_an_untestable_jitter_still_shows_how_long_the_code_holds():
     plan = make_plan(**JITTER)
     results = with_lags(plan, planted(plan, rho=1.0))
-    reasons = pointless(plan, results)
+    reasons = unusable_runs(plan, results)
     only = {run.key(): results[run.key()] for run in plan.baselines}
     report = report_model(plan, infer(plan, only, reasons), {})
     assert report["hypotheses"][0]["verdict"].startswith("untestable")

@@ -9,7 +9,7 @@ import pytest
 from inference.builder import JITTER, LICENSED, make_plan, planted, with_lags
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.reporting import render
 from invariance_probe.reporting.figures import _off_diagonal
 from invariance_probe.reporting.figures.matrix import signed
@@ -171,7 +171,7 @@ def test_a_study_without_a_verdict_renders(tmp_path):
     plan = make_plan()
     weak = planted(plan, null=0.5)
     only = {run.key(): weak[run.key()] for run in plan.baselines}
-    page = made(tmp_path, plan, results=only, left_out=pointless(plan, weak)).read_text()
+    page = made(tmp_path, plan, results=only, left_out=unusable_runs(plan, weak)).read_text()
     assert "untestable" in page and "left out" in page
 
 

@@ -11,7 +11,12 @@ import torch
 from conftest import tiny_study
 
 from invariance_probe.augmentations import mining
-from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
+from invariance_probe.augmentations.mining import (
+    Distant,
+    SearchInputs,
+    distant_partners,
+    nearest_table,
+)
 from invariance_probe.augmentations.pairing import StackedDistant
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.data.sessions import find_sessions, open_recording
@@ -22,7 +27,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import SOURCES, MinedPairing
 from invariance_probe.study.study import Study
-from invariance_probe.training.examples import EXAMPLES, Material
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
 WORLD = {
     "kind": "simulated",
@@ -71,7 +76,7 @@ def examples_of(bench, runs):
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     jitters = [run.views.jitter for run in runs]
     found = EXAMPLES["pairs"](
-        None, Material(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
+        None, TrainingWindows(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
     )
     return [found.at(step) for step in range(STEPS)]
 
@@ -179,10 +184,10 @@ def test_every_arm_and_share_has_a_key_of_its_own():
     assert len({run.train_key() for run in runs}) == len(runs) == 9
 
 
-def ground(target, count=400, gap=5.0):
+def search_inputs(target, count=400, gap=5.0):
     gen = np.random.default_rng(0)
     train = np.arange(count)
-    return Ground(
+    return SearchInputs(
         train,
         np.zeros(count, int),
         gen.poisson(2.0, (count, 6)),
@@ -199,7 +204,7 @@ def test_mined_partners_know_nothing_of_the_target():
     gen = np.random.default_rng(1)
     tables = []
     for target in (gen.integers(0, 2, 400), np.zeros(400, int), gen.standard_normal((400, 1))):
-        place = ground(target)
+        place = search_inputs(target)
         found = [
             distant_partners(
                 declared, s, place, nearest_table(declared, place), np.random.default_rng(3)
@@ -215,7 +220,7 @@ def test_mined_partners_know_nothing_of_the_target():
 def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
     declared, place = (
         MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0),
-        ground(np.zeros(1000, int), 1000, 1.0),
+        search_inputs(np.zeros(1000, int), 1000, 1.0),
     )
     mined = nearest_table(declared, place)
     moved = distant_partners(declared, "shifted", place, mined, np.random.default_rng(3)).partners
@@ -238,7 +243,7 @@ def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_s
     rng = np.random.default_rng(5)
     classes = (rng.random(1500) > 0.7).astype(int)
     strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)
-    own = Ground(
+    own = SearchInputs(
         np.arange(1500),
         np.zeros(1500, int),
         strength[:, None] * rng.standard_normal((1500, 60)),
@@ -267,8 +272,8 @@ def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     found = distant_partners(
         declared,
         "oracle",
-        ground(classes),
-        nearest_table(declared, ground(classes)),
+        search_inputs(classes),
+        nearest_table(declared, search_inputs(classes)),
         np.random.default_rng(3),
     )
     first, second = found.pairs(np.arange(400))
@@ -277,8 +282,8 @@ def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     found = distant_partners(
         declared,
         "oracle",
-        ground(values),
-        nearest_table(declared, ground(values)),
+        search_inputs(values),
+        nearest_table(declared, search_inputs(values)),
         np.random.default_rng(3),
     )
     first, second = found.pairs(np.arange(400))
@@ -304,7 +309,7 @@ def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothin
         MinedPairing(share=0.5, gap_s=10.0),
         np.arange(400) // 50,
     )  # a class lasts 5 s, and never comes back
-    place = ground(classes, gap=10.0)
+    place = search_inputs(classes, gap=10.0)
     mined = nearest_table(declared, place)
     found = {
         source: distant_partners(declared, source, place, mined, np.random.default_rng(3))
@@ -316,7 +321,7 @@ def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothin
 def test_a_gap_that_leaves_no_partner_is_refused():
     declared = MinedPairing(share=0.5, gap_s=60.0)
     with pytest.raises(TrainingError, match="se a shorter gap"):
-        nearest_table(declared, ground(np.zeros(400, int), gap=60.0))
+        nearest_table(declared, search_inputs(np.zeros(400, int), gap=60.0))
 
 
 def test_an_anchor_without_partners_keeps_its_local_one():

@@ -14,7 +14,7 @@ from invariance_probe.data.windows import Windows
 from invariance_probe.errors import TrainingError
 from invariance_probe.study import methods as declared
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.examples import EXAMPLES, Material, sequence_offsets
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows, sequence_offsets
 
 BIN_S = 0.1
 STEPS = 30
@@ -38,12 +38,12 @@ def windows_of(length):
     return Windows(starts, length, stretches[starts])
 
 
-def material(length=1, keys=(11, 12), batch_size=32, **changes):
+def training_windows(length=1, keys=(11, 12), batch_size=32, **changes):
     windows = windows_of(length)
     bins = windows.starts
     parts = [np.flatnonzero((bins < 130) | (bins > 260)), np.flatnonzero(bins < 400)][: len(keys)]
     values = {"parts": parts, "batch_size": batch_size, **changes}
-    return Material(
+    return TrainingWindows(
         windows,
         values.pop("parts"),
         [TimeJitter()] * len(keys),
@@ -72,7 +72,7 @@ def test_no_example_leaves_its_runs_own_part(name, length):
     kind, method = METHODS[name]
     if length == 4 and name in ("triplets", "signed"):
         method = method.model_copy(update={"near_s": 1.6})
-    found = material(length)
+    found = training_windows(length)
     for example in drawn(kind, method, found):
         for run, part in enumerate(found.parts):
             for rows in (example.first[run], example.second[run]):
@@ -82,8 +82,8 @@ def test_no_example_leaves_its_runs_own_part(name, length):
 @pytest.mark.parametrize("name", METHODS)
 def test_examples_do_not_depend_on_the_partners_or_the_slot(name):
     kind, method = METHODS[name]
-    together = material()
-    alone = material(keys=(12,), parts=together.parts[1:])
+    together = training_windows()
+    alone = training_windows(keys=(12,), parts=together.parts[1:])
     for a, b in zip(drawn(kind, method, together), drawn(kind, method, alone), strict=True):
         assert torch.equal(a.first[1], b.first[0]) and torch.equal(a.second[1], b.second[0])
         assert a.labels is None or torch.equal(a.labels[1], b.labels[0])
@@ -93,7 +93,7 @@ def test_examples_do_not_depend_on_the_partners_or_the_slot(name):
 @pytest.mark.parametrize("name", ["cpc", "pbl", "masked"])
 def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length):
     _, method = METHODS[name]
-    found = material(length)
+    found = training_windows(length)
     offsets = torch.tensor(sequence_offsets(method, length))
     for example in drawn("sequences", method, found):
         windows = example.first.unflatten(1, (-1, len(offsets)))
@@ -120,7 +120,7 @@ def test_offsets_count_the_gap_and_leave_out_windows_that_nobody_predicts():
 
 @pytest.mark.parametrize("length", [1, 4])
 def test_near_windows_are_near_in_their_own_trial_and_share_no_bin_and_far_ones_are_far(length):
-    found = material(length)
+    found = training_windows(length)
     for example in drawn("positions", RP(**NEAR), found):
         apart = (bins_of(found, example.first) - bins_of(found, example.second)).abs()
         near = example.labels > 0
@@ -133,7 +133,7 @@ def test_near_windows_are_near_in_their_own_trial_and_share_no_bin_and_far_ones_
 
 def test_near_lags_are_drawn_evenly_and_to_both_sides():
     windows = Windows(np.arange(400), 1, np.zeros(400, dtype=np.int64))
-    found = Material(
+    found = TrainingWindows(
         windows, [np.arange(400)], [TimeJitter()], BIN_S, key_tensor([5], torch.device("cpu")), 64
     )
     examples = EXAMPLES["positions"](RP(near_s=0.3, far_s=3), found)
@@ -150,7 +150,7 @@ def test_near_lags_are_drawn_evenly_and_to_both_sides():
 def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_from_both_others(
     length,
 ):
-    found = material(length)
+    found = training_windows(length)
     method = TS(near_s=1.0, far_s=3.0)
     mirrored = {1: [], -1: []}
     for example in drawn("triplets", method, found):
@@ -172,7 +172,7 @@ def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_fr
 
 
 def test_signed_triplets_run_forwards_or_are_the_same_in_reverse():
-    found = material()
+    found = training_windows()
     for example in drawn("triplets", TS(**NEAR, signed=True), found):
         steps = bins_of(found, example.first).unflatten(1, (-1, 3)).diff(dim=2)
         assert ((steps * example.labels.unsqueeze(2)) > 0).all()
@@ -180,7 +180,7 @@ def test_signed_triplets_run_forwards_or_are_the_same_in_reverse():
 
 
 def test_examples_may_repeat_where_a_part_is_smaller_than_a_batch():
-    found = material(keys=(11,), parts=[np.arange(100)], batch_size=256, repeats=True)
+    found = training_windows(keys=(11,), parts=[np.arange(100)], batch_size=256, repeats=True)
     for kind, method in METHODS.values():
         for example in drawn(kind, method, found):
             assert np.isin(example.first.numpy(), found.parts[0]).all()
@@ -199,15 +199,15 @@ def test_examples_may_repeat_where_a_part_is_smaller_than_a_batch():
 )
 def test_examples_that_do_not_exist_are_an_error_with_its_remedy(kind, method):
     with pytest.raises(TrainingError, match="use "):
-        EXAMPLES[kind](method, material())
+        EXAMPLES[kind](method, training_windows())
 
 
 def test_a_signed_triplet_needs_no_far_window():
-    EXAMPLES["triplets"](TS(near_s=0.5, far_s=50, signed=True), material())
+    EXAMPLES["triplets"](TS(near_s=0.5, far_s=50, signed=True), training_windows())
 
 
 def test_every_window_of_a_part_is_an_anchor_once_an_epoch():
-    found = material(keys=(11,), parts=[np.arange(60, 120)], batch_size=60)
+    found = training_windows(keys=(11,), parts=[np.arange(60, 120)], batch_size=60)
     method = SimpleNamespace(kind="relative_positioning", near_s=0.5, far_s=1.0)
     assert EXAMPLES["positions"](method, found).at(0).first.sort().values[0].tolist() == list(
         range(60, 120)

@@ -13,7 +13,7 @@ import torch
 from conftest import tiny_study
 
 from invariance_probe.augmentations.random_bits import key_tensor
-from invariance_probe.augmentations.state_mining import Course, alike_asleep, equal_pools
+from invariance_probe.augmentations.state_mining import WindowSequence, alike_asleep, equal_pools
 from invariance_probe.data.folds import make_folds
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED, permuted_units, restricted
@@ -25,7 +25,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.state_pairing import STATE_SOURCES, StatePairing
 from invariance_probe.study.study import Study
-from invariance_probe.training.examples import EXAMPLES, Material
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
 WORLD = {
     "kind": "simulated",
@@ -79,7 +79,7 @@ def examples_of(bench, runs, steps=20):
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     jitters = [run.views.jitter for run in runs]
     found = EXAMPLES["pairs"](
-        None, Material(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
+        None, TrainingWindows(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
     )
     return [found.at(step) for step in range(steps)]
 
@@ -122,15 +122,20 @@ def test_anchors_are_awake_in_the_training_part_and_partners_sleep_in_their_arms
     train = bench.train_windows(run)
     first, second = bench.distant(run, train).pairs(train)
     assert len(first) > 0.7 * 3 * len(train) and np.isin(first, train).all()
-    offline, count = bench.asleep(run).offline, len(bench.windows.starts)
-    place, version = (second - count) % len(offline.starts), (second - count) // len(offline.starts)
+    unlabelled, count = bench.asleep(run).unlabelled, len(bench.windows.starts)
+    place, version = (
+        (second - count) % len(unlabelled.starts),
+        (second - count) // len(unlabelled.starts),
+    )
     assert (second >= count).all()
-    assert (offline.state[place] == (2 if source == "other_state" else 1)).all()
+    assert (unlabelled.state[place] == (2 if source == "other_state" else 1)).all()
     assert set(version) == {
         {"time_shuffled": SHUFFLED, "unit_permuted": PERMUTED}.get(source, RECORDED)
     }
     awake = np.flatnonzero(bench.whole.targets["state"] == 0)
-    assert (np.abs(offline.recorded[place][:, None] - awake).min(axis=1) * 0.1 > 2.0 - 1e-9).all()
+    assert (
+        np.abs(unlabelled.recorded[place][:, None] - awake).min(axis=1) * 0.1 > 2.0 - 1e-9
+    ).all()
 
 
 def test_all_arms_serve_the_same_anchors_from_pools_of_one_size():
@@ -224,10 +229,10 @@ def test_a_run_measures_the_same_alone_and_in_a_stack():
 
 def test_shuffling_keeps_every_stretchs_bins_and_permuting_every_bins_counts_by_tertile():
     bench, runs = opened()
-    offline = bench.asleep(runs[0]).offline
-    recorded, shuffled, permuted = offline.activity
-    for stretch in np.unique(offline.stretch):
-        bins = offline.starts[offline.stretch == stretch]
+    unlabelled = bench.asleep(runs[0]).unlabelled
+    recorded, shuffled, permuted = unlabelled.activity
+    for stretch in np.unique(unlabelled.stretch):
+        bins = unlabelled.starts[unlabelled.stretch == stretch]
         assert np.array_equal(np.sort(recorded[bins], axis=0), np.sort(shuffled[bins], axis=0))
     assert {row.tobytes() for row in shuffled} == {row.tobytes() for row in recorded}
     assert not np.array_equal(shuffled, recorded)
@@ -264,10 +269,10 @@ def test_partners_run_alike_at_the_declared_compression(compression):
     )
     phase, awake = lapped()
     asleep_phase, asleep = lapped(speed=compression)
-    course = Course(asleep, np.zeros(600, int))
+    course = WindowSequence(asleep, np.zeros(600, int))
     pool = np.flatnonzero(course.holds(declared.offsets(0.1)[1]))
     table = alike_asleep(
-        declared, Course(awake, np.zeros(600, int)), course, pool, counts=False, bin_s=0.1
+        declared, WindowSequence(awake, np.zeros(600, int)), course, pool, counts=False, bin_s=0.1
     )
     served = (table >= 0).all(axis=1)
     apart = np.angle(np.exp(1j * (phase[served, None] - asleep_phase[table[served]])))
@@ -282,8 +287,8 @@ def test_gain_and_rate_of_sleep_do_not_choose_its_partners():
     tables = [
         alike_asleep(
             declared,
-            Course(awake, np.zeros(600, int)),
-            Course(asleep * gain + rate, np.zeros(600, int)),
+            WindowSequence(awake, np.zeros(600, int)),
+            WindowSequence(asleep * gain + rate, np.zeros(600, int)),
             pool,
             False,
             0.1,
@@ -298,15 +303,21 @@ def test_partners_of_one_half_come_from_components_of_the_other():
     _, awake = lapped()
     _, asleep = lapped(rng=np.random.default_rng(4))
     pool, still = np.arange(20, 580), np.zeros(600, int)
-    own = alike_asleep(declared, Course(awake, still), Course(asleep, still), pool, False, 0.1)
+    own = alike_asleep(
+        declared, WindowSequence(awake, still), WindowSequence(asleep, still), pool, False, 0.1
+    )
     changed = awake.copy()
     changed[300:] = np.random.default_rng(9).standard_normal((300, 12))  # the second half alone
-    other = alike_asleep(declared, Course(changed, still), Course(asleep, still), pool, False, 0.1)
+    other = alike_asleep(
+        declared, WindowSequence(changed, still), WindowSequence(asleep, still), pool, False, 0.1
+    )
     again = changed.copy()
     # One window of the first half changes. That moves the trajectories around it, and the means
     # of the first half, which serve the second half alone.
     again[100] += 5.0
-    third = alike_asleep(declared, Course(again, still), Course(asleep, still), pool, False, 0.1)
+    third = alike_asleep(
+        declared, WindowSequence(again, still), WindowSequence(asleep, still), pool, False, 0.1
+    )
     assert not np.array_equal(own[:300], other[:300])  # served by components of the second half
     unmoved = np.r_[0:94, 107:300]
     assert np.array_equal(np.sort(third[unmoved], axis=1), np.sort(other[unmoved], axis=1))
@@ -326,10 +337,12 @@ def test_sleep_recorded_between_the_windows_of_a_test_part_is_no_partner():
     bench = Workbench.of(mixed, runs[0], torch.device("cpu"))
     for source in STATE_SOURCES:
         run = arm(runs, source)
-        train, offline = bench.train_windows(run), bench.asleep(run).offline
+        train, unlabelled = bench.train_windows(run), bench.asleep(run).unlabelled
         second = bench.distant(run, train).pairs(train)[1]
-        recorded = offline.recorded[(second - len(bench.windows.starts)) % len(offline.starts)]
-        first, last = offline.inside[bench.windows.starts[bench.folds[0].test[[0, -1]]]]
+        recorded = unlabelled.recorded[
+            (second - len(bench.windows.starts)) % len(unlabelled.starts)
+        ]
+        first, last = unlabelled.inside[bench.windows.starts[bench.folds[0].test[[0, -1]]]]
         assert not ((recorded >= first) & (recorded <= last)).any()
 
 

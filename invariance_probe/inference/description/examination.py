@@ -18,7 +18,7 @@ from invariance_probe.inference.evidence.points import (
     MatrixPoint,
     SimilarityPoint,
 )
-from invariance_probe.inference.hypotheses.question import Evidence, Question
+from invariance_probe.inference.hypotheses.evidence import Evidence, HypothesisEvidence
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.figures.examined import (
     ClassFigures,
@@ -37,7 +37,9 @@ The similarity of a dose to dose 0 is read against it.
 """
 
 
-def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[MatrixPoint]:
+def matrix(
+    evidence: Evidence, by_hypothesis: Sequence[HypothesisEvidence]
+) -> Iterator[MatrixPoint]:
     """Yield the excess loss (L(d, e) - L(0, 0)) / R for every pair of doses.
 
     L(d, e) is the loss of encoders trained at dose d and tested on inputs corrupted at
@@ -48,38 +50,42 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
     ----------
     evidence
         What all hypotheses of the study are judged on.
-    questions
+    by_hypothesis
         The hypotheses with their evidence.
     """
     told: dict[MatrixPoint, None] = {}
-    for question in questions:
-        hypothesis = question.hypothesis
+    for own in by_hypothesis:
+        hypothesis = own.hypothesis
         doses = (
             ()
             if not evidence.plan.study.corrupts(hypothesis.axis)
             else sorted(evidence.plan.study.axis(hypothesis.axis).doses)
         )
         for train, test in ((train, test) for train in doses for test in doses):
-            sample = question.over(
-                [losses.excess(hypothesis.axis, train, test) for losses in question.losses]
+            sample = own.over(
+                [losses.excess(hypothesis.axis, train, test) for losses in own.losses]
             )
             if not sample.complete:
                 continue
-            own, clean = (
+            place, clean = (
                 (hypothesis.axis, train, test),
                 evidence.plan.study.identity(hypothesis.axis),
             )
             # at dose 0 in training and test the excess is 0 by definition, without an interval
             ends = (None, None) if train == test == clean else sample.interval()
             told[
-                MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)
+                MatrixPoint(
+                    hypothesis.id, "", hypothesis.group or "", *place, sample.estimate, *ends
+                )
             ] = None
-            for name in question.names:
+            for name in own.names:
                 losses = evidence.losses_on(name, hypothesis.axis)
                 effect = losses.excess(hypothesis.axis, train, test)
                 if effect.complete:
                     told[
-                        MatrixPoint("", name, losses.session.group, *own, effect.ratio, None, None)
+                        MatrixPoint(
+                            "", name, losses.session.group, *place, effect.ratio, None, None
+                        )
                     ] = None
     yield from told
 
@@ -97,7 +103,7 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
     """
     moved: dict[tuple[str, str, str, float, float], list[CorruptionFigures]] = {}
     told: dict[tuple[str, str, str, float, float], list[float]] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         test = run.examination
         if not isinstance(test, Corruption | Detection):
             continue
@@ -132,7 +138,7 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
         What all hypotheses of the study are judged on.
     """
     found: dict[tuple[str, str, str, float, str], list[SimilarityFigures]] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         if (similar := result.measured(SimilarityFigures)) is not None:
             against = "dose 0" if run.axis else CEILING
             place = (run.session, run.group, run.axis, run.dose, against)
@@ -144,7 +150,7 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
         )
 
 
-def classes(question: Question) -> Iterator[ClassPoint]:
+def classes(own: HypothesisEvidence) -> Iterator[ClassPoint]:
     """Yield delta at the primary dose for every class of a categorical target.
 
     delta is in units of the range R of all classes. Other targets, and hypotheses that
@@ -152,17 +158,17 @@ def classes(question: Question) -> Iterator[ClassPoint]:
 
     Parameters
     ----------
-    question
+    own
         One hypothesis with its evidence.
     """
-    hypothesis, evidence = question.hypothesis, question.evidence
-    if question.plan.study.target.kind != "categorical" or not isinstance(hypothesis, Hypothesis):
+    hypothesis, evidence = own.hypothesis, own.of_study
+    if own.plan.study.target.kind != "categorical" or not isinstance(hypothesis, Hypothesis):
         return
     clean = _class_losses(evidence, "", 0.0)
     dosed = _class_losses(evidence, hypothesis.axis, hypothesis.dose)
     for label in dict.fromkeys(label for _, label in clean):
         effects: dict[str, Effect] = {}
-        for losses in question.losses:
+        for losses in own.losses:
             place = (losses.session.name, label)
             if place in clean and place in dosed:
                 values = losses.blocks.merge(dosed[place] - clean[place])
@@ -170,7 +176,7 @@ def classes(question: Question) -> Iterator[ClassPoint]:
         sample = Sample(
             tuple(effects.values()),
             tuple(evidence.sessions[name].subject for name in effects),
-            question.judged_at,
+            own.judged_at,
         )
         if sample.complete:
             yield ClassPoint(
@@ -212,7 +218,7 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     shape = (evidence.seeds, study.folds.count * study.folds.blocks_per_fold)
     sums: dict[tuple[str, str], np.ndarray] = {}
     windows: dict[tuple[str, str], np.ndarray] = {}
-    for run, result in _looked(evidence):
+    for run, result in _examination_results(evidence):
         by_class = result.measured(ClassFigures)
         if by_class is not None and (run.axis, run.dose) == (axis, dose):
             for cell in by_class.losses:
@@ -223,9 +229,9 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     return {place: total / windows[place].mean() for place, total in sums.items()}
 
 
-def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
+def _examination_results(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
     """Yield the examinations that have results, in sessions that can be decoded."""
-    for run in evidence.plan.looked:
+    for run in evidence.plan.encoder_examinations:
         result = evidence.results.get(run.key())
         if (
             result is not None

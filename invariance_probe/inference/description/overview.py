@@ -20,7 +20,7 @@ from invariance_probe.inference.evidence.points import (
 )
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.hypotheses.code import CODE, SessionCode
-from invariance_probe.inference.hypotheses.question import ARMS, CONTRASTS, CORRUPTION, Evidence
+from invariance_probe.inference.hypotheses.evidence import ARMS, CONTRASTS, CORRUPTION, Evidence
 from invariance_probe.plan.figures.code import r2_of
 from invariance_probe.plan.figures.decoded import DecodedFigures, Scores
 from invariance_probe.plan.figures.session import LagFigures

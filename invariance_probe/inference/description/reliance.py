@@ -28,7 +28,7 @@ from invariance_probe.plan.run import Run, RunResult
 LEVEL = 0.05
 """Level of the test over folds that a target has a range above 0."""
 
-Measured = Sequence[tuple[Run, RelianceFigures]]
+RelianceRuns = Sequence[tuple[Run, RelianceFigures]]
 """Runs of one session with their figures, one per fold and seed."""
 
 
@@ -52,7 +52,7 @@ def reliance(
     for session in plan.sessions:
         asked = [
             run
-            for run in plan.attacked
+            for run in plan.reliance_runs
             if run.session == session.name and run.key() not in left_out
         ]
         own = [
@@ -65,7 +65,7 @@ def reliance(
             yield from _points(own, len(asked) - len(own))
 
 
-def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
+def _points(measured: RelianceRuns, missing: int) -> Iterator[ReliancePoint]:
     """Yield the points of one session, averaged over its models.
 
     Parameters
@@ -102,7 +102,7 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
             )  # fmt: skip
 
 
-def _is_shown(measured: Measured, target: RelianceTarget) -> bool:
+def _is_shown(measured: RelianceRuns, target: RelianceTarget) -> bool:
     """Whether a target is shown to have a range above 0.
 
     Its mean over seeds must be above 0 in every fold, and its mean over folds must be

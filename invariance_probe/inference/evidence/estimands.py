@@ -24,7 +24,7 @@ import numpy as np
 
 from invariance_probe.inference.evidence.blocks import Blocks
 from invariance_probe.plan.figures.code import CodeFigures
-from invariance_probe.plan.plan import BESIDE, Plan
+from invariance_probe.plan.plan import BASELINE_SETTING, Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.session import Session
@@ -176,7 +176,7 @@ class SessionLosses:
             if run.fold is None or run.examination is not None:
                 continue  # a measurement of the whole session, or of a stored encoder
             ssl = run.method.kind in plan.methods and (
-                run.method.kind != "linear_ssl" or run.setting != BESIDE
+                run.method.kind != "linear_ssl" or run.setting != BASELINE_SETTING
             )
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
         self.seeds = self._planned = study.training.seeds

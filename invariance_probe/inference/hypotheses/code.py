@@ -335,7 +335,7 @@ class Code:
 
 
 def code_finding(
-    code: Code, names: Sequence[str], level: float, known: bool, ranges: Sequence[float]
+    code: Code, names: Sequence[str], level: float, may_name_carriers: bool, ranges: Sequence[float]
 ) -> CodeFinding:
     """Build the finding of the code at a level, without its sentence.
 
@@ -347,7 +347,7 @@ def code_finding(
         Names of these sessions.
     level
         Level at which every claim is tested, in (0, 1).
-    known
+    may_name_carriers
         Whether the gates allow a word about how many units carry the target.
     ranges
         Decodable range R of every session, up to the best of all decoders without SSL.
@@ -365,13 +365,14 @@ def code_finding(
         if len(ranges)
         else math.nan
     )
-    allowed = known and code.names_carriers
+    allowed = may_name_carriers and code.names_carriers
     return CodeFinding(
         finding=code.word(level),
         carriers_word=code.carriers_word(level) if allowed else "",
         redundant=allowed and code.redundant(level),
-        K_s=_back(code.logarithm("K_s"), code), K_n=_back(code.logarithm("K_n"), code),
-        carriers=_back(code.logarithm("carriers"), code),
+        K_s=_as_unit_count(code.logarithm("K_s"), code),
+        K_n=_as_unit_count(code.logarithm("K_n"), code),
+        carriers=_as_unit_count(code.logarithm("carriers"), code),
         redundancy=_exponential(code.logarithm("redundancy"), 1.0),
         C_code=quantity(code.sample("C_code")), C_blind=quantity(code.sample("C_blind")),
         independent=independent, known_masks=all(part.known_masks for part in parts),
@@ -390,7 +391,7 @@ def quantity(sample: Sample) -> Quantity | None:
     )
 
 
-def _back(sample: Sample, code: Code) -> Quantity | None:
+def _as_unit_count(sample: Sample, code: Code) -> Quantity | None:
     """Convert the logarithm of a fraction of the units to a number of units.
 
     Fractions are multiplied by the geometric mean of the sessions' numbers of units.

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from invariance_probe.inference.entry import still
+from invariance_probe.inference.entry import too_slow_target
 from invariance_probe.inference.evidence.estimands import SessionLosses, at
 from invariance_probe.inference.evidence.measured import by_session
 from invariance_probe.inference.evidence.points import SessionFinding
@@ -96,7 +96,7 @@ def movement(
         stuck = [
             f"{name}: {reason}"
             for name in sessions
-            if (reason := still(plan, results, hypothesis, name))
+            if (reason := too_slow_target(plan, results, hypothesis, name))
         ]
         moved = "the target moves by more than the margin over the primary jitter"
         return Gate("movement", "failed" if stuck else "passed", (AXIS,), "; ".join(stuck) or moved)

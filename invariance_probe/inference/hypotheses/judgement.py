@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from invariance_probe.inference.findings import HypothesisFinding, NaiveRule, NoSSL
 from invariance_probe.inference.hypotheses.code_measures import code_measures
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.verdict import Verdict
 
@@ -29,11 +29,11 @@ class Judgement(ABC):
 
     Attributes
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     """
 
-    question: Question
+    evidence: HypothesisEvidence
 
     @property
     @abstractmethod
@@ -46,7 +46,7 @@ class Judgement(ABC):
 
 
 def unjudged(
-    question: Question,
+    evidence: HypothesisEvidence,
     kind: str,
     word: str,
     *,
@@ -58,7 +58,7 @@ def unjudged(
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     kind
         Kind of hypothesis as written in report.json: `invariance`, `jitter` or
@@ -75,15 +75,15 @@ def unjudged(
     naive
         What the naive rule concludes.
     """
-    hypothesis, names = question.hypothesis, question.names
+    hypothesis, names = evidence.hypothesis, evidence.names
     if no_ssl is None:
-        measures = code_measures([question.evidence.sessions[name] for name in names])
+        measures = code_measures([evidence.of_study.sessions[name] for name in names])
         no_ssl = NoSSL("not measured", "", measures)
     return HypothesisFinding(
         id=hypothesis.id, kind=kind, claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis,
-        primary_dose=hypothesis.dose, margin=question.margin, because=hypothesis.margin.because,
-        scope=question.scope if scope is None else scope, sessions=tuple(names),
+        status=evidence.status, group=hypothesis.group or "", axis=hypothesis.axis,
+        primary_dose=hypothesis.dose, margin=evidence.margin, because=hypothesis.margin.because,
+        scope=evidence.scope if scope is None else scope, sessions=tuple(names),
         verdict=Verdict(word), flags=(), outcome="open", sentence="", dose_interval=None,
         no_ssl=no_ssl, naive=naive, estimands=(), swept=(), claims=(), gates=(), p_value=None,
         p_value_adjusted=None,

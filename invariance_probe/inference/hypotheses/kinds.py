@@ -15,11 +15,11 @@ from invariance_probe.inference.hypotheses.contrast import scope as contrast_sco
 from invariance_probe.inference.hypotheses.contrast.judging import judge_contrast
 from invariance_probe.inference.hypotheses.dose import scope as dose_scope
 from invariance_probe.inference.hypotheses.dose.judging import judge_dose
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.judgement import Judgement
-from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 
-Scope = Callable[[Question, HypothesisFinding], str]
+Scope = Callable[[HypothesisEvidence, HypothesisFinding], str]
 """Function that writes in words what a finding can, or cannot, support."""
 
 
@@ -35,7 +35,7 @@ class Kind:
         Functions that write what the resulting finding can and cannot support.
     """
 
-    judge: Callable[[Question], Judgement]
+    judge: Callable[[HypothesisEvidence], Judgement]
     supports: Scope
     cannot_support: Scope
 
@@ -47,6 +47,6 @@ KINDS: dict[type[AnyHypothesis], Kind] = {
 """The `Kind` that belongs to each class of declaration in `study/hypotheses.py`."""
 
 
-def kind_of(question: Question) -> Kind:
+def kind_of(evidence: HypothesisEvidence) -> Kind:
     """Look up how a hypothesis, given with its evidence, is judged and worded."""
-    return KINDS[type(question.hypothesis)]
+    return KINDS[type(evidence.hypothesis)]

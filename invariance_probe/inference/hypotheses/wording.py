@@ -12,8 +12,8 @@ from invariance_probe.inference.findings import (
     HypothesisFinding,
     Quantity,
 )
-from invariance_probe.inference.hypotheses.question import Question
-from invariance_probe.inference.rules.interim_analyses import Look
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
+from invariance_probe.inference.rules.interim_analyses import InterimAnalysis
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT
 from invariance_probe.inference.verdict import Verdict
 from invariance_probe.study.methods import title_of
@@ -39,7 +39,7 @@ MEANINGS = {
     ),
     RECIPE_DEPENDENT: (
         "whether being made invariant costs more than the margin depends on the recipe, so "
-        "neither word can be said"
+        "none of invariant, tolerated, sensitive and competition can be said"
     ),
     INCONCLUSIVE: "the data do not settle it",
 }
@@ -55,7 +55,10 @@ JITTER_MEANINGS = {
         "training that makes such windows alike costs more than the margin, with all and with a "
         "third of the data"
     ),
-    RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
+    RECIPE_DEPENDENT: (
+        "whether being made invariant costs more than the margin depends on the recipe, so "
+        "neither tolerated nor sensitive can be said"
+    ),
     INCONCLUSIVE: "the data do not settle it",
 }
 """Meaning of each verdict on a jitter (science.md 3.2)."""
@@ -98,19 +101,19 @@ def fallen(verdict: Verdict) -> str:
     )
 
 
-def no_licence(question: Question, place: str, finding: HypothesisFinding) -> str:
+def no_licence(evidence: HypothesisEvidence, place: str, finding: HypothesisFinding) -> str:
     """Write the sentence that the method has no licence for a verdict, and why.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis, for the study's method.
     place
         What the finding holds for and at which dose; the sentence starts with it.
     finding
         The finding, for its gate `licence`.
     """
-    method = title_of(question.plan.study.method)
+    method = title_of(evidence.plan.study.method)
     why = next((gate.detail for gate in finding.gates if gate.name == "licence"), "")
     return (
         f"{place}, there is no verdict, only estimates, since {method} at these settings has no "
@@ -156,7 +159,7 @@ def signed(value: float) -> str:
     return "0" if round(value, 2) == 0 else f"{value:+.2f}"
 
 
-def at_look(look: Look, enough: bool) -> str:
+def at_look(look: InterimAnalysis, enough: bool) -> str:
     """Write at which interim analysis and level a hypothesis was judged.
 
     Parameters
@@ -182,19 +185,19 @@ def at_look(look: Look, enough: bool) -> str:
     )
 
 
-def at_dose(question: Question) -> str:
+def at_dose(evidence: HypothesisEvidence) -> str:
     """Write the primary dose of a hypothesis in words."""
-    axis, dose = question.hypothesis.axis, question.hypothesis.dose
+    axis, dose = evidence.hypothesis.axis, evidence.hypothesis.dose
     words = DOSE_WORDS.get(axis)
     if words is None:
         return f"at {axis} = {dose:g}"
-    return words.in_sentence.format(dose=dose, percent=100 * dose, apart=apart(question))
+    return words.in_sentence.format(dose=dose, percent=100 * dose, apart=apart(evidence))
 
 
-def apart(question: Question) -> str:
+def apart(evidence: HypothesisEvidence) -> str:
     """Write how far apart in time the paired windows of a jitter are."""
-    exactly = question.plan.study.views.jitter.shape == "annulus"
-    return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
+    exactly = evidence.plan.study.views.jitter.shape == "annulus"
+    return f"{'about' if exactly else 'up to'} {evidence.hypothesis.dose:g} s apart"
 
 
 def where(finding: HypothesisFinding) -> str:

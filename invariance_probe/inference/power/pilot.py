@@ -99,8 +99,9 @@ def pilot_spread(
     if len(usable) < 2:
         raise InferenceError(
             (
-                f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable "
-                "sessions, but at least 2 are needed to estimate the spread over sessions"
+                f"{hypothesis.id}: the pilot {pilot.study.name!r} has "
+                f"{counted(len(usable), 'usable session')}, but at least 2 are needed to estimate "
+                "the spread over sessions"
             )
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, name the folder of its runs with --runs, or state SDs with --sd"

@@ -31,7 +31,7 @@ from invariance_probe.inference.power.simulated import (
     simulate,
     streams,
     unit_words,
-    words,
+    verdict_p_values,
 )
 from invariance_probe.inference.power.spreads import (
     CODE,
@@ -204,7 +204,7 @@ class HypothesisPower:
 
 
 @dataclass(frozen=True, eq=False)
-class _Case:
+class _PoweredHypothesis:
     """One hypothesis with what stays the same over all designs."""
 
     plan: Plan
@@ -235,7 +235,7 @@ class _Case:
         return tuple(word for word in known if word in SUPPORTED[self.hypothesis.predicts])
 
     @property
-    def alone(self) -> "_Case":
+    def alone(self) -> "_PoweredHypothesis":
         """The same case, judged under the declared recipe alone."""
         return replace(self, only=(DECLARED,))
 
@@ -439,13 +439,13 @@ def _pilots(spread: Spread) -> dict[str, float]:
     return {name: float(value) for name, value in means if name not in (NOISE, RANGE, CODE_RANGE)}
 
 
-def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _Case:
+def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _PoweredHypothesis:
     """Collect what stays the same over all designs of one hypothesis."""
     own = tuple(session for session in plan.sessions if covers(hypothesis, session))
     names = {session.name for session in (*own, *plan.planted) if covers(hypothesis, session)}
     steps = sum(run.steps for run in plan.runs if run.session in names)
     seeds = plan.seeds_of(plan.study.method)
-    return _Case(
+    return _PoweredHypothesis(
         plan,
         hypothesis,
         spread,
@@ -456,7 +456,10 @@ def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _
 
 
 def _hypothesis_power(
-    case: _Case, effects: Mapping[str, float], sessions: Sequence[int], seeds: Sequence[int]
+    case: _PoweredHypothesis,
+    effects: Mapping[str, float],
+    sessions: Sequence[int],
+    seeds: Sequence[int],
 ) -> HypothesisPower:
     """Compute the power of every design for one hypothesis."""
     truth = assumed_truth(case.hypothesis, case.spread, case.jitter, effects)
@@ -487,7 +490,7 @@ def _hypothesis_power(
 
 
 def _judged(
-    case: _Case, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
+    case: _PoweredHypothesis, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Simulate studies of one design, and compute the p value of every word.
 
@@ -500,7 +503,7 @@ def _judged(
     sessions, seeds
         The design.
     repeated
-        Factor of the p values of claims about learning; see `words`.
+        Factor of the p values of claims about learning; see `verdict_p_values`.
 
     Returns
     -------
@@ -515,11 +518,11 @@ def _judged(
         found = unit_words(drawn, case.spread.names, subjects, case.hypothesis.share)
         return found, np.zeros(case.studies, bool)
     shown, stopped = claims(drawn, case.spread.names, subjects, case.margin)
-    return words(shown, case.recipes(sessions), case.jitter, repeated), stopped
+    return verdict_p_values(shown, case.recipes(sessions), case.jitter, repeated), stopped
 
 
 def _said(
-    case: _Case,
+    case: _PoweredHypothesis,
     truth: Truth,
     sessions: int,
     seeds: int,
@@ -534,7 +537,7 @@ def _said(
 
 
 def _power(
-    case: _Case,
+    case: _PoweredHypothesis,
     truth: Truth,
     sessions: int,
     seeds: int,
@@ -551,7 +554,7 @@ def _power(
     )
 
 
-def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
+def _word_powers(case: _PoweredHypothesis, planned: Power) -> Iterator[WordPower]:
     """Yield, for every word, how often the planned study says it if it is true."""
     for word in _words_of(case.hypothesis, case.jitter):
         truth = truth_of(word, case.hypothesis, case.jitter)
@@ -562,13 +565,13 @@ def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
         yield WordPower(word, truth, panel, alone)
 
 
-def _verdicts(case: _Case, truth: Truth, planned: Power) -> dict[str, float]:
+def _verdicts(case: _PoweredHypothesis, truth: Truth, planned: Power) -> dict[str, float]:
     """Fraction of simulated studies of the planned design, by verdict."""
     verdicts = _said(case, truth, planned.sessions, planned.seeds)
     return {str(verdict): float((verdicts == verdict).mean()) for verdict in sorted(set(verdicts))}
 
 
-def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation]:
+def _variations(case: _PoweredHypothesis, truth: Truth, planned: Power) -> Iterator[Variation]:
     """Yield the power of the planned design under changed assumptions."""
     size = (planned.sessions, planned.seeds)
     study = case.plan.study
@@ -619,7 +622,9 @@ def _wider(spread: Spread) -> tuple[Spread, float]:
     ), factor
 
 
-def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -> Iterator[str]:
+def _warnings(
+    case: _PoweredHypothesis, planned: Power | None, powers: Sequence[WordPower]
+) -> Iterator[str]:
     """Yield what to consider before running the study, in sentences."""
     if planned is None:
         yield "no session is planned for this hypothesis"
@@ -659,7 +664,7 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         yield from _warnings_of_the_panel(case)
 
 
-def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
+def _warnings_of_the_panel(case: _PoweredHypothesis) -> Iterator[str]:
     """Yield one warning for each way in which the panel limits the verdict.
 
     For example, a method may have no calibration licence, or a recipe may be missing.

@@ -220,7 +220,7 @@ def claims(
     return found, different
 
 
-def words(
+def verdict_p_values(
     found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0
 ) -> dict[str, np.ndarray]:
     """Compute the p value of every verdict about a dose.

@@ -35,7 +35,7 @@ FARTHEST = 9.0
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimAnalysis:
     """One interim analysis of a study.
 
     Attributes
@@ -82,7 +82,7 @@ class Look:
         return _levels_by_alpha(self.planned, self.spending)[:, self.number - 1]
 
 
-def looks_of(training: Training) -> tuple[Look, ...]:
+def looks_of(training: Training) -> tuple[InterimAnalysis, ...]:
     """Return the interim analyses that a study declares, in ascending order.
 
     The tuple is empty if the number of seeds is fixed.
@@ -91,7 +91,7 @@ def looks_of(training: Training) -> tuple[Look, ...]:
     if adaptive is None:
         return ()
     return tuple(
-        Look(i, seeds, adaptive.looks, adaptive.spending)
+        InterimAnalysis(i, seeds, adaptive.looks, adaptive.spending)
         for i, seeds in enumerate(adaptive.looks, start=1)
     )
 

@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
+from invariance_probe.inference.rules.interim_analyses import ALPHA, InterimAnalysis
 from invariance_probe.study.session import THESE_RECORDINGS, scope_of
 
 
@@ -60,7 +60,7 @@ class Sample:
 
     effects: tuple[Effect, ...]
     subjects: tuple[str, ...]
-    look: Look | None = None
+    look: InterimAnalysis | None = None
 
     @property
     def single(self) -> "Sample":
@@ -87,7 +87,7 @@ class Sample:
     @property
     def estimate(self) -> float:
         """Ratio of the mean effect to the mean range."""
-        return float(self._units(math.inf).mean() / self._ranges().mean())
+        return float(self._replicates(math.inf).mean() / self._ranges().mean())
 
     def p_at_most(self, margin: float) -> float:
         """P value of the test for `effect <= margin * range`; small if it is shown.
@@ -112,8 +112,8 @@ class Sample:
 
     def skew(self) -> float:
         """Skewness of the effects over sessions or subjects; 0 if fewer than three."""
-        units = self._units(math.inf)
-        return float(stats.skew(units)) if len(units) >= 3 and np.ptp(units) > 0 else 0.0
+        values = self._replicates(math.inf)
+        return float(stats.skew(values)) if len(values) >= 3 and np.ptp(values) > 0 else 0.0
 
     def sign_flip(self, margin: float) -> float:
         """Exact sign-flip p value of the claim `effect <= margin * range`.
@@ -121,12 +121,12 @@ class Sample:
         With S sessions (or subjects) it is at least 2^-S. It is NaN with more than 16,
         for which it is not computed.
         """
-        units = self._units(margin)
-        if len(units) > 16:
+        values = self._replicates(margin)
+        if len(values) > 16:
             return math.nan
-        flipped = np.array(list(product((1, -1), repeat=len(units)))) @ np.abs(units)
+        flipped = np.array(list(product((1, -1), repeat=len(values)))) @ np.abs(values)
         # with the tolerance, the observed signs themselves are counted despite rounding
-        return float((flipped <= units.sum() + 1e-12).mean())
+        return float((flipped <= values.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
         """P value of the test for a ratio above or below a margin.
@@ -140,14 +140,14 @@ class Sample:
             that it is at most the margin.
         """
         if self.scope != THESE_RECORDINGS:
-            p = float(tail_over_units(self._units(margin), upper))
+            p = float(tail_over_replicates(self._replicates(margin), upper))
         else:
             p = float(
                 tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper)
             )
         return p if self.look is None else self.look.repeated(p)
 
-    def _units(self, margin: float) -> np.ndarray:
+    def _replicates(self, margin: float) -> np.ndarray:
         """Return q = effect - margin * range for each session or subject.
 
         For an infinite margin it returns the effects themselves.
@@ -239,13 +239,13 @@ def tail(
     return np.where((error == 0) | ~np.isfinite(error), certain, p)
 
 
-def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
+def tail_over_replicates(q: np.ndarray, upper: bool) -> np.ndarray:
     """P value of a claim about the mean of q: a t test guarded against skew.
 
     Parameters
     ----------
     q
-        (..., unit) effect - margin * range of at least three units of replication,
+        (..., replicate) effect - margin * range of at least three units of replication,
         which are sessions or subjects.
     upper
         True for the claim that the mean is above 0, False for the claim that it is
@@ -260,18 +260,18 @@ def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
     return tail(mean, error, df, upper, guard[upper])
 
 
-def tails_over_units(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def tails_over_replicates(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """P values of both claims about the mean of q: below 0, and above 0.
 
     Parameters
     ----------
     q
-        (..., unit) effect - margin * range of at least three sessions or subjects.
+        (..., replicate) effect - margin * range of at least three sessions or subjects.
 
     Returns
     -------
     below, above
-        (...) one-sided p values, equal to those of `tail_over_units`.
+        (...) one-sided p values, equal to those of `tail_over_replicates`.
     """
     mean, error, df, guard = _guarded(q)
     return tail(mean, error, df, False, guard[False]), tail(mean, error, df, True, guard[True])
@@ -286,7 +286,7 @@ def _guarded(
     return mean, error, count - 1, skew_guard(q)
 
 
-def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def skew_guard(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How much the skew of a sample raises the critical value of t; at least 0.
 
     With skewness g of n values, t is distributed approximately as a t variable plus g
@@ -297,16 +297,16 @@ def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    units
-        (..., unit) q = effect - margin * range of at least three sessions or subjects.
+    q
+        (..., replicate) q = effect - margin * range of at least three sessions or subjects.
 
     Returns
     -------
     at_most, more_than
         (...) increase of the critical value for the claims `<= m` and `> m`.
     """
-    n = units.shape[-1]
-    centred = units - units.mean(axis=-1, keepdims=True)
+    n = q.shape[-1]
+    centred = q - q.mean(axis=-1, keepdims=True)
     variance = (centred**2).mean(axis=-1)
     biased = np.divide(
         (centred**3).mean(axis=-1), variance**1.5, out=np.zeros_like(variance), where=variance > 0

@@ -14,7 +14,7 @@ import numpy as np
 from invariance_probe.inference.rules.intervals import (
     satterthwaite,
     tail,
-    tails_over_units,
+    tails_over_replicates,
     two_way,
 )
 from invariance_probe.study.session import scope_of
@@ -63,22 +63,22 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
         return tail(mean, error, df, upper=False), tail(mean, error, df, upper=True)
     named = sorted(set(subjects))
     if len(named) == 1:
-        return p_over_units(q.mean)
+        return p_over_replicates(q.mean)
     own = np.array([[subject == name for name in named] for subject in subjects])
-    return p_over_units(q.mean @ (own / own.sum(axis=0)))  # mean within each subject
+    return p_over_replicates(q.mean @ (own / own.sum(axis=0)))  # mean within each subject
 
 
-def p_over_units(q: np.ndarray) -> PValues:
+def p_over_replicates(q: np.ndarray) -> PValues:
     """P values of both claims in every study: t tests over sessions or subjects.
 
     Parameters
     ----------
     q
-        (study, unit) effect - margin * range; a unit is a session or a subject.
+        (study, replicate) effect - margin * range, for sessions or subjects.
 
     Returns
     -------
     at_most, more_than
         (study,) p values.
     """
-    return tails_over_units(q)
+    return tails_over_replicates(q)

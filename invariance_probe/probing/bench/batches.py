@@ -22,7 +22,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.methods import asks_for
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
+from invariance_probe.training.examples import EXAMPLES, Example, Examples, TrainingWindows
 
 
 def batch_of(
@@ -89,7 +89,7 @@ def examples_of(
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
         asks_for(run.method),
-        Material(
+        TrainingWindows(
             bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats
         ),
     )

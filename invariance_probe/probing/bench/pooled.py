@@ -45,7 +45,7 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
     """
     if run.companions is None:
         return bench
-    return bench.kept(run.companions.canonical(), lambda: _pooled(bench, run, run.companions))  # type: ignore[arg-type]
+    return bench.cached(run.companions.canonical(), lambda: _pooled(bench, run, run.companions))  # type: ignore[arg-type]
 
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":

@@ -18,20 +18,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
+from invariance_probe.augmentations.mining import (
+    Distant,
+    SearchInputs,
+    distant_partners,
+    nearest_table,
+)
 from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.arrays import without_offset
+from invariance_probe.data.cache import cached_other
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
-from invariance_probe.data.kept import kept_other
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.states import Offline, restricted
+from invariance_probe.data.states import UnlabelledWindows, restricted
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.bench.asleep import Asleep
 from invariance_probe.probing.bench.losses import DecodedTarget
+from invariance_probe.probing.bench.sleep_windows import SleepWindows
 from invariance_probe.randomness import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.probes import Target
@@ -85,7 +90,7 @@ class Elsewhere:
         DataError
             When its data are no longer those of the plan.
         """
-        return kept_other(other, self.sources[other.name], self.base, names)
+        return cached_other(other, self.sources[other.name], self.base, names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +127,7 @@ class Workbench:
     Runs that differ only in their arm, their seed or their share of distant pairs use
     the same table.
     """
-    _asleep: list[Asleep] = field(default_factory=list)
+    _asleep: list[SleepWindows] = field(default_factory=list)
     """Cached windows outside the labelled states (for example sleep).
 
     Empty until they are first needed.
@@ -331,7 +336,7 @@ class Workbench:
             labelled,
         )
 
-    def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
+    def cached(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
         """Return a cached bench; make and cache it the first time.
 
         Parameters
@@ -379,27 +384,27 @@ class Workbench:
             return self.asleep(run).distant(pairing, run, train) if pairing.share else None
         if not isinstance(pairing, MinedPairing) or not pairing.share:
             return None
-        ground = self._ground(train, pairing)
+        inputs = self._search_inputs(train, pairing)
         settings = pairing.model_copy(update={"share": 0.0, "nuisance": ""}).canonical()
         searched = f"{run.fold} {run.fraction!r} {settings}"
         if searched not in self._nearest:
-            self._nearest[searched] = nearest_table(pairing, ground)
+            self._nearest[searched] = nearest_table(pairing, inputs)
         rng = generator("mining", run.study_seed, run.session, run.seed, run.fold)
         return distant_partners(
-            pairing, source_of(run.axis, run.arm), ground, self._nearest[searched], rng
+            pairing, source_of(run.axis, run.arm), inputs, self._nearest[searched], rng
         )
 
-    def asleep(self, run: Run) -> Asleep:
+    def asleep(self, run: Run) -> SleepWindows:
         """Return the windows outside the labelled states, such as sleep.
 
         They are cut on the first call. The states are those of the run's `window`.
         """
         if not self._asleep:
             assert self.whole is not None
-            offline = Offline.of(
+            unlabelled = UnlabelledWindows.of(
                 self.whole, run.window, generator("mining", run.study_seed, run.session)
             )
-            self._asleep.append(Asleep(self.recording, self.windows, self.folds, offline))
+            self._asleep.append(SleepWindows(self.recording, self.windows, self.folds, unlabelled))
         return self._asleep[0]
 
     def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
@@ -440,7 +445,7 @@ class Workbench:
         """
         return np.zeros(len(self.windows.starts), dtype=np.int64)
 
-    def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
+    def _search_inputs(self, train: np.ndarray, pairing: MinedPairing) -> SearchInputs:
         """Collect what the search for distant partners reads of training windows.
 
         Parameters
@@ -463,16 +468,16 @@ class Workbench:
             if pairing.elsewhere
             else (starts * bin_s, pairing.gap_s)
         )
-        ground = Ground(
+        inputs = SearchInputs(
             train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap
         )
         if pairing.guide is None:
-            return ground
+            return inputs
         values = self.recording.target(pairing.guide)[self.windows.centres][train]
         labelled = np.zeros(len(train), dtype=bool)
         for one in np.unique(session):
             labelled[part_of(np.flatnonzero(session == one), pairing.labelled)] = True
-        return replace(ground, guide=_columns(pairing.guide, values), labelled=labelled)
+        return replace(inputs, guide=_columns(pairing.guide, values), labelled=labelled)
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:

@@ -1,6 +1,6 @@
 """Losses of decoders that read corrupted inputs and are not told where.
 
-In: a session prepared for decoding (`Ground`) and a declared corruption. Out: the sums
+In: a session prepared for decoding (`PreparedSession`) and a declared corruption. Out: the sums
 of losses from which C_blind is computed, the loss on corrupted inputs less that on
 clean ones, over the decodable range (science.md 2.1).
 
@@ -27,11 +27,11 @@ from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
-from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.inputs import chunks, rooted
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import Part, choose_penalties, solve
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP
+from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve
+from invariance_probe.probing.code.prepared import PreparedSession
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.transforms import CutMix
@@ -43,7 +43,7 @@ class Corrupted:
 
     Attributes
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     maker
         Makes corrupted views of windows.
@@ -51,7 +51,7 @@ class Corrupted:
         Number of corrupted versions of each window.
     """
 
-    ground: Ground
+    prepared: PreparedSession
     maker: ViewMaker
     draws: int
 
@@ -61,7 +61,7 @@ class Corrupted:
         bench: Workbench,
         run: Run,
         corruption: CodeCorruption,
-        ground: Ground,
+        prepared: PreparedSession,
         fold: int,
         draws: int,
     ) -> "Corrupted":
@@ -75,7 +75,7 @@ class Corrupted:
             The run that measures the code; its seeds determine the random draws.
         corruption
             The corruption, with its axis and dose.
-        ground
+        prepared
             The same session, prepared for decoding.
         fold
             Number of the fold whose training windows `cutmix` pastes in; other
@@ -95,9 +95,9 @@ class Corrupted:
         scaling = Scaling(measured.mean, measured.inverse_sd, square_roots=counts)
         activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
         keys = bench.keys("views", [corrupting])
-        parts = [ground.folds[fold].train]
+        parts = [prepared.folds[fold].train]
         return cls(
-            ground,
+            prepared,
             ViewMaker(activity, windows.length, starts, [corrupting], keys, scaling, parts),
             draws,
         )
@@ -115,7 +115,7 @@ class Corrupted:
         Corrupted inputs (row, feature), and the window of each row (row,). Every window
         appears once per corrupted version.
         """
-        for part in chunks(windows, self.ground.inputs.features):
+        for part in chunks(windows, self.prepared.inputs.features):
             for draw in range(self.draws):
                 yield self._view(part, draw), part
 
@@ -124,11 +124,11 @@ class Corrupted:
 
         It is measured on the first corrupted version of each window.
         """
-        inputs, changed = self.ground.inputs, 0.0
-        for fold in self.ground.folds:
+        inputs, changed = self.prepared.inputs, 0.0
+        for fold in self.prepared.folds:
             for part in chunks(fold.test, inputs.features):
                 changed += float(((self._view(part, 0) - inputs.rows(part)) ** 2).sum())
-        total, features = self.ground.moments.total, self.ground.moments.features
+        total, features = self.prepared.moments.total, self.prepared.moments.features
         spread = (
             np.diagonal(total)[:features].sum()
             - (total[features, :features] ** 2).sum() / total[features, features]
@@ -142,9 +142,9 @@ class Corrupted:
         the batch. Every batch therefore has its own step. Otherwise windows at the same
         position of two batches would share their random numbers.
         """
-        step = EVALUATION_STEP + draw + self.draws * int(part[0])
+        step = FIRST_EVALUATION_DRAW + draw + self.draws * int(part[0])
         view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[
-            :, :, self.ground.varying
+            :, :, self.prepared.varying
         ]
         return np.asarray(view.transpose(0, 2, 1).reshape(len(part), -1))
 
@@ -162,12 +162,12 @@ class BlindLosses:
         Mean squared change of the inputs, relative to their variance.
     """
 
-    losses: dict[tuple[Part, int], float]
+    losses: dict[tuple[LeftOut, int], float]
     input_change: float
 
 
 def blind_losses(
-    bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground
+    bench: Workbench, run: Run, corruption: CodeCorruption, prepared: PreparedSession
 ) -> BlindLosses:
     """Fit and score decoders on corrupted inputs, leaving out each block in turn.
 
@@ -181,7 +181,7 @@ def blind_losses(
         The run that measures the code; its method is a `Code`.
     corruption
         The corruption, with its axis and dose.
-    ground
+    prepared
         The same session, prepared for decoding.
 
     Returns
@@ -192,13 +192,15 @@ def blind_losses(
     asked = run.method
     assert isinstance(asked, Code)
     own = shows_other_windows(corruption)
-    found: dict[tuple[Part, int], float] = {}
-    for fold in range(len(ground.folds) if own else 1):
-        corrupted = Corrupted.of(bench, run, corruption, ground, fold, asked.draws)
-        moments = Moments.of(corrupted.parts, ground.moments.features, ground.target, ground.folds)
+    found: dict[tuple[LeftOut, int], float] = {}
+    for fold in range(len(prepared.folds) if own else 1):
+        corrupted = Corrupted.of(bench, run, corruption, prepared, fold, asked.draws)
+        moments = Moments.of(
+            corrupted.parts, prepared.moments.features, prepared.target, prepared.folds
+        )
         for left_out in (1, 2) if asked.jackknife else (1,):
             penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
-            sums = (_log_losses if ground.classes else _squares)(corrupted, moments, penalties)
+            sums = (_log_losses if prepared.classes else _squares)(corrupted, moments, penalties)
             found |= {
                 (part, block): value / asked.draws
                 for (part, block), value in sums.items()
@@ -208,8 +210,8 @@ def blind_losses(
 
 
 def _squares(
-    corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
-) -> dict[tuple[Part, int], float]:
+    corrupted: Corrupted, moments: Moments, penalties: dict[LeftOut, float]
+) -> dict[tuple[LeftOut, int], float]:
     """Sum squared errors on each held-out block, in units of target variance.
 
     M, the moments of a block, are those of a table with the columns (inputs, 1,
@@ -226,23 +228,24 @@ def _squares(
         vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
         for block in part:
             found[part, block] = (
-                float((vectors * (moments.blocks[block] @ vectors)).sum()) / corrupted.ground.scale
+                float((vectors * (moments.blocks[block] @ vectors)).sum())
+                / corrupted.prepared.scale
             )
     return found
 
 
 def _log_losses(
-    corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
-) -> dict[tuple[Part, int], float]:
+    corrupted: Corrupted, moments: Moments, penalties: dict[LeftOut, float]
+) -> dict[tuple[LeftOut, int], float]:
     """Sum log-losses of linear discriminants on each held-out block.
 
     Returns
     -------
     Sums (nats) by training part and block.
     """
-    ground, none = corrupted.ground, np.zeros((0, moments.features), dtype=bool)
+    prepared, none = corrupted.prepared, np.zeros((0, moments.features), dtype=bool)
     losses = log_losses(
-        corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none
+        corrupted.parts, moments, prepared.target.argmax(axis=1), prepared.folds, penalties, none
     )
     return {key: one.everything for key, one in losses.items()}
 

@@ -29,7 +29,7 @@ import numpy as np
 from invariance_probe.data.folds import Fold
 from invariance_probe.probing.code.inputs import chunks
 from invariance_probe.probing.code.moments import Moments, Rows, System, forbidden_by
-from invariance_probe.probing.code.penalties import Part
+from invariance_probe.probing.code.penalties import LeftOut
 from invariance_probe.probing.code.refitting import Refittable
 
 LARGEST_SCALE = 20.0
@@ -136,9 +136,9 @@ def log_losses(
     moments: Moments,
     labels: np.ndarray,
     folds: tuple[Fold, ...],
-    penalties: dict[Part, float],
+    penalties: dict[LeftOut, float],
     masks: np.ndarray,
-) -> dict[tuple[Part, int], Losses]:
+) -> dict[tuple[LeftOut, int], Losses]:
     """Score each training part's discriminants on the blocks it leaves out.
 
     Parameters
@@ -188,8 +188,8 @@ def _inverse_temperatures(
     moments: Moments,
     labels: np.ndarray,
     folds: tuple[Fold, ...],
-    penalties: dict[Part, float],
-) -> dict[Part, float]:
+    penalties: dict[LeftOut, float],
+) -> dict[LeftOut, float]:
     """Fit the inverse temperature of every training part.
 
     Each of the part's blocks is held out in turn and scored by a discriminant fitted on
@@ -198,7 +198,7 @@ def _inverse_temperatures(
     """
     forbidden = forbidden_by(folds, len(labels))
     none = np.zeros((0, moments.features), dtype=bool)
-    scored: dict[Part, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
+    scored: dict[LeftOut, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
         part: [] for part in penalties
     }
     for block, fold in enumerate(folds):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from invariance_probe.plan.figures.code import CurveName, information
-from invariance_probe.probing.code.moments import Tested
+from invariance_probe.probing.code.moments import HeldOutMoments
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import (
     Sweep,
@@ -64,7 +64,7 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CurveRequest:
     """Which dropping curves to measure, and how far to run each.
 
     Attributes
@@ -85,7 +85,11 @@ class Wanted:
 
 
 def drop(
-    decoder: Refittable, power: float, bins: int, tested: Sequence[Tested], wanted: Wanted
+    decoder: Refittable,
+    power: float,
+    bins: int,
+    tested: Sequence[HeldOutMoments],
+    request: CurveRequest,
 ) -> Dropped:
     """Choose units in a training part and score every nested set outside it.
 
@@ -99,12 +103,12 @@ def drop(
         Input columns per unit.
     tested
         Moments of the held-out blocks.
-    wanted
+    request
         Which curves to measure, and how far to run each.
     """
     explained = float((decoder.right * decoder.weights).sum())
     harm = greedy(
-        decoder.inverse, decoder.weights, bins, explained / 2, wanted.steps.get("lost", 0)
+        decoder.inverse, decoder.weights, bins, explained / 2, request.steps.get("lost", 0)
     )
     enough = _at_half(explained, power)
     gain = greedy(
@@ -112,7 +116,7 @@ def drop(
         decoder.right,
         bins,
         enough,
-        max(wanted.steps.get("gained", 0), len(harm.order)),
+        max(request.steps.get("gained", 0), len(harm.order)),
     )
     own = np.argsort(-unit_gains(decoder.matrix, decoder.right, bins), kind="stable")
     others = [
@@ -128,16 +132,16 @@ def drop(
     scored = min(crossings, key=lambda name: round(crossings[name], 6))
     length = min(
         len(harm.order),
-        max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
+        max(request.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
     )
     errors: dict[CurveName, list[np.ndarray]] = {
         "gained": [errors_gained(gain, block) for block in tested],
         "lost": _losses(decoder, lost[scored].first(length), tested),
     }
-    for name, sweep in lost.items() if wanted.every_order else ():
+    for name, sweep in lost.items() if request.every_order else ():
         errors[name] = errors["lost"] if name == scored else _losses(decoder, sweep, tested)
-    if len(wanted.at_random):
-        errors["random"] = _lost_at_random(decoder, bins, tested, wanted)
+    if len(request.at_random):
+        errors["random"] = _lost_at_random(decoder, bins, tested, request)
     return Dropped(errors, scored, gain.order, lost[scored].order[:length])
 
 
@@ -188,23 +192,25 @@ def _at_half(explained: float, power: float) -> float:
     return power * half / (1 + half)
 
 
-def _losses(decoder: Refittable, sweep: Sweep, tested: Sequence[Tested]) -> list[np.ndarray]:
+def _losses(
+    decoder: Refittable, sweep: Sweep, tested: Sequence[HeldOutMoments]
+) -> list[np.ndarray]:
     """Held-out squared errors as units are lost (step + 1,), by tested block."""
     return [errors_lost(sweep, decoder.weights, block) for block in tested]
 
 
 def _lost_at_random(
-    decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted
+    decoder: Refittable, bins: int, tested: Sequence[HeldOutMoments], request: CurveRequest
 ) -> list[np.ndarray]:
     """Mean error over random orders of loss (step + 1,), by tested block."""
-    units = wanted.at_random.shape[1]
+    units = request.at_random.shape[1]
     steps = (
         units
         if units <= WHOLE
-        else min(units, max(wanted.steps.get("random", 0), round(0.9 * units)))
+        else min(units, max(request.steps.get("random", 0), round(0.9 * units)))
     )
     swept = [
         in_order(decoder.inverse, decoder.weights, order[:steps], bins)
-        for order in wanted.at_random
+        for order in request.at_random
     ]
     return list(np.mean([_losses(decoder, sweep, tested) for sweep in swept], axis=0))

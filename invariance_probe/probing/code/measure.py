@@ -18,11 +18,11 @@ from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.copies import find_repeated
-from invariance_probe.probing.code.dropping import WHOLE, Wanted
-from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.dropping import WHOLE, CurveRequest
 from invariance_probe.probing.code.masks import declared_masks, halves, masking
+from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.probing.code.scored import Scored, held_out, measure_parts, tested_blocks
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import Code
@@ -41,7 +41,7 @@ the order.
 """
 
 
-def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Measure dropping curves, redundancy, and the losses under corruptions.
 
     Parameters
@@ -53,20 +53,20 @@ def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     on_progress
         Not called: the measurement has no steps to report.
     """
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:
     assert isinstance(run.method, Code)
-    ground = Ground.of(bench, run, run.method.blocks)
-    if not ground.units:
+    prepared = PreparedSession.of(bench, run, run.method.blocks)
+    if not prepared.units:
         return RunResult(run.key(), "done", message="no unit varies in every training part")
-    figures = _beside_distinct(bench, run, ground, code_figures(bench, run, ground))
+    figures = _beside_distinct(bench, run, prepared, code_figures(bench, run, prepared))
     return RunResult(run.key(), "done", figures=figures)
 
 
 def _beside_distinct(
-    bench: Workbench, run: Run, ground: Ground, figures: CodeFigures
+    bench: Workbench, run: Run, prepared: PreparedSession, figures: CodeFigures
 ) -> CodeFigures:
     """Name the units that repeat others, and add the figures without them.
 
@@ -76,17 +76,17 @@ def _beside_distinct(
         The session with its windows and folds.
     run
         The run; its method is a `Code` that says what is measured.
-    ground
+    prepared
         The session, prepared for decoding.
     figures
         The figures with all units, to which names and figures are added.
     """
     seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
-    activity = bench.recording.activity[np.ix_(seen, ground.varying)]
+    activity = bench.recording.activity[np.ix_(seen, prepared.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:
         return figures
-    units = np.array(ground.units)
+    units = np.array(prepared.units)
     # Only the finding `few` or `spread` is checked without repeats, which needs no corruptions.
     alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
     return replace(
@@ -95,11 +95,11 @@ def _beside_distinct(
         if repeated.copies
         else (),
         sums=tuple(tuple(map(str, units[list(places)])) for places in repeated.sums),
-        distinct=code_figures(bench, alone, ground.without(repeated.removed)),
+        distinct=code_figures(bench, alone, prepared.without(repeated.removed)),
     )
 
 
-def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
+def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeFigures:
     """Measure the code of a prepared session.
 
     Parameters
@@ -108,39 +108,39 @@ def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
         The session with its windows and folds.
     run
         The run; its method is a `Code` that says what is measured.
-    ground
+    prepared
         The session, prepared for decoding, with all units or without some.
     """
     asked = run.method
     assert isinstance(asked, Code)
     rng = generator("probe", run.study_seed, run.session)
-    masks = _masks(bench, asked, run, ground, rng)
-    units = len(ground.units)
+    masks = _masks(bench, asked, run, prepared, rng)
+    units = len(prepared.units)
     orders = np.array(
         [rng.permutation(units) for _ in range(RANDOM_ORDERS if units <= WHOLE else 1)]
     )
-    blind = [blind_losses(bench, run, corruption, ground) for corruption in asked.corruptions]
-    everything = measure_parts(ground, 1, masks, Wanted(at_random=orders, every_order=True))
-    whole = held_out(ground, everything, asked, blind, None)
+    blind = [blind_losses(bench, run, corruption, prepared) for corruption in asked.corruptions]
+    everything = measure_parts(prepared, 1, masks, CurveRequest(at_random=orders, every_order=True))
+    whole = held_out(prepared, everything, asked, blind, None)
     deleted: tuple[HeldOutErrors, ...] = ()
     if asked.jackknife:
-        pairs = measure_parts(ground, 2, masks, Wanted())
+        pairs = measure_parts(prepared, 2, masks, CurveRequest())
         deleted = tuple(
-            held_out(ground, pairs, asked, blind, block) for block in range(len(ground.folds))
+            held_out(prepared, pairs, asked, blind, block) for block in range(len(prepared.folds))
         )
     parts = list(everything.squares.values())
-    n_eff, red_idx = exploratory(ground, everything, asked)
+    n_eff, red_idx = exploratory(prepared, everything, asked)
     return CodeFigures(
-        units=ground.units,
-        window_count=len(ground.target),
-        length_bins=ground.inputs.length,
+        units=prepared.units,
+        window_count=len(prepared.target),
+        length_bins=prepared.inputs.length,
         bin_s=bench.recording.bin_s,
-        loss="nats" if ground.classes else "squared error",
+        loss="nats" if prepared.classes else "squared error",
         whole=whole,
         deleted=deleted,
         gained_by=_chosen([part.dropped.gained for part in parts], whole.k_s, units),
         lost_by=_chosen([part.dropped.lost for part in parts], whole.k_n, units),
-        autocorrelation_s=autocorrelation_s(ground, everything, bench.recording.bin_s),
+        autocorrelation_s=autocorrelation_s(prepared, everything, bench.recording.bin_s),
         n_eff=n_eff,
         red_idx=red_idx,
     )
@@ -164,7 +164,7 @@ def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) ->
 
 
 def _masks(
-    bench: Workbench, asked: Code, run: Run, ground: Ground, rng: np.random.Generator
+    bench: Workbench, asked: Code, run: Run, prepared: PreparedSession, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Draw the masks (mask, feature) on which decoders are refitted.
 
@@ -173,7 +173,7 @@ def _masks(
     One group of masks of the halves of the units, then one group per corruption. The
     group of a corruption that leaves no inputs intact is empty.
     """
-    units, bins = len(ground.units), ground.inputs.length
+    units, bins = len(prepared.units), prepared.inputs.length
     split = halves(rng, asked.splits, units).reshape(-1, units)
     found = [np.repeat(split, bins, axis=1)]
     for corruption in asked.corruptions:
@@ -182,12 +182,16 @@ def _masks(
             found.append(np.zeros((0, units * bins), dtype=bool))
         else:
             rates = bench.recording.activity.mean(axis=0)
-            drawn = declared_masks(transform, run, rates, bins, asked.masks, rng)[:, ground.varying]
+            drawn = declared_masks(transform, run, rates, bins, asked.masks, rng)[
+                :, prepared.varying
+            ]
             found.append(drawn.reshape(len(drawn), -1))
     return found
 
 
-def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | None, float | None]:
+def exploratory(
+    prepared: PreparedSession, found: Scored, asked: Code
+) -> tuple[float | None, float | None]:
     """Compute N_eff and RedIdx of a session from the masks of unit dropout.
 
     Of the swept rates of unit dropout, the one nearest to `USUAL_RATE` is used. If
@@ -198,7 +202,7 @@ def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | Non
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     found
         Errors of every training part that leaves out one block.
@@ -219,7 +223,7 @@ def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | Non
     if not rates:
         return None, None
     place = min(rates, key=lambda one: abs(rates[one] - USUAL_RATE))
-    tested = tested_blocks(ground, None)
+    tested = tested_blocks(prepared, None)
     masked = sum(found.squares[part].masked[0] for _, part, _ in tested)
     floor, linear = (
         sum(values)
@@ -234,12 +238,12 @@ def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | Non
     if not whole or not parts.mean():
         return None, None
     squared_cv = float(parts.var(ddof=1) / parts.mean() ** 2)
-    units = len(ground.units)
+    units = len(prepared.units)
     n_eff = min(float(units), rate / (1 - rate) / squared_cv) if squared_cv > 0 else float(units)
     return n_eff, 1 - (1 - float(parts.mean()) / whole) / rate
 
 
-def autocorrelation_s(ground: Ground, found: Scored, bin_s: float) -> float:
+def autocorrelation_s(prepared: PreparedSession, found: Scored, bin_s: float) -> float:
     """Autocorrelation time (s) of the target or of the decoder's errors.
 
     It is the first lag at which the autocorrelation is below 1/e; the longer of the two
@@ -247,20 +251,20 @@ def autocorrelation_s(ground: Ground, found: Scored, bin_s: float) -> float:
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     found
         Errors of every training part that leaves out one block.
     bin_s
         Length of a bin (s).
     """
-    errors = np.zeros_like(ground.target)
-    for fold, part, _ in tested_blocks(ground, None):
-        weights, features = found.squares[part].weights, ground.moments.features
-        for x, windows in ground.inputs.parts(ground.folds[fold].test):
-            errors[windows] = x @ weights[:features] + weights[features] - ground.target[windows]
-    if ground.classes:
-        of_target = first_lag_of_classes(ground.target.argmax(axis=1), ground.stretch)
+    errors = np.zeros_like(prepared.target)
+    for fold, part, _ in tested_blocks(prepared, None):
+        weights, features = found.squares[part].weights, prepared.moments.features
+        for x, windows in prepared.inputs.parts(prepared.folds[fold].test):
+            errors[windows] = x @ weights[:features] + weights[features] - prepared.target[windows]
+    if prepared.classes:
+        of_target = first_lag_of_classes(prepared.target.argmax(axis=1), prepared.stretch)
     else:
-        of_target = first_lag(ground.target, ground.stretch)
-    return max(of_target, first_lag(errors, ground.stretch)) * bin_s
+        of_target = first_lag(prepared.target, prepared.stretch)
+    return max(of_target, first_lag(errors, prepared.stretch)) * bin_s

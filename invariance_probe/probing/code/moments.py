@@ -126,7 +126,7 @@ class Moments:
         rows = self.edges[removed]
         return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
 
-    def without(self, kept: np.ndarray) -> "Moments":
+    def keeping(self, kept: np.ndarray) -> "Moments":
         """Keep some of the input columns only.
 
         Parameters
@@ -166,7 +166,7 @@ def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class HeldOutMoments:
     """Moments of held-out rows, standardised as the training part is.
 
     Here x are the standardised inputs of a row and y is its target, less the training
@@ -277,7 +277,7 @@ class System:
         matrix.flat[:: len(matrix) + 1] += UNIT * penalty
         return matrix
 
-    def tested(self, moments: np.ndarray) -> Tested:
+    def tested(self, moments: np.ndarray) -> HeldOutMoments:
         """Standardise held-out moments by the training part's means and SDs.
 
         Parameters
@@ -306,7 +306,9 @@ class System:
             - 2 * self.target_mean * target_sums
             + rows * self.target_mean**2
         )
-        return Tested(gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows))
+        return HeldOutMoments(
+            gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows)
+        )
 
     def raw(self, weights: np.ndarray) -> np.ndarray:
         """Write decoders as vectors over the table's columns (inputs, 1, target).

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.probing.code.dropping import Dropped, Wanted, drop
+from invariance_probe.probing.code.dropping import CurveRequest, Dropped, drop
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import Part
+from invariance_probe.probing.code.penalties import LeftOut
 from invariance_probe.probing.code.refitting import Refittable
 
 
@@ -32,7 +32,7 @@ class Fitted:
     decoder: Refittable
 
     @classmethod
-    def of(cls, moments: Moments, part: Part, penalty: float) -> "Fitted":
+    def of(cls, moments: Moments, part: LeftOut, penalty: float) -> "Fitted":
         """Fit the ridge regression of a training part.
 
         Parameters
@@ -78,7 +78,12 @@ class PartErrors:
 
 
 def part_errors(
-    moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
+    moments: Moments,
+    part: LeftOut,
+    penalty: float,
+    bins: int,
+    masks: np.ndarray,
+    request: CurveRequest,
 ) -> PartErrors:
     """Fit a training part's decoders and score them on the blocks it leaves out.
 
@@ -94,7 +99,7 @@ def part_errors(
         Input columns per unit.
     masks
         Inputs that are kept (mask, feature).
-    wanted
+    request
         Which dropping curves to measure, and how far to run each.
     """
     fitted = Fitted.of(moments, part, penalty)
@@ -106,7 +111,7 @@ def part_errors(
         tuple(block.power for block in tested),
         tuple(float(block.errors(everything)[0]) for block in tested),
         np.array([block.errors(refitted) for block in tested]),
-        drop(decoder, system.power, bins, tested, wanted),
+        drop(decoder, system.power, bins, tested, request),
         system.raw(everything)[:, 0],
     )
 

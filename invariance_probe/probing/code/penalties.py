@@ -17,13 +17,13 @@ from scipy.linalg import lapack
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.code.moments import Moments, System
 
-Part = frozenset[int]
+LeftOut = frozenset[int]
 """A training part, given by the numbers of the blocks that it leaves out."""
 
 
 def choose_penalties(
     moments: Moments, left_out: int, penalties: tuple[float, ...]
-) -> dict[Part, float]:
+) -> dict[LeftOut, float]:
     """Choose a ridge penalty for every training part of a session.
 
     Inside a part, each of its blocks is held out in turn. Held-out rows within the
@@ -39,7 +39,7 @@ def choose_penalties(
         Candidates; the first of equally good ones is chosen.
     """
     count = len(moments.blocks)
-    errors: dict[Part, np.ndarray] = {
+    errors: dict[LeftOut, np.ndarray] = {
         frozenset(out): np.zeros(len(penalties)) for out in combinations(range(count), left_out)
     }
     for out in combinations(range(count), left_out + 1):

@@ -21,14 +21,14 @@ from invariance_probe.plan.figures.code import (
 )
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
-from invariance_probe.probing.code.dropping import LOST, Wanted
-from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.dropping import LOST, CurveRequest
 from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
-from invariance_probe.probing.code.penalties import Part, choose_penalties
+from invariance_probe.probing.code.penalties import LeftOut, choose_penalties
+from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.probes import RidgeProbe
 
-Held = tuple[int, Part, int]
+ScoredBlock = tuple[int, LeftOut, int]
 """A held-out block, the training part that scores it, and a position.
 
 It is the position of the block among those that the part leaves out, in ascending
@@ -53,8 +53,8 @@ class Scored:
         the units, then those of each corruption.
     """
 
-    squares: dict[Part, PartErrors]
-    losses: dict[tuple[Part, int], Losses]
+    squares: dict[LeftOut, PartErrors]
+    losses: dict[tuple[LeftOut, int], Losses]
     masks: list[np.ndarray]
 
     def by_group(self, masked: np.ndarray) -> list[np.ndarray]:
@@ -72,7 +72,9 @@ class Scored:
         return np.split(masked, np.cumsum([len(group) for group in self.masks])[:-1], axis=-1)
 
 
-def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted: Wanted) -> Scored:
+def measure_parts(
+    prepared: PreparedSession, left_out: int, masks: list[np.ndarray], request: CurveRequest
+) -> Scored:
     """Fit and score every training part that leaves out a given number of blocks.
 
     Dropping curves are run again with more steps until all pooled curves have crossed
@@ -80,38 +82,40 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     left_out
         How many blocks a training part leaves out: 1, or 2 for a jackknife.
     masks
         Groups of masks (mask, feature): those of the halves of the units, then those of
         each corruption.
-    wanted
+    request
         Which dropping curves to measure.
     """
-    moments, bins = ground.moments, ground.inputs.length
+    moments, bins = prepared.moments, prepared.inputs.length
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
     stacked = np.concatenate(masks)
     found = {
-        part: part_errors(moments, part, penalty, bins, stacked, wanted)
+        part: part_errors(moments, part, penalty, bins, stacked, request)
         for part, penalty in penalties.items()
     }
-    while steps := _lacking(ground, found, left_out):
-        longer = replace(wanted, steps=steps)
+    while steps := _lacking(prepared, found, left_out):
+        longer = replace(request, steps=steps)
         # Only the curves have to run further: the refits on masks (stacked) are not repeated.
         for part, penalty in penalties.items():
             again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
             found[part] = replace(found[part], dropped=again.dropped)
-    if ground.classes:
-        labels = ground.target.argmax(axis=1)
-        losses = log_losses(ground.inputs.parts, moments, labels, ground.folds, penalties, stacked)
+    if prepared.classes:
+        labels = prepared.target.argmax(axis=1)
+        losses = log_losses(
+            prepared.inputs.parts, moments, labels, prepared.folds, penalties, stacked
+        )
     else:
         losses = {
             (part, block): Losses(
-                one.floors[place] / ground.scale,
-                one.linear[place] / ground.scale,
-                one.masked[place] / ground.scale,
+                one.floors[place] / prepared.scale,
+                one.linear[place] / prepared.scale,
+                one.masked[place] / prepared.scale,
             )
             for part, one in found.items()
             for place, block in enumerate(sorted(part))
@@ -119,12 +123,14 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
     return Scored(found, losses, masks)
 
 
-def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> dict[CurveName, int]:
+def _lacking(
+    prepared: PreparedSession, found: dict[LeftOut, PartErrors], left_out: int
+) -> dict[CurveName, int]:
     """Return the number of steps to run those curves that have not crossed half.
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     found
         Errors of every training part so far.
@@ -135,43 +141,47 @@ def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> di
     -------
     Steps by curve; empty if all curves have crossed.
     """
-    units = len(ground.units)
+    units = len(prepared.units)
     steps: dict[CurveName, int] = {}
-    for deleted in [None] if left_out == 1 else range(len(ground.folds)):
-        tested = tested_blocks(ground, deleted)
+    for deleted in [None] if left_out == 1 else range(len(prepared.folds)):
+        tested = tested_blocks(prepared, deleted)
         taken = [(found[part], place) for _, part, place in tested]
-        known = _errors_of_all(ground, tested, taken)
+        known = _errors_of_all(prepared, tested, taken)
         for name in (name for name in taken[0][0].dropped.errors if name not in LOST):
-            curve = _curve(ground, name, taken)
+            curve = _curve(prepared, name, taken)
             made = len(curve.errors) - 1
             if known.information and made < units and _end(known, curve) is None:
                 steps[name] = max(steps.get(name, 0), min(units, 2 * made))
     return steps
 
 
-def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
+def tested_blocks(prepared: PreparedSession, deleted: int | None) -> list[ScoredBlock]:
     """List each held-out block with the training part that scores it.
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     deleted
         A block without which the session is scored; None for the whole session.
     """
-    folds = [fold for fold in range(len(ground.folds)) if fold != deleted]
+    folds = [fold for fold in range(len(prepared.folds)) if fold != deleted]
     sets = [frozenset({fold} if deleted is None else {fold, deleted}) for fold in folds]
     return [(fold, part, sorted(part).index(fold)) for fold, part in zip(folds, sets, strict=True)]
 
 
 def held_out(
-    ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLosses], deleted: int | None
+    prepared: PreparedSession,
+    found: Scored,
+    asked: Code,
+    blind: Sequence[BlindLosses],
+    deleted: int | None,
 ) -> HeldOutErrors:
     """Put the errors of all folds together, for the session or without a block.
 
     Parameters
     ----------
-    ground
+    prepared
         The session, prepared for decoding.
     found
         Errors of the training parts that leave out one block, or two if a block is
@@ -184,14 +194,14 @@ def held_out(
     deleted
         A block without which the session is scored; None for the whole session.
     """
-    tested = tested_blocks(ground, deleted)
+    tested = tested_blocks(prepared, deleted)
     taken = [(found.squares[part], place) for _, part, place in tested]
     losses = [found.losses[part, fold] for fold, part, _ in tested]
-    squares = np.array([part.masked[place] / ground.scale for part, place in taken])
+    squares = np.array([part.masked[place] / prepared.scale for part, place in taken])
     split = found.by_group(squares)[0].T.reshape(asked.splits, 2, -1)
     masked = found.by_group(np.array([one.masked for one in losses]))[1:]
-    known = _errors_of_all(ground, tested, taken)
-    curves = [_curve(ground, name, taken) for name in taken[0][0].dropped.errors]
+    known = _errors_of_all(prepared, tested, taken)
+    curves = [_curve(prepared, name, taken) for name in taken[0][0].dropped.errors]
     return replace(
         known,
         floor=_fold(one.floor for one in losses),
@@ -212,18 +222,20 @@ def held_out(
 
 
 def _errors_of_all(
-    ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]
+    prepared: PreparedSession,
+    tested: Sequence[ScoredBlock],
+    taken: Sequence[tuple[PartErrors, int]],
 ) -> HeldOutErrors:
     """Errors of the best constant and of ridge regression on all units.
 
     The losses of other decoders, the curves and the corruptions are filled in later.
     """
-    floor = _fold(part.floors[place] / ground.scale for part, place in taken)
-    linear = _fold(part.linear[place] / ground.scale for part, place in taken)
+    floor = _fold(part.floors[place] / prepared.scale for part, place in taken)
+    linear = _fold(part.linear[place] / prepared.scale for part, place in taken)
     folds = tuple(fold for fold, _, _ in tested)
     return HeldOutErrors(
         folds,
-        tuple(len(ground.folds[fold].test) for fold in folds),
+        tuple(len(prepared.folds[fold].test) for fold in folds),
         floor,
         linear,
         floor,
@@ -235,10 +247,10 @@ def _errors_of_all(
 
 
 def _curve(
-    ground: Ground, name: CurveName, taken: Sequence[tuple[PartErrors, int]]
+    prepared: PreparedSession, name: CurveName, taken: Sequence[tuple[PartErrors, int]]
 ) -> DroppingCurve:
     """Pool a dropping curve over folds, as far as it runs in all of them."""
-    errors = pooled([part.dropped.errors[name][place] for part, place in taken]) / ground.scale
+    errors = pooled([part.dropped.errors[name][place] for part, place in taken]) / prepared.scale
     orders = tuple(part.dropped.scored for part, _ in taken) if name == "lost" else ()
     return DroppingCurve(name, tuple(_fold(step) for step in errors), orders)
 

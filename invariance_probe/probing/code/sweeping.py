@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
-from invariance_probe.probing.code.moments import Tested
+from invariance_probe.probing.code.moments import HeldOutMoments
 from invariance_probe.probing.code.penalties import factor
 
 BEYOND = 1.25
@@ -166,7 +166,7 @@ def features_of(units: np.ndarray, bins: int) -> np.ndarray:
     return (units[:, None] * bins + np.arange(bins)).ravel()
 
 
-def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
+def errors_gained(sweep: Sweep, tested: HeldOutMoments) -> np.ndarray:
     """Held-out squared errors after each unit is added.
 
     Parameters
@@ -190,7 +190,7 @@ def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
     return _cumulated(tested.power, linear, sweep, basis @ gram @ basis.T)
 
 
-def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray:
+def errors_lost(sweep: Sweep, weights: np.ndarray, tested: HeldOutMoments) -> np.ndarray:
     """Held-out squared errors after each unit is removed.
 
     Parameters

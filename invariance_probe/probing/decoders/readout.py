@@ -23,7 +23,7 @@ from invariance_probe.probing.decoders.scores import class_scores, column_scores
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurement:
     """The result of a run, and the weights of its encoder.
 
     Attributes

@@ -23,7 +23,7 @@ from invariance_probe.plan.figures.decoded import DecodedFigures, Representation
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import (
-    Measured,
+    Measurement,
     probe_scored,
     result_of,
     selection_losses,
@@ -33,7 +33,7 @@ from invariance_probe.probing.measurements.trained import COLLAPSED, Progress, f
 from invariance_probe.probing.representation.diagnostics import rank_me
 
 
-def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Decode from the standardised activity itself.
 
     The results also hold the floor, the loss of the best constant prediction.
@@ -53,7 +53,7 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 def measure_square_roots(
     bench: Workbench, runs: list[Run], on_progress: Progress
-) -> list[Measured]:
+) -> list[Measurement]:
     """Decode from standardised square roots of counts, sqrt(n + 1/4).
 
     Parameters
@@ -88,7 +88,7 @@ def measure_square_roots(
 
 def _ceilings(
     bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool
-) -> list[Measured]:
+) -> list[Measurement]:
     """Decode from features whose decoder is a candidate for the ceiling.
 
     Each result also holds a loss on a part of the training windows, by which the
@@ -110,7 +110,7 @@ def _ceilings(
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
-        Measured(
+        Measurement(
             run,
             result_of(
                 bench,
@@ -125,7 +125,7 @@ def _ceilings(
     ]
 
 
-def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Decode from the leading principal components of standardised activity.
 
     The components are fitted on the training windows.
@@ -150,7 +150,9 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     return _linear(bench, runs, parts, features, bases)
 
 
-def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_linear_ssl(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Fit linear SSL in closed form, and decode from its representation.
 
     Parameters
@@ -196,7 +198,7 @@ def _linear(
     parts: list[np.ndarray],
     features: Tensor,
     bases: list[Tensor],
-) -> list[Measured]:
+) -> list[Measurement]:
     """Decode from a linear map of the features, one map per run.
 
     Parameters
@@ -225,11 +227,13 @@ def _linear(
             distant=distant_pairs(bench, run),
         )
         result = result_of(bench, run, losses[i], status, figures=found)
-        measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
+        measured.append(Measurement(run, result, {"weight0": bases[i].cpu().numpy()}))
     return measured
 
 
-def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_untrained(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Decode from encoders with their initial random weights.
 
     As in trained encoders, batch normalisation uses the statistics of clean
@@ -254,7 +258,7 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     return [
-        Measured(
+        Measurement(
             run,
             result_of(
                 bench,
@@ -270,7 +274,7 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     ]
 
 
-def failed(runs: list[Run], error: Exception) -> list[Measured]:
+def failed(runs: list[Run], error: Exception) -> list[Measurement]:
     """Make the results of runs that could not be measured, with the reason.
 
     Parameters
@@ -280,7 +284,7 @@ def failed(runs: list[Run], error: Exception) -> list[Measured]:
     error
         What went wrong; its text becomes the message of every result.
     """
-    return [Measured(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
+    return [Measurement(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
 
 
 def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:

@@ -25,8 +25,8 @@ from invariance_probe.plan.figures.examined import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured, block_means
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP
+from invariance_probe.probing.decoders.readout import Measurement, block_means
+from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.probing.representation.detection import MOST_FITTED, detectability
 from invariance_probe.probing.representation.invariance import invariance, moved, row_space
 from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance
@@ -34,7 +34,7 @@ from invariance_probe.study.examinations import Corruption, Detection
 
 
 @torch.no_grad()
-def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measured]:
+def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measurement]:
     """Examine stored encoders of one session and architecture.
 
     Parameters
@@ -62,7 +62,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
         for kind, same in kinds.items():
             found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
-    return [Measured(run, found[run.key()]) for run in runs]
+    return [Measurement(run, found[run.key()]) for run in runs]
 
 
 def _missing(run: Run, weights: Weights) -> str:
@@ -120,7 +120,7 @@ def _corrupted(
     moves = (losses.clone(), losses.clone())
     views = _views(encoders, runs, examination)
     for draw in range(examination.draws):
-        shown = frozen(views.single(EVALUATION_STEP + draw, windows))
+        shown = frozen(views.single(FIRST_EVALUATION_DRAW + draw, windows))
         losses += target.losses(probe.predict(shown), windows) / examination.draws
         for total, move in zip(moves, moved(shown - clean, rows), strict=True):
             total += move / examination.draws
@@ -154,14 +154,14 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         ]
         views = _views(encoders, [run], examination)
         draws = [
-            _pair(encoders, slot, views, EVALUATION_STEP + 1 + draw, test)
+            _pair(encoders, slot, views, FIRST_EVALUATION_DRAW + 1 + draw, test)
             for draw in range(examination.draws)
         ]
         scored = (
             np.concatenate([clean for clean, _ in draws]),
             np.concatenate([shown for _, shown in draws]),
         )
-        found = detectability(_pair(encoders, slot, views, EVALUATION_STEP, fitted), scored)
+        found = detectability(_pair(encoders, slot, views, FIRST_EVALUATION_DRAW, fitted), scored)
         yield RunResult(run.key(), "done", figures=DetectionFigures(detection=found))
 
 

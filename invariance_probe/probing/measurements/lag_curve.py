@@ -22,7 +22,7 @@ from scipy import stats
 from invariance_probe.plan.figures.session import Jumps, LagFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
@@ -117,7 +117,7 @@ def crossing(lags: np.ndarray, r: np.ndarray) -> float:
     return float(lags[i - 1] + (lags[i] - lags[i - 1]) * (high + 1) / (high - low))
 
 
-def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Measure the raw decoder's test-lag curve and its time constant.
 
     Also test whether the decoded target moves by jumps, by the kurtosis of its
@@ -132,7 +132,7 @@ def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:

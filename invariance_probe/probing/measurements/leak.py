@@ -14,13 +14,13 @@ import numpy as np
 from invariance_probe.plan.figures.session import LeakFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.refitting import refit_all
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 
 
-def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Decode independent random walks from activity, in the study's folds.
 
     The decoder is ridge regression on standardised activity. The results hold two
@@ -38,7 +38,9 @@ def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, RunResult(run.key(), "done", figures=_leak(bench, run))) for run in runs]
+    return [
+        Measurement(run, RunResult(run.key(), "done", figures=_leak(bench, run))) for run in runs
+    ]
 
 
 def _leak(bench: Workbench, run: Run) -> LeakFigures:

@@ -40,13 +40,17 @@ from invariance_probe.plan.figures.units import (
 )
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.probing.selectors.curve import curve
-from invariance_probe.probing.selectors.damage import decodable_range, harm, losses_without
+from invariance_probe.probing.selectors.damage import (
+    decodable_range,
+    losses_if_removed,
+    losses_without,
+)
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.halves import Halves, features_of, moments_of
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.random_sets import matched_sets
 from invariance_probe.probing.selectors.switching import blocks_of, memory_bins, switching
 from invariance_probe.randomness import generator
@@ -62,7 +66,9 @@ If it does not, no transfer ratio to that epoch is computed.
 """
 
 
-def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_messengers(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Choose each epoch's messenger units, and score them in both epochs.
 
     Parameters
@@ -85,7 +91,7 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
             "messengers needs windows of one bin, but window.length_bins is "
             f"{bench.windows.length}; set it to 1, or remove the measurement"
         )
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:
@@ -210,7 +216,7 @@ def transfer(
     """
     units = len(rates)
     chosen = [
-        choose(harm(e.choosing.parts(e.choosing_penalty), mode), units, method.budget)
+        choose(losses_if_removed(e.choosing.parts(e.choosing_penalty), mode), units, method.budget)
         for e in epochs
     ]
     scoring = [e.scoring.parts(e.scoring_penalty) for e in epochs]
@@ -244,8 +250,8 @@ def transfer(
         gain_a=float(own_a.mean() / ranges[0].mean()),
         gain_b=float(own_b.mean() / ranges[1].mean()),
         gain_a_in_b=float(crossed.mean() / ranges[1].mean()),
-        gain_a_p=_carries(own_a, ranges[0], method.margin),
-        gain_b_p=_carries(own_b, ranges[1], method.margin),
+        gain_a_p=_p_gain_exceeds(own_a, ranges[0], method.margin),
+        gain_b_p=_p_gain_exceeds(own_b, ranges[1], method.margin),
     )
     a_carries, b_carries = found.gain_a_p <= LEVEL, found.gain_b_p <= LEVEL
     if not (a_carries or b_carries):
@@ -274,7 +280,7 @@ def _ratio(there: np.ndarray, own: np.ndarray, choice: np.ndarray) -> Interval:
     return Interval(estimate=float(there.mean() / own.mean()), low=low, high=high)
 
 
-def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
+def _p_gain_exceeds(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
     """P value of a one-sided t test that a set's gain exceeds the margin.
 
     The test is over blocks.
@@ -293,7 +299,7 @@ def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
 
 def _choice_covariances(
     epochs: Sequence[Halves],
-    scoring: Sequence[Sequence[Part]],
+    scoring: Sequence[Sequence[FoldMoments]],
     mode: str,
     method: Messengers,
     rng: np.random.Generator,
@@ -334,7 +340,7 @@ def _choice_covariances(
         for number, epoch in enumerate(epochs):
             weights = rng.exponential(size=len(epoch.choosing.rows))
             again = choose(
-                harm(epoch.choosing.parts(epoch.choosing_penalty, weights), mode),
+                losses_if_removed(epoch.choosing.parts(epoch.choosing_penalty, weights), mode),
                 units,
                 method.budget,
             )

@@ -49,14 +49,16 @@ from invariance_probe.plan.figures.session import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
 from invariance_probe.probing.decoders.logistic import fit_logistic
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.views import TimeJitter
 
 
-def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_mined_pairs(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Compare local, random, mined and oracle pairs by decoding of later windows.
 
     Parameters
@@ -80,7 +82,7 @@ def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress
             "mined_pairs needs windows of one bin, but window.length_bins is "
             f"{bench.windows.length}; set it to 1, or remove the measurement"
         )
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:

@@ -197,7 +197,7 @@ def _nuisance_distances(
     if not spread > 0:
         return None, None
     a, b = values[first], values[second]
-    apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
+    apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _expected_squared_distance(a, b)
     return apart / (2 * spread), unrelated / (2 * spread)
 
 
@@ -213,7 +213,7 @@ def _nuisance(bench: Workbench, name: str) -> np.ndarray:
     return bench.recording.numbers(name, "mined.nuisance")[bench.windows.centres]
 
 
-def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
+def _expected_squared_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean squared distance E|a - b|^2 of independent draws from two samples.
 
     It equals Var a + Var b + |E a - E b|^2.
@@ -272,4 +272,4 @@ def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> floa
         ]
         return float(often[0] @ often[1])
     spread = max(float(y.var(axis=0).sum()), 1e-30)
-    return 1 - _unrelated(y, z) / (2 * spread)
+    return 1 - _expected_squared_distance(y, z) / (2 * spread)

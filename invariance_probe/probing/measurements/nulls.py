@@ -26,7 +26,7 @@ from invariance_probe.data.alternatives import (
     cut_sessions,
     exchange_trials,
 )
-from invariance_probe.data.kept import kept_other
+from invariance_probe.data.cache import cached_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
@@ -34,7 +34,7 @@ from invariance_probe.plan.figures.session import NullFigures, PersistenceFigure
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.refitting import Refitted, refit_all
 from invariance_probe.probing.measurements.stationarity import stationarity_p
 from invariance_probe.probing.measurements.trained import Progress
@@ -51,7 +51,9 @@ With fewer, p cannot reach .05.
 """
 
 
-def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_shift_null(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Compare decoding of the target with decoding of the target shifted in time.
 
     Activity is taken from the middle half of the windows. The target is read up to a
@@ -68,12 +70,12 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, _shift_null(bench, run)) for run in runs]
+    return [Measurement(run, _shift_null(bench, run)) for run in runs]
 
 
 def measure_circular_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
-) -> list[Measured]:
+) -> list[Measurement]:
     """Compare decoding of the target with decoding of circular shifts of it.
 
     The shifts are spaced evenly over the session. With the unshifted target they form a
@@ -89,12 +91,12 @@ def measure_circular_null(
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, _circular_null(bench, run)) for run in runs]
+    return [Measurement(run, _circular_null(bench, run)) for run in runs]
 
 
 def measure_session_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
-) -> list[Measured]:
+) -> list[Measurement]:
     """Compare decoding of the target with decoding of other sessions' targets.
 
     All targets are cut to one length.
@@ -108,10 +110,12 @@ def measure_session_null(
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, _session_null(bench, run)) for run in runs]
+    return [Measurement(run, _session_null(bench, run)) for run in runs]
 
 
-def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_pseudo_null(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Compare decoding of the target with decoding of pseudo-sessions.
 
     A pseudo-session has targets that the experimenter's randomisation could equally
@@ -127,7 +131,7 @@ def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress
     on_progress
         Not called: no encoder is trained.
     """
-    return [Measured(run, _pseudo_null(bench, run)) for run in runs]
+    return [Measurement(run, _pseudo_null(bench, run)) for run in runs]
 
 
 def rank_p(observed: float, null: np.ndarray) -> float:
@@ -230,7 +234,7 @@ def _course(
     other: OtherSession, source: AnySource, base: Path, target: Target, window: Window
 ) -> np.ndarray:
     """Return another session's target at its windows' centres (window, ...)."""
-    recording = kept_other(other, source, base, target.arrays_read() | window.arrays_read())
+    recording = cached_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
     return np.asarray(recording.targets[target.name])[
@@ -299,7 +303,9 @@ def _target_time(bench: Workbench) -> float:
     return first_lag(values, bench.windows.stretch) * bench.recording.bin_s
 
 
-def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_persistence(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Correlate the target with itself over the lags between paired windows.
 
     With time jitter, the two windows of a positive pair lie some lag apart. The result
@@ -317,7 +323,7 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
         Not called: no encoder is trained.
     """
     return [
-        Measured(
+        Measurement(
             run,
             RunResult(run.key(), "done", figures=PersistenceFigures(rho=_persistence(bench, run))),
         )

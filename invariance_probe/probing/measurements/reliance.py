@@ -45,9 +45,9 @@ from invariance_probe.plan.figures.units import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import (
-    EVALUATION_STEP,
+    FIRST_EVALUATION_DRAW,
     Progress,
     settings_of,
     train_ssl,
@@ -61,7 +61,7 @@ from invariance_probe.probing.selectors.damage import (
     set_losses,
 )
 from invariance_probe.probing.selectors.halves import columns_of, features_of, moments_of
-from invariance_probe.probing.selectors.moments import BlockMoments, Part
+from invariance_probe.probing.selectors.moments import BlockMoments, FoldMoments
 from invariance_probe.probing.selectors.objective import ObjectiveLoss, forward_path
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 from invariance_probe.randomness import generator
@@ -84,7 +84,7 @@ Sets = Mapping[tuple[int, RelianceTarget], tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SplitRun:
     """One run, with the test windows on which its sets are chosen and scored.
 
     Attributes
@@ -104,7 +104,7 @@ class Asked:
     scored: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, size: int) -> "Asked":
+    def of(cls, bench: Workbench, run: Run, size: int) -> "SplitRun":
         """Split the test windows of a run's fold, and prepare examples of both.
 
         Parameters
@@ -279,7 +279,7 @@ class Decoder:
         }
         return cls(train, penalty, sets)
 
-    def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
+    def tested_on(self, bench: Workbench, windows: np.ndarray) -> FoldMoments:
         """Compute the moments that give the decoder's loss on other windows.
 
         Parameters
@@ -302,7 +302,7 @@ class Decoder:
         return BlockMoments.of(x, y, block).held_out(self.penalty, np.array([1]))
 
 
-def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Train SSL models, choose sets for each loss, and score each set by all.
 
     Parameters
@@ -325,12 +325,12 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     asked = []
     for run in runs:
         try:
-            asked.append(Asked.of(bench, run, size))
+            asked.append(SplitRun.of(bench, run, size))
         except TrainingError as error:
             found[run.key()] = RunResult(run.key(), "failed", message=str(error))
     if asked:
         found |= _attacked(bench, asked, on_progress)
-    return [Measured(run, found[run.key()]) for run in runs]
+    return [Measurement(run, found[run.key()]) for run in runs]
 
 
 def _refuse(bench: Workbench, run: Run) -> None:
@@ -350,7 +350,9 @@ def _refuse(bench: Workbench, run: Run) -> None:
         )
 
 
-def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> dict[str, RunResult]:
+def _attacked(
+    bench: Workbench, asked: list[SplitRun], on_progress: Progress
+) -> dict[str, RunResult]:
     """Train, attack and score the models of stacked runs.
 
     Parameters
@@ -387,8 +389,8 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
         ]
         return ObjectiveLoss(method, made, bench.checkpoints.stop)
 
-    middle = EVALUATION_STEP + declared.choosing * declared.batches
-    choosing = loss([one.choosing for one in asked], range(EVALUATION_STEP, middle))
+    middle = FIRST_EVALUATION_DRAW + declared.choosing * declared.batches
+    choosing = loss([one.choosing for one in asked], range(FIRST_EVALUATION_DRAW, middle))
     scoring = loss(
         [one.scoring for one in asked], range(middle, middle + declared.choosing * declared.batches)
     )
@@ -446,7 +448,7 @@ def _scored(
     bench: Workbench,
     runs: Sequence[Run],
     loss: ObjectiveLoss,
-    tested: Sequence[Part],
+    tested: Sequence[FoldMoments],
     chosen: Sequence[Sets],
 ) -> list[RelianceFigures]:
     """Score every set of units by the three losses, beside random sets.
@@ -527,7 +529,7 @@ class _Cost:
         `refit` or `fixed`.
     """
 
-    def __init__(self, part: Part, mode: str) -> None:
+    def __init__(self, part: FoldMoments, mode: str) -> None:
         self._losses, self._whole = (
             set_losses([part], mode),
             losses_without([part], (), mode).mean(),

@@ -23,7 +23,7 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.plan.figures.session import SharedFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 
@@ -38,7 +38,7 @@ CLEAR = 0.1
 
 def measure_shared_dimensions(
     bench: Workbench, runs: list[Run], on_progress: Progress
-) -> list[Measured]:
+) -> list[Measurement]:
     """Count the dimensions that activity shares with the target.
 
     Also find the lag at which the two are most correlated.
@@ -52,7 +52,7 @@ def measure_shared_dimensions(
     on_progress
         Not called: nothing is trained.
     """
-    return [Measured(run, _measure(bench, run)) for run in runs]
+    return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
 def _measure(bench: Workbench, run: Run) -> RunResult:

@@ -25,23 +25,25 @@ from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, score_part
-from invariance_probe.probing.decoders.readout import Measured, held_out_scores, result_of
+from invariance_probe.probing.decoders.readout import Measurement, held_out_scores, result_of
 from invariance_probe.probing.measurements.trained import (
-    EVALUATION_STEP,
+    FIRST_EVALUATION_DRAW,
     Progress,
     freeze,
     scaling_arrays,
     settings_of,
     standardised_targets,
 )
+from invariance_probe.training.batch_order import ShuffledBatches
 from invariance_probe.training.ensemble import Training, train
-from invariance_probe.training.order import Order
 
 CHECKS = 10
 """How many times during training a network's validation loss is computed."""
 
 
-def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_supervised(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measurement]:
     """Train supervised networks as one stack, and score their predictions.
 
     Parameters
@@ -62,7 +64,9 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     windows = [torch.from_numpy(fit).to(bench.device) for fit in fitted]
     batch_size = min(settings.batch_size, *(len(fit) for fit in fitted))
     lengths = torch.tensor([len(fit) for fit in fitted], device=bench.device)
-    order = Order(key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size)
+    order = ShuffledBatches(
+        key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size
+    )
     padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
     outputs = bench.target.classes or bench.target.values.shape[1]
     declared: Any = runs[0].method
@@ -108,14 +112,14 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
 def _supervised_result(
     bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor,
     frozen: Frozen, views: ViewMaker, held: np.ndarray,
-) -> Measured:  # fmt: skip
+) -> Measurement:  # fmt: skip
     assert run.optimisation is not None
     steps = run.optimisation.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         step = int(training.failed_at[i])
         when = f"at step {step}" if step >= 0 else "on the windows that the network predicts"
         message = f"the loss was not finite {when}"
-        return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+        return Measurement(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
     scores = held_out_scores(bench, run, mean)
     result = result_of(
@@ -126,7 +130,7 @@ def _supervised_result(
         model_steps=steps,
         figures=DecodedFigures(scores=scores),
     )
-    return Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i))
+    return Measurement(run, result, frozen.arrays(i) | scaling_arrays(views, i))
 
 
 class _Best:
@@ -164,7 +168,9 @@ def _prediction_losses(
 ) -> Tensor:
     """Training losses (run, window) on one augmented view of every window."""
     windows = bench.all_windows.expand(len(targets), -1)
-    return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
+    return target_loss(frozen(views.single(FIRST_EVALUATION_DRAW, windows)), targets).to(
+        torch.float64
+    )
 
 
 @torch.no_grad()
@@ -192,7 +198,7 @@ def _final_losses(
     """
     windows = bench.all_windows.expand(frozen.runs, -1)
     # Views are drawn differently from those on which the weights were chosen.
-    outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
+    outputs = frozen(views.single(FIRST_EVALUATION_DRAW + 1, windows)).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
     )

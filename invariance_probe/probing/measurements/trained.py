@@ -34,7 +34,7 @@ from invariance_probe.probing.bench.batches import batch_of
 from invariance_probe.probing.bench.pooled import training_bench
 from invariance_probe.probing.bench.stored import Stored
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured, probe_scored, result_of
+from invariance_probe.probing.decoders.readout import Measurement, probe_scored, result_of
 from invariance_probe.probing.measurements.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.measurements.pretext import pretext_accuracy
 from invariance_probe.probing.representation import diagnostics
@@ -49,9 +49,9 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
-from invariance_probe.training.examples import EXAMPLES, Material
+from invariance_probe.training.examples import EXAMPLES, TrainingWindows
 
-EVALUATION_STEP = 1 << 40
+FIRST_EVALUATION_DRAW = 1 << 40
 """Step number from which random draws for evaluation are counted.
 
 It is beyond every training step, so evaluation and training use different draws.
@@ -173,12 +173,12 @@ def _adversary(
     )
 
 
-def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
+def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> TrainingWindows:
     """Collect what the training examples of stacked runs are drawn from."""
     jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
-    return Material(
+    return TrainingWindows(
         bench.windows,
         parts,
         jitters,
@@ -219,7 +219,7 @@ def freeze(
     return Frozen.freeze(encoder, declared, rows, weights)
 
 
-def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Train SSL models as one stack, and decode from their frozen encoders.
 
     The decoders (probes) are fitted and tested on representations of clean activity.
@@ -242,7 +242,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
         frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
     views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
     mined = found_by_mining(pool, runs, method.mined())
-    answered = pretext_accuracy(pool, runs, method, seen, EVALUATION_STEP)
+    answered = pretext_accuracy(pool, runs, method, seen, FIRST_EVALUATION_DRAW)
     trained = [
         TrainingFigures(
             ssl_loss=float(training.loss[i]),
@@ -254,7 +254,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     return _probed(bench, runs, views, frozen, training.failed_at, trained, mined)
 
 
-def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
+def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measurement]:
     """Decode another target from encoders that are already trained.
 
     The results are the same as if the encoders were trained again.
@@ -286,7 +286,7 @@ def _probed(
     failed_at: Tensor,
     trained: list[TrainingFigures],
     mined: Sequence[PairFigures | None],
-) -> list[Measured]:
+) -> list[Measurement]:
     """Decode from frozen encoders, describe them, and make the results.
 
     Parameters
@@ -328,7 +328,7 @@ def _probed(
                 else "the representation is not finite"
             )
             measured.append(
-                Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+                Measurement(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
             )
             continue
         found = DecodedFigures(
@@ -341,7 +341,7 @@ def _probed(
         )
         status: Status = "collapsed" if described[i].rank_me < COLLAPSED else "done"
         result = result_of(bench, run, losses[i], status, figures=found, model_steps=steps)
-        measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
+        measured.append(Measurement(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
     return measured
 
 
@@ -424,9 +424,9 @@ def _describe(
     )
     windows = torch.from_numpy(chosen).to(bench.device)
     first, second = (
-        frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).chunk(2, dim=1)
+        frozen(view) for view in views.pair(FIRST_EVALUATION_DRAW, windows, windows).chunk(2, dim=1)
     )
-    corrupted = views.single(EVALUATION_STEP, windows)
+    corrupted = views.single(FIRST_EVALUATION_DRAW, windows)
     clean = views.scaling.apply(views.whole.activity[views._bins(windows)])
     spread = (clean - clean.mean(1, keepdim=True)).square().sum((2, 3)).mean(1)
     at = windows.unsqueeze(2).expand(-1, -1, representation.shape[2])

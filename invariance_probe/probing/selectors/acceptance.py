@@ -26,7 +26,7 @@ from invariance_probe.probing.selectors.damage import (
     losses_without,
     set_losses,
 )
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 
 DRAWS = 200
@@ -65,7 +65,7 @@ class Judgement:
 
 
 def judge(
-    scoring: Sequence[Part], chosen: Sequence[int], rates: np.ndarray, draws: int,
+    scoring: Sequence[FoldMoments], chosen: Sequence[int], rates: np.ndarray, draws: int,
     rng: np.random.Generator, others: Sequence[int] | None = None,
 ) -> Judgement:  # fmt: skip
     """Score a chosen set of units on held-out data, against random sets.
@@ -103,7 +103,9 @@ def judge(
     return Judgement(refit, fixed, bool(decodable))
 
 
-def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
+def _damage(
+    scoring: Sequence[FoldMoments], mode: str, chosen: Sequence[int], sets: np.ndarray
+) -> Damage:
     """Damage of a set to one decoder, with the band of random sets.
 
     Parameters
@@ -140,7 +142,7 @@ def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.
     )
 
 
-def _single(parts: Sequence[Part]) -> list[Part]:
+def _single(parts: Sequence[FoldMoments]) -> list[FoldMoments]:
     """Split parts into parts with one test block each, in the order of blocks."""
     return [
         replace(

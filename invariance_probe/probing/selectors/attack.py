@@ -14,8 +14,15 @@ from functools import cached_property
 
 import numpy as np
 
-from invariance_probe.probing.selectors.damage import Harm, Loss, Relief, harm, relief, set_losses
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.damage import (
+    Loss,
+    LossIfKept,
+    LossIfRemoved,
+    losses_if_kept,
+    losses_if_removed,
+    set_losses,
+)
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.relaxation import Slope, relaxed_loss
 
 GRADIENT = 3
@@ -45,7 +52,7 @@ class Attack:
         The most harmful set of the budget's size that was scored, and its loss.
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[FoldMoments]
     mode: str
     budget: int
     limit: int | None = None
@@ -79,7 +86,7 @@ class Attack:
         self._remember(removed, found)
         return found
 
-    def harm(self, removed: Sequence[int]) -> np.ndarray:
+    def loss_if_removed(self, removed: Sequence[int]) -> np.ndarray:
         """Loss if one more unit is removed, for each unit (unit,).
 
         It costs one pass per unit that is not removed yet.
@@ -91,13 +98,13 @@ class Attack:
         """
         others = self._others(removed)
         self.passes += len(others)
-        found = self._harm(removed)
+        found = self._losses_if_removed(removed)
         if len(removed) == self.budget - 1:
             worst = others[int(found[others].argmax())]
             self._remember([[*removed, worst]], found[[worst]])
         return found
 
-    def relief(self, kept: Sequence[int]) -> np.ndarray:
+    def loss_if_kept(self, kept: Sequence[int]) -> np.ndarray:
         """Loss if one more unit is kept, for each unit (unit,).
 
         It costs one pass per unit that is not kept yet.
@@ -108,7 +115,7 @@ class Attack:
             Units that are kept already; all others are removed.
         """
         self.passes += self.units - len(kept)
-        return self._relief(kept)
+        return self._losses_if_kept(kept)
 
     def slope(self, shares: np.ndarray) -> tuple[float, np.ndarray]:
         """Compute the loss and its gradient (unit,), for `GRADIENT` passes.
@@ -137,12 +144,12 @@ class Attack:
         return set_losses(self.parts, self.mode)
 
     @cached_property
-    def _harm(self) -> Harm:
-        return harm(self.parts, self.mode)
+    def _losses_if_removed(self) -> LossIfRemoved:
+        return losses_if_removed(self.parts, self.mode)
 
     @cached_property
-    def _relief(self) -> Relief:
-        return relief(self.parts, self.mode)
+    def _losses_if_kept(self) -> LossIfKept:
+        return losses_if_kept(self.parts, self.mode)
 
     @cached_property
     def _slope(self) -> Slope:

@@ -29,7 +29,7 @@ from invariance_probe.probing.selectors.damage import (
 )
 from invariance_probe.probing.selectors.halves import Halves
 from invariance_probe.probing.selectors.localisation import localisation
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.stability import (
     Stability,
     chosen_table,
@@ -90,7 +90,7 @@ def curve(
     return tuple(worst), tuple(where), unit_figures(scoring)
 
 
-def unit_figures(scoring: Sequence[Part]) -> tuple[UnitFigures, ...]:
+def unit_figures(scoring: Sequence[FoldMoments]) -> tuple[UnitFigures, ...]:
     """Damage of removing each unit alone, and its weight and variance (unit,).
 
     Parameters

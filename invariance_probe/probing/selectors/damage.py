@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 
-Harm = Callable[[Sequence[int]], np.ndarray]
+LossIfRemoved = Callable[[Sequence[int]], np.ndarray]
 """A function from removed units to the loss if one more unit is removed.
 
 The loss is (unit,), one for each further unit.
 """
-Relief = Callable[[Sequence[int]], np.ndarray]
+LossIfKept = Callable[[Sequence[int]], np.ndarray]
 """A function from kept units to the loss if one more unit is kept.
 
 The loss is (unit,), one for each further unit.
@@ -32,7 +32,7 @@ Sets are given as (set, unit of the set).
 """
 
 
-def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> np.ndarray:
+def losses_without(parts: Sequence[FoldMoments], removed: Sequence[int], mode: str) -> np.ndarray:
     """Held-out loss on every block without some units.
 
     Parameters
@@ -57,7 +57,7 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
     )
 
 
-def decodable_range(parts: Sequence[Part]) -> np.ndarray:
+def decodable_range(parts: Sequence[FoldMoments]) -> np.ndarray:
     """Loss of the best constant less that of the decoder of all units (block,).
 
     Parameters
@@ -68,7 +68,7 @@ def decodable_range(parts: Sequence[Part]) -> np.ndarray:
     return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
 
 
-def harm(parts: Sequence[Part], mode: str) -> Harm:
+def losses_if_removed(parts: Sequence[FoldMoments], mode: str) -> LossIfRemoved:
     """Return a function that computes the loss if one more unit is removed.
 
     Losses are averaged over the blocks by their weights. With P the inverse of the kept
@@ -119,7 +119,7 @@ def harm(parts: Sequence[Part], mode: str) -> Harm:
     return refit if mode == "refit" else fixed
 
 
-def relief(parts: Sequence[Part], mode: str) -> Relief:
+def losses_if_kept(parts: Sequence[FoldMoments], mode: str) -> LossIfKept:
     """Return a function that computes the loss if one more unit is kept.
 
     Losses are averaged over the blocks by their weights. With P the inverse of the kept
@@ -171,7 +171,7 @@ def relief(parts: Sequence[Part], mode: str) -> Relief:
     return refit if mode == "refit" else fixed
 
 
-def set_losses(parts: Sequence[Part], mode: str) -> Loss:
+def set_losses(parts: Sequence[FoldMoments], mode: str) -> Loss:
     """Return a function that computes the loss without each of many sets.
 
     All sets have one size. Losses are averaged over the blocks by their weights.
@@ -214,7 +214,7 @@ def set_losses(parts: Sequence[Part], mode: str) -> Loss:
     return losses
 
 
-def pooled(part: Part) -> tuple[np.ndarray, np.ndarray, float]:
+def pooled(part: FoldMoments) -> tuple[np.ndarray, np.ndarray, float]:
     """Average the moments of a part's test blocks by the blocks' weights.
 
     Returns

@@ -16,7 +16,7 @@ from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 DRAWS = 1000
 """Number of sets that are drawn if passes are not limited."""
-AT_ONCE = 1024
+SETS_AT_ONCE = 1024
 """Number of sets that are scored together."""
 
 
@@ -44,6 +44,8 @@ def most_harmful_of_random(attack: Attack, rng: np.random.Generator) -> tuple[in
         Random generator for the draws.
     """
     wanted = DRAWS if attack.limit is None else attack.left(attack.limit)
-    for start in range(0, wanted, AT_ONCE):
-        attack.losses(uniform_sets(attack.units, attack.budget, min(AT_ONCE, wanted - start), rng))
+    for start in range(0, wanted, SETS_AT_ONCE):
+        attack.losses(
+            uniform_sets(attack.units, attack.budget, min(SETS_AT_ONCE, wanted - start), rng)
+        )
     return attack.best or random_set(attack, rng)

@@ -18,22 +18,22 @@ from itertools import combinations
 import numpy as np
 
 from invariance_probe.probing.selectors.attack import Attack
-from invariance_probe.probing.selectors.damage import Harm
+from invariance_probe.probing.selectors.damage import LossIfRemoved
 
 GAIN = 1e-12
 """Smallest rise of the loss for which units are exchanged."""
-AT_ONCE = 4096
+SETS_AT_ONCE = 4096
 """Number of sets that are scored together."""
 
 
-def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
+def choose(loss_if_removed: LossIfRemoved, units: int, budget: int) -> tuple[int, ...]:
     """Choose the units that harm most: greedily, then by exchanges of one unit.
 
     Every exchange raises the loss, so the exchanges end.
 
     Parameters
     ----------
-    harm
+    loss_if_removed
         Returns the loss if one more unit is removed, for each unit (unit,).
     units
         Number of units.
@@ -46,13 +46,13 @@ def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
     """
     chosen: list[int] = []
     for _ in range(budget):
-        chosen.append(_worst(harm(chosen), chosen))
+        chosen.append(_worst(loss_if_removed(chosen), chosen))
     swapped = True
     while swapped:
         swapped = False
         for unit in tuple(chosen):
             rest = [u for u in chosen if u != unit]
-            losses = harm(rest)
+            losses = loss_if_removed(rest)
             other = _worst(losses, rest)
             if losses[other] > losses[unit] + GAIN:
                 chosen, swapped = [*rest, other], True
@@ -91,7 +91,7 @@ def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     losses = rng.random(attack.units)
     while len(chosen) < attack.budget:
         if attack.affords(attack.units - len(chosen)):
-            losses = attack.harm(chosen)
+            losses = attack.loss_if_removed(chosen)
         chosen.append(_worst(losses, chosen))
     return tuple(sorted(chosen))
 
@@ -154,7 +154,7 @@ def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     losses = rng.random(attack.units)
     while len(chosen) < attack.budget:
         if attack.affords(attack.units - len(chosen)):
-            losses = attack.harm(chosen)
+            losses = attack.loss_if_removed(chosen)
         chosen.append(_worst(-losses, chosen))
     return tuple(sorted(chosen))
 
@@ -163,7 +163,7 @@ def forward_path(attack: Attack) -> list[int]:
     """List all units but one in the order in which forward choice removes them."""
     path: list[int] = []
     while len(path) < attack.units - 1:
-        path.append(_worst(attack.harm(path), path))
+        path.append(_worst(attack.loss_if_removed(path), path))
     return path
 
 
@@ -174,7 +174,7 @@ def backward_path(attack: Attack) -> list[int]:
     """
     kept: list[int] = []
     while len(kept) < attack.units:
-        kept.append(_worst(attack.relief(kept), kept))
+        kept.append(_worst(attack.loss_if_kept(kept), kept))
     return kept[::-1]
 
 
@@ -192,7 +192,7 @@ def backward(attack: Attack) -> tuple[int, ...] | None:
         return None
     kept: list[int] = []
     while len(kept) < stay:
-        kept.append(_worst(attack.relief(kept), kept))
+        kept.append(_worst(attack.loss_if_kept(kept), kept))
     return tuple(u for u in range(attack.units) if u not in set(kept))
 
 
@@ -213,7 +213,7 @@ def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
             if not attack.affords(attack.units - attack.budget + 1):
                 return chosen
             rest = [u for u in chosen if u != unit]
-            losses = attack.harm(rest)
+            losses = attack.loss_if_removed(rest)
             other = _worst(losses, rest)
             if losses[other] > losses[unit] + GAIN:
                 chosen, better = tuple(sorted([*rest, other])), True
@@ -234,8 +234,8 @@ def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | N
     )
     for pair in combinations(chosen, 2):
         rest = [u for u in chosen if u not in pair]
-        for start in range(0, len(others), AT_ONCE):
-            new = others[start : start + AT_ONCE]
+        for start in range(0, len(others), SETS_AT_ONCE):
+            new = others[start : start + SETS_AT_ONCE]
             new = new[: attack.left(len(new))]
             if not len(new):
                 return None

@@ -13,7 +13,7 @@ from invariance_probe.plan.figures.units import Localisation, Mode
 from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import decodable_range, losses_without, set_losses
 from invariance_probe.probing.selectors.greedy import backward_path, forward_path
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 SIZES = 16
@@ -28,7 +28,10 @@ HALF = 0.5
 
 
 def localisation(
-    choosing: Sequence[Part], scoring: Sequence[Part], mode: Mode, rng: np.random.Generator
+    choosing: Sequence[FoldMoments],
+    scoring: Sequence[FoldMoments],
+    mode: Mode,
+    rng: np.random.Generator,
 ) -> Localisation:
     """Find how many chosen and how many random units cost half of the range.
 

@@ -63,7 +63,7 @@ class BlockMoments:
             np.stack([a.T @ b for a, b in parts]), np.array([(b**2).sum() for _, b in parts]),
         )  # fmt: skip
 
-    def parts(self, penalty: float, weights: np.ndarray | None = None) -> list["Part"]:
+    def parts(self, penalty: float, weights: np.ndarray | None = None) -> list["FoldMoments"]:
         """Moments of one decoder for each fold of successive blocks.
 
         Each decoder is fitted on the other folds and tested on its own.
@@ -85,7 +85,7 @@ class BlockMoments:
             for k in range(FOLDS)
         ]
 
-    def held_out(self, penalty: float, test: np.ndarray) -> "Part":
+    def held_out(self, penalty: float, test: np.ndarray) -> "FoldMoments":
         """Moments of one decoder that is fitted on all but some blocks.
 
         Parameters
@@ -102,7 +102,7 @@ class BlockMoments:
 
     def _part(
         self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray
-    ) -> "Part":
+    ) -> "FoldMoments":
         """Moments of a decoder, centred at the means of its training rows.
 
         Parameters
@@ -136,7 +136,7 @@ class BlockMoments:
         )
         powers = self.yy[test] - 2 * y @ mean_y + self.rows[test] * (mean_y @ mean_y)
         ridge = UNIT * penalty * np.maximum(np.diag(covariance), 1e-12)
-        return Part(
+        return FoldMoments(
             covariance + np.diag(ridge), with_target,
             grams / rows[:, :, None], products / rows[:, :, None],
             powers / self.rows[test], weights[test] / weights[test].sum(), ridge,
@@ -144,7 +144,7 @@ class BlockMoments:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FoldMoments:
     """A decoder's training moments and the moments of the blocks that test it.
 
     Features X and targets Y are centred at their means over the training rows.

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 
 from invariance_probe.probing.selectors.damage import pooled
-from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.moments import FoldMoments
 from invariance_probe.training.adversaries.masks import onto_budget as projected
 
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """A function from shares (unit,) to the loss and its gradient (unit,)."""
 
 
-def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
+def relaxed_loss(parts: Sequence[FoldMoments], mode: str) -> Slope:
     """Return a function that computes the loss and its gradient at given shares.
 
     If all shares are 0 or 1, it is the loss with those units removed. `fixed`: a unit's

@@ -23,7 +23,7 @@ from invariance_probe.plan.figures.units import MODES, Mode, SwitchingTest
 from invariance_probe.probing.decoders.ridge import UNIT
 from invariance_probe.probing.selectors.moments import BlockMoments
 
-AT_ONCE = 64
+PERMUTATIONS_AT_ONCE = 64
 """Number of permutations that are scored together."""
 MODES_REMEMBERED = 4
 """Number of leading principal components whose memory is measured."""
@@ -120,12 +120,12 @@ def switching(
     """
     orders = np.stack([epoch, *(rng.permutation(epoch) for _ in range(permutations))])
     found = {mode: np.empty(len(orders)) for mode in MODES}
-    for start in range(0, len(orders), AT_ONCE):
-        own = orders[start : start + AT_ONCE]
+    for start in range(0, len(orders), PERMUTATIONS_AT_ONCE):
+        own = orders[start : start + PERMUTATIONS_AT_ONCE]
         # member is (order, epoch, block)
         member = (own[:, None, :] == np.arange(int(epoch.max()) + 1)[:, None]).astype(np.float64)
         for mode, shares in reliance(moments, member, penalty).items():
-            found[mode][start : start + AT_ONCE] = mean_overlap(shares)
+            found[mode][start : start + PERMUTATIONS_AT_ONCE] = mean_overlap(shares)
     return {
         mode: SwitchingTest(
             mode=mode,

@@ -22,7 +22,7 @@ SCORED = {
 """Labels of the three targets whose damage is drawn."""
 UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
 """Unit in which the damage to each target is drawn, as its axis label says."""
-LOOKS: dict[str, dict[str, Any]] = {
+LINE_STYLES: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
     "fixed": {
@@ -63,7 +63,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
                     axis.set_title(session, fontsize=9)
             axes[row, 0].set_ylabel(f"{name}\ndamage / {UNITS[scored]}", fontsize=8)
         axes[-1, len(sessions) // 2].set_xlabel("units removed (b)", fontsize=9)
-        legend(figure, axes[0, 0], LOOKS.values(), 2 if len(sessions) > 1 else 1)
+        legend(figure, axes[0, 0], LINE_STYLES.values(), 2 if len(sessions) > 1 else 1)
 
     alt = (
         "Damage of the SSL objective and of two decoders against how many units are removed, "
@@ -124,7 +124,7 @@ def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[
         linewidth=5,
         alpha=0.4,
     )
-    for target, look in LOOKS.items():
+    for target, look in LINE_STYLES.items():
         chosen = [p for p in shown if p["chosen_for"] == target]
         at = [budgets.index(p["budget"]) for p in chosen]
         axis.plot(

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from invariance_probe.study.consistency.pairings import pools
 from invariance_probe.study.consistency.words import repeated
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.methods import LinearSSL, Method, Reliance, path_in_time, title_of
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
 
-def method_problems(study: Design, place: Place, method: Method) -> Iterator[Problem]:
+def method_problems(study: Design, place: PathInStudy, method: Method) -> Iterator[Problem]:
     """Yield why a method cannot be used in a study.
 
     Parameters
@@ -79,7 +79,7 @@ def _is_swept(study: Design, kind: str) -> bool:
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
-def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator[Problem]:
+def _negatives_problems(study: Design, place: PathInStudy, method: Method) -> Iterator[Problem]:
     """Yield negatives from other sessions, if models see only one session."""
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
@@ -128,7 +128,7 @@ def measurement_problems(study: Design) -> Iterator[Problem]:
             yield from _reliance_problems(study, ("measurements", i), asked)
 
 
-def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator[Problem]:
+def _reliance_problems(study: Design, place: PathInStudy, asked: Reliance) -> Iterator[Problem]:
     """Yield why the measurement `reliance` cannot be made in this study."""
     if pools(study):
         alone = (

@@ -6,7 +6,7 @@ its place, the value there, and a sentence that says what is wrong and what to d
 
 from collections.abc import Iterator
 
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
@@ -114,7 +114,7 @@ def state_problems(study: Design) -> Iterator[Problem]:
             )
 
 
-def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem]:
+def pool_problems(study: Design, place: PathInStudy, views: Views) -> Iterator[Problem]:
     """Yield why models cannot train on several sessions under these views.
 
     Parameters

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.study.declaration import Place, Problem
+from invariance_probe.study.declaration import PathInStudy, Problem
 
 
-def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[Problem]:
+def repeated(named: Iterator[tuple[PathInStudy, str]] | Any) -> Iterator[Problem]:
     """Yield a problem for every name that was used before, at the later place.
 
     Parameters

@@ -7,7 +7,7 @@ units.
 import numpy as np
 
 from invariance_probe.probing.decoders.ridge import UNIT
-from invariance_probe.probing.selectors.moments import BlockMoments, Part
+from invariance_probe.probing.selectors.moments import BlockMoments, FoldMoments
 
 BLOCKS = 8
 
@@ -65,7 +65,7 @@ def tested_where_it_was_fitted(seed=0, penalty=1.0, units=9, rows=400):
     covariance, with_target = x.T @ x / rows, x.T @ y / rows
     ridge = UNIT * penalty * np.diag(covariance)
     power = np.array([(y**2).sum() / rows])
-    return Part(
+    return FoldMoments(
         covariance + np.diag(ridge),
         with_target,
         covariance[None],

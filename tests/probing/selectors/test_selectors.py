@@ -13,7 +13,7 @@ import pytest
 from invariance_probe.plan.figures.units import MODES
 from invariance_probe.probing.selectors import BASELINES, SELECTORS
 from invariance_probe.probing.selectors.attack import GRADIENT, Attack
-from invariance_probe.probing.selectors.damage import losses_without, relief, set_losses
+from invariance_probe.probing.selectors.damage import losses_if_kept, losses_without, set_losses
 from invariance_probe.probing.selectors.greedy import backward_path, forward_path
 from invariance_probe.probing.selectors.learned import removal
 from invariance_probe.probing.selectors.relaxation import onto_budget, relaxed_loss
@@ -38,7 +38,7 @@ def test_losses_of_many_sets_are_those_of_each_alone(mode):
 @pytest.mark.parametrize("kept", [(), (4,), (0, 2, 7)])
 def test_relief_is_the_loss_with_one_more_unit_kept(mode, kept):
     parts = populations.correlated(1)
-    found = relief(parts, mode)(kept)
+    found = losses_if_kept(parts, mode)(kept)
     for unit in set(range(9)) - set(kept):
         gone = [u for u in range(9) if u not in {*kept, unit}]
         assert found[unit] == pytest.approx(losses_without(parts, gone, mode).mean(), rel=1e-8)

@@ -11,7 +11,7 @@ third of the windows shows an effect of the opposite sign, and the verdict is th
 from collections.abc import Sequence
 
 from invariance_probe.inference.findings import LEARNING, Gate
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample, p_in_words
 from invariance_probe.plan.settings import A_THIRD, Setting, a_third_of
@@ -46,30 +46,35 @@ def noise(contrast: Sample, margin: float) -> Gate:
     return Gate("noise", "passed" if p > ALARM else "failed", (LEARNING,), detail)
 
 
-def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
+def third(evidence: HypothesisEvidence, verdict: str, names: Sequence[str]) -> Gate:
     """Check that training on a third of the windows does not reverse the verdict.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     verdict
         What the contrasts show: `beneficial`, `harmful` or `not shown`.
     names
         Names of the contrasts with the controls, such as `M_loc` (local pairs).
     """
-    if question.plan.study.quick:
+    if evidence.plan.study.quick:
         return Gate(
             A_THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick"
         )
-    setting = a_third_of(question.plan.settings[0])
+    setting = a_third_of(evidence.plan.settings[0])
     return _again(
-        A_THIRD, "with a third of the training windows", question, setting, verdict, names
+        A_THIRD, "with a third of the training windows", evidence, setting, verdict, names
     )
 
 
 def _again(
-    name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]
+    name: str,
+    where: str,
+    evidence: HypothesisEvidence,
+    setting: Setting,
+    verdict: str,
+    names: Sequence[str],
 ) -> Gate:
     """Check that another setting does not show the opposite of a verdict.
 
@@ -82,7 +87,7 @@ def _again(
         Name of the gate.
     where
         The setting in words.
-    question
+    evidence
         The hypothesis with its evidence.
     setting
         The setting, such as training on a third of the windows.
@@ -91,7 +96,7 @@ def _again(
     names
         Names of the contrasts with the controls.
     """
-    samples = {own: question.sample(own, None, setting.label, setting.fraction) for own in names}
+    samples = {own: evidence.sample(own, None, setting.label, setting.fraction) for own in names}
     if not all(sample.complete for sample in samples.values()):
         return Gate(name, "not computed", ("beneficial", "harmful"), f"{where}: runs are missing")
     figures = ", ".join(f"{own} = {sample.estimate:+.2f}" for own, sample in samples.items())
@@ -100,9 +105,9 @@ def _again(
         turned = [
             f"{own} < -m"
             for own, sample in samples.items()
-            if sample.p_at_most(-question.margin) <= ALPHA
+            if sample.p_at_most(-evidence.margin) <= ALPHA
         ]
     if verdict == "harmful":
-        turned = ["M_loc > m"] if samples["M_loc"].p_more_than(question.margin) <= ALPHA else []
+        turned = ["M_loc > m"] if samples["M_loc"].p_more_than(evidence.margin) <= ALPHA else []
     detail = f"{where}: {figures}" + (f"; {', '.join(turned)} is shown" if turned else "")
     return Gate(name, "failed" if turned else "passed", ("beneficial", "harmful"), detail)

@@ -56,8 +56,8 @@ from invariance_probe.inference.findings import (
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.contrast import checks as contrast_checks
 from invariance_probe.inference.hypotheses.contrast.words import contrast_sentence, nuisance_of
+from invariance_probe.inference.hypotheses.evidence import CONTRASTS, HypothesisEvidence
 from invariance_probe.inference.hypotheses.judgement import Judgement, unjudged
-from invariance_probe.inference.hypotheses.question import CONTRASTS, Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import (
@@ -140,7 +140,7 @@ class ContrastJudgement(Judgement):
 
     Attributes
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     draft
         The finding without its verdict.
@@ -178,7 +178,7 @@ class ContrastJudgement(Judgement):
             outcome=outcome(self.draft.predicts, verdict.word),
             p_value=self.p_value,
         )
-        return replace(finding, sentence=contrast_sentence(self.question, finding))
+        return replace(finding, sentence=contrast_sentence(self.evidence, finding))
 
     def _verdict(self, level: float) -> Verdict:
         """Return the verdict at a level, or the reason why there is none."""
@@ -188,7 +188,7 @@ class ContrastJudgement(Judgement):
             alone = decide(self.words, ALPHA, NOT_SHOWN)
             if verdict.word == NOT_SHOWN != alone:
                 verdict = Verdict(INCONCLUSIVE, unadjusted=alone)
-        hypothesis = self.question.hypothesis
+        hypothesis = self.evidence.hypothesis
         assert isinstance(hypothesis, Contrast)
         return replace(verdict, experimental=hypothesis.experimental and bool(self.claims))
 
@@ -207,42 +207,42 @@ NOT_SHOWN = "not shown"
 """Verdict on a contrast for which neither benefit nor harm is shown."""
 
 
-def judge_contrast(question: Question) -> ContrastJudgement:
+def judge_contrast(evidence: HypothesisEvidence) -> ContrastJudgement:
     """Judge a contrast: collect its estimates, test its claims, check its gates.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence, and the interim analysis at which it is
         judged.
     """
-    hypothesis = question.hypothesis
+    hypothesis = evidence.hypothesis
     assert isinstance(hypothesis, Contrast)
-    blank = _blank(question, hypothesis)
-    entry = gates.decodable(question.covered)
+    blank = _blank(evidence, hypothesis)
+    entry = gates.decodable(evidence.covered)
     if entry.outcome == "failed":
-        return ContrastJudgement(question, replace(blank, gates=(entry,)), {})
+        return ContrastJudgement(evidence, replace(blank, gates=(entry,)), {})
     samples = {
-        AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls
+        AGAINST[control]: evidence.sample(AGAINST[control]) for control in hypothesis.controls
     }
     measured = replace(
         blank,
         scope=samples["M_loc"].scope,
-        estimands=tuple(_estimands(question)),
-        pairs=tuple(_pairs(question)),
+        estimands=tuple(_estimands(evidence)),
+        pairs=tuple(_pairs(evidence)),
     )
     missing = [name for name, sample in samples.items() if not sample.complete]
     if missing:
         note = f"runs are missing or failed for {', '.join(missing)}"
-        return ContrastJudgement(question, replace(measured, gates=(entry,), notes=(note,)), {})
-    claims = contrast_claims(samples, question.margin, claimed_of_pairs(question))
+        return ContrastJudgement(evidence, replace(measured, gates=(entry,), notes=(note,)), {})
+    claims = contrast_claims(samples, evidence.margin, claimed_of_pairs(evidence))
     draft = replace(
         measured,
-        swept=tuple(_swept(question, hypothesis)),
+        swept=tuple(_swept(evidence, hypothesis)),
         claims=tuple(claims.values()),
-        gates=(entry, *_gates(question, decide_contrast(claims))),
+        gates=(entry, *_gates(evidence, decide_contrast(claims))),
     )
-    return ContrastJudgement(question, draft, claims)
+    return ContrastJudgement(evidence, draft, claims)
 
 
 HARM = "M_loc < -m"
@@ -295,7 +295,7 @@ def decide_contrast(claims: dict[str, Claim]) -> str:
     return "harmful" if claims[HARM].shown else "not shown"
 
 
-def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
+def claimed_of_pairs(evidence: HypothesisEvidence) -> dict[str, tuple[Sample, float]]:
     """Measures of mined pairs that a benefit needs, each with its threshold.
 
     Windows during sleep have neither target nor nuisance. For pairs across states,
@@ -307,19 +307,19 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
         By name of the claim: the measure, and the value that it must exceed. Empty for
         pairs across states.
     """
-    if question.hypothesis.axis != SHARE:
+    if evidence.hypothesis.axis != SHARE:
         return {}
     found = {
-        PURITY: (purity_above(question, "random"), 0.0),
-        PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0),
+        PURITY: (purity_above(evidence, "random"), 0.0),
+        PURITY_SHIFTED: (purity_above(evidence, "shifted"), 0.0),
     }
-    if nuisance_of(question):
-        found[NUISANCE] = pair_sample(question, NUISANCE_DISTANCE, "mined"), UNRELATED
-        found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
+    if nuisance_of(evidence):
+        found[NUISANCE] = pair_sample(evidence, NUISANCE_DISTANCE, "mined"), UNRELATED
+        found[NUISANCE_SHIFTED] = nuisance_of_shifted(evidence), UNRELATED
     return found
 
 
-def purity_above(question: Question, arm: str) -> Sample:
+def purity_above(evidence: HypothesisEvidence, arm: str) -> Sample:
     """Purity of mined pairs minus that of a control's pairs.
 
     Purity says how often the two windows of a pair have the same target. The pairs of
@@ -327,29 +327,29 @@ def purity_above(question: Question, arm: str) -> Sample:
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     arm
         The control: `random` or `shifted`.
     """
-    return pair_sample(question, AGREEMENT, "mined", arm)
+    return pair_sample(evidence, AGREEMENT, "mined", arm)
 
 
-def nuisance_of_shifted(question: Question) -> Sample:
+def nuisance_of_shifted(evidence: HypothesisEvidence) -> Sample:
     """Nuisance distance of mined pairs, with that of shifted pairs as its unit.
 
     Shifted pairs have the same anchors and the same partners, but in other
     combinations.
     """
     mined, shifted = (
-        _readings(question, NUISANCE_DISTANCE, arm, question.hypothesis.dose)
+        _readings(evidence, NUISANCE_DISTANCE, arm, evidence.hypothesis.dose)
         for arm in ("mined", "shifted")
     )
-    return question.over([Effect(mined[name], shifted[name]) for name in question.names])
+    return evidence.over([Effect(mined[name], shifted[name]) for name in evidence.names])
 
 
 def pair_sample(
-    question: Question,
+    evidence: HypothesisEvidence,
     reading: Reading,
     arm: str,
     minus: str | None = None,
@@ -362,7 +362,7 @@ def pair_sample(
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     reading
         Function that reads the figure of a run.
@@ -373,14 +373,16 @@ def pair_sample(
     dose
         Share of distant pairs; None for the primary dose.
     """
-    at_dose = question.hypothesis.dose if dose is None else dose
-    own = _readings(question, reading, arm, at_dose)
-    other = None if minus is None else _readings(question, reading, minus, at_dose)
-    values = [own[name] - (0.0 if other is None else other[name]) for name in question.names]
-    return question.over([Effect(each, np.ones_like(each)) for each in values])
+    at_dose = evidence.hypothesis.dose if dose is None else dose
+    own = _readings(evidence, reading, arm, at_dose)
+    other = None if minus is None else _readings(evidence, reading, minus, at_dose)
+    values = [own[name] - (0.0 if other is None else other[name]) for name in evidence.names]
+    return evidence.over([Effect(each, np.ones_like(each)) for each in values])
 
 
-def _readings(question: Question, reading: Reading, arm: str, dose: float) -> dict[str, np.ndarray]:
+def _readings(
+    evidence: HypothesisEvidence, reading: Reading, arm: str, dose: float
+) -> dict[str, np.ndarray]:
     """Read one figure of the runs under the study's own setting.
 
     Returns
@@ -388,10 +390,10 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
     values
         By session name, (seed, fold); NaN where a run or its figure is missing.
     """
-    evidence, hypothesis = question.evidence, question.hypothesis
-    shape = (evidence.seeds, question.plan.study.folds.count)
-    found = {session: np.full(shape, np.nan) for session in question.names}
-    for run in question.plan.grid:
+    of_study, hypothesis = evidence.of_study, evidence.hypothesis
+    shape = (of_study.seeds, evidence.plan.study.folds.count)
+    found = {session: np.full(shape, np.nan) for session in evidence.names}
+    for run in evidence.plan.grid:
         if (run.axis, run.arm, run.dose, run.setting) != (
             hypothesis.axis,
             arm,
@@ -399,7 +401,7 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
             "",
         ) or run.session not in found:
             continue
-        result = evidence.results.get(run.key())
+        result = of_study.results.get(run.key())
         if result is not None and run.fold is not None and run.seed < shape[0]:
             decoded = result.measured(DecodedFigures)
             value = None if decoded is None else reading(decoded)
@@ -407,7 +409,7 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
     return found
 
 
-def _gates(question: Question, word: str) -> list[Gate]:
+def _gates(evidence: HypothesisEvidence, word: str) -> list[Gate]:
     """Check the gates of a contrast, except that on decodable sessions.
 
     The gates `trained` and `planted targets` are not checked: they matter only if an
@@ -415,76 +417,76 @@ def _gates(question: Question, word: str) -> list[Gate]:
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     word
         What the claims show: `beneficial`, `harmful` or `not shown`.
     """
     plan, results, hypothesis, single = (
-        question.plan,
-        question.evidence.results,
-        question.hypothesis,
-        question.single,
+        evidence.plan,
+        evidence.of_study.results,
+        evidence.hypothesis,
+        evidence.single,
     )
     assert isinstance(hypothesis, Contrast)
     names = [AGAINST[control] for control in hypothesis.controls]
-    reasons = without_licence(plan.study, plan.settings[0], hypothesis, len(question.names))
+    reasons = without_licence(plan.study, plan.settings[0], hypothesis, len(evidence.names))
     return [
-        gates.retention(question.losses, hypothesis, plan.settings[0], jitter=True),
-        gates.collapse(plan, results, question.names, plan.settings[0]),
-        contrast_checks.noise(single.noise(), question.margin),
-        gates.leak(plan, results, question.names),
+        gates.retention(evidence.losses, hypothesis, plan.settings[0], jitter=True),
+        gates.collapse(plan, results, evidence.names, plan.settings[0]),
+        contrast_checks.noise(single.noise(), evidence.margin),
+        gates.leak(plan, results, evidence.names),
         contrast_checks.third(single, word, names),
         gates.licence(plan.study.method.kind, reasons),
     ]
 
 
-def _estimands(question: Question) -> Iterator[Estimand]:
+def _estimands(evidence: HypothesisEvidence) -> Iterator[Estimand]:
     """Yield each contrast at every share of distant pairs, then the A/A control."""
-    for dose in question.doses:
-        for name in CONTRASTS[question.hypothesis.axis]:
-            sample = question.sample(name, dose)
+    for dose in evidence.doses:
+        for name in CONTRASTS[evidence.hypothesis.axis]:
+            sample = evidence.sample(name, dose)
             if sample.complete:
-                yield question.estimand(name, sample, dose)
-    noise = question.noise()
+                yield evidence.estimand(name, sample, dose)
+    noise = evidence.noise()
     if noise.complete:
-        yield question.estimand("A/A", noise, question.hypothesis.dose)
+        yield evidence.estimand("A/A", noise, evidence.hypothesis.dose)
 
 
-def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
+def _swept(evidence: HypothesisEvidence, hypothesis: Contrast) -> Iterator[Estimand]:
     """Yield the contrasts at the primary dose under every other setting.
 
     These are the swept settings, and training on a third of the windows.
     """
-    third = () if question.plan.study.quick else (a_third_of(question.plan.settings[0]),)
-    for setting in (*question.plan.settings[1:], *third):
+    third = () if evidence.plan.study.quick else (a_third_of(evidence.plan.settings[0]),)
+    for setting in (*evidence.plan.settings[1:], *third):
         for control in hypothesis.controls:
-            sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
+            sample = evidence.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:
                 yield replace(
-                    question.estimand(AGAINST[control], sample, hypothesis.dose),
+                    evidence.estimand(AGAINST[control], sample, hypothesis.dose),
                     setting=setting.label,
                 )
 
 
-def _pairs(question: Question) -> Iterator[PairMeasure]:
+def _pairs(evidence: HypothesisEvidence) -> Iterator[PairMeasure]:
     """Yield properties of the distant pairs of every arm at the primary dose.
 
     For pairs across time, the differences between mined pairs and random or shifted
     pairs follow.
     """
     for name, reading in MEASURES.items():
-        for arm in question.plan.study.arms_of(question.hypothesis.axis):
-            sample = pair_sample(question, reading, arm)
+        for arm in evidence.plan.study.arms_of(evidence.hypothesis.axis):
+            sample = pair_sample(evidence, reading, arm)
             if sample.complete:
                 yield PairMeasure(
                     name, arm, sample.estimate, *sample.interval(), len(sample.effects)
                 )
-    if question.hypothesis.axis != SHARE:
+    if evidence.hypothesis.axis != SHARE:
         return
-    against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
-    if nuisance_of(question):
-        against["nuisance distance over shifted"] = nuisance_of_shifted(question)
+    against = {f"purity above {arm}": purity_above(evidence, arm) for arm in ("random", "shifted")}
+    if nuisance_of(evidence):
+        against["nuisance distance over shifted"] = nuisance_of_shifted(evidence)
     for name, sample in against.items():
         if sample.complete:
             yield PairMeasure(
@@ -492,7 +494,7 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
             )
 
 
-def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
+def _blank(evidence: HypothesisEvidence, hypothesis: Contrast) -> HypothesisFinding:
     """Build a finding that repeats the contrast and shows nothing yet."""
     naive = NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None)
-    return unjudged(question, "contrast", NOT_SHOWN, scope=THESE_RECORDINGS, naive=naive)
+    return unjudged(evidence, "contrast", NOT_SHOWN, scope=THESE_RECORDINGS, naive=naive)

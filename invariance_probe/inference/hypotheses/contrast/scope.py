@@ -9,43 +9,43 @@ import numpy as np
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.contrast.words import FEW, controls_of, nuisance_of
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.wording import ELSEWHERE, PLACES, capital
 from invariance_probe.inference.verdict import UNTESTABLE
 from invariance_probe.study.session import THESE_RECORDINGS
 from invariance_probe.study.state_pairing import STATE_SHARE
 
 
-def supports(question: Question, finding: HypothesisFinding) -> str:
+def supports(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what a contrast can support, and what SSL retains beside a decoder.
 
     The reasons are given in docs/science.md.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
     """
-    return _supported(question, finding) + _beside_no_ssl(question, finding)
+    return _supported(evidence, finding) + _beside_no_ssl(evidence, finding)
 
 
-def _supported(question: Question, finding: HypothesisFinding) -> str:
+def _supported(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what the verdict can support."""
-    target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
+    target, place = f"“{evidence.plan.study.target.name}”", PLACES[finding.scope]
     word, states = finding.verdict.word, finding.axis == STATE_SHARE
     if states and word in ("beneficial", "harmful"):
         return STATES_SUPPORT[word].format(place=place, target=target)
     if word == "beneficial":
-        nuisance = nuisance_of(question)
+        nuisance = nuisance_of(evidence)
         across = f"across {nuisance!r}" if nuisance else "across time"
-        if guide := getattr(question.plan.study.views.pairing, "guide", None):
+        if guide := getattr(evidence.plan.study.views.pairing, "guide", None):
             return (
                 f"{place}, under this recipe (method, amount of data): an encoder that "
                 f"the labels {guide.name!r} train to take windows as alike "
                 f"decodes {target} better than with {controls_of(finding)}. Whether "
-                f"activity alone would find them alike is another question."
+                f"activity alone would find them alike is another evidence."
             )
         return (
             f"{place}, under this recipe (method, miner, amount of data): recurring "
@@ -62,19 +62,19 @@ def _supported(question: Question, finding: HypothesisFinding) -> str:
     return "The contrasts with their intervals, as a description."
 
 
-def cannot_support(question: Question, finding: HypothesisFinding) -> str:
+def cannot_support(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what a contrast cannot support, including limits of every verdict.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
     """
     if finding.axis == STATE_SHARE:
         return _state_limits(finding)
-    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    guide = getattr(evidence.plan.study.views.pairing, "guide", None)
     limits = (
         []
         if guide is None
@@ -103,7 +103,7 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
             f"folds share training windows and its seeds one table of neighbours, so {FEW}; purity "
             "and distance of these recordings are a description"
         )
-    if not nuisance_of(question):
+    if not nuisance_of(evidence):
         limits.append(
             "that pairs recur across a nuisance: none is named, so its distance within "
             "pairs is not measured"
@@ -153,7 +153,7 @@ def _state_limits(finding: HypothesisFinding) -> str:
     return capital("; ".join(limits)) + "."
 
 
-def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
+def _beside_no_ssl(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write how much SSL retains with mined and with local pairs.
 
     It is the fraction of the range from the best constant to the best decoder without
@@ -161,13 +161,13 @@ def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
     """
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
     kept = {
-        name: [losses.retention(losses.ssl(address)) for losses in question.losses]
+        name: [losses.retention(losses.ssl(address)) for losses in evidence.losses]
         for name, address in arms.items()
     }
-    if not question.losses or not all(np.isfinite(values).all() for values in kept.values()):
+    if not evidence.losses or not all(np.isfinite(values).all() for values in kept.values()):
         return ""
     mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
-    families = " or ".join(sorted({losses.ceiling_family for losses in question.losses}))
+    families = " or ".join(sorted({losses.ceiling_family for losses in evidence.losses}))
     return (
         f" Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with "
         f"mined and {local:.2f} with local pairs: a benefit "

@@ -5,7 +5,7 @@ more than the evidence shows. Nothing is judged here.
 """
 
 from invariance_probe.inference.findings import HypothesisFinding
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.hypotheses.wording import (
     at_dose,
@@ -38,7 +38,7 @@ FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessi
 """Said if there are too few sessions for claims about the pairs themselves."""
 
 
-def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
+def contrast_sentence(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write the verdict on a contrast as a sentence, with its figures.
 
     The sentence says what the verdict holds for, the share of distant pairs, and what
@@ -47,21 +47,21 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
     """
     missing = not finding.claims and finding.verdict.word != UNTESTABLE
-    return _verdict_in_words(question, finding) + remedy(finding, missing)
+    return _verdict_in_words(evidence, finding) + remedy(finding, missing)
 
 
-def _verdict_in_words(question: Question, finding: HypothesisFinding) -> str:
+def _verdict_in_words(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write the verdict as a sentence, without what would settle it."""
-    place = f"{where(finding)}, {at_dose(question)}"
+    place = f"{where(finding)}, {at_dose(evidence)}"
     word = finding.verdict.word
     if word == UNCALIBRATED:
-        return no_licence(question, place, finding)
+        return no_licence(evidence, place, finding)
     if word == INVALID:
         return f"{place}, {why_invalid(finding)}"
     if word == INCONCLUSIVE:
@@ -75,46 +75,46 @@ def _verdict_in_words(question: Question, finding: HypothesisFinding) -> str:
         )
         return f"{place}, there is no verdict ({finding.verdict.text}): {reason}."
     said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[word](
-        question, finding
+        evidence, finding
     )
     return (
         f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
     )
 
 
-def pairs_of(question: Question) -> str:
+def pairs_of(evidence: HypothesisEvidence) -> str:
     """Name the distant pairs: mined from activity, or guided by a label."""
-    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    guide = getattr(evidence.plan.study.views.pairing, "guide", None)
     return "mined pairs" if guide is None else f"pairs guided by {guide.name!r}"
 
 
-def _beneficial(question: Question, finding: HypothesisFinding) -> str:
+def _beneficial(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what is shown if distant pairs are beneficial."""
     if finding.axis == STATE_SHARE:
         return (
             f"pairs with mined sleep are beneficial: their loss is below that of "
             f"{controls_of(finding)}"
         )
-    nuisance = nuisance_of(question)
+    nuisance = nuisance_of(evidence)
     apart = (
         f"differ in {nuisance!r} about as unrelated windows do"
         if nuisance
         else "are of unknown distance in any nuisance"
     )
     below = (
-        f"{pairs_of(question)} are beneficial: their loss is below that of {controls_of(finding)}"
+        f"{pairs_of(evidence)} are beneficial: their loss is below that of {controls_of(finding)}"
     )
     return f"{below}, and they are purer than random and shifted pairs and {apart}"
 
 
-def _harmful(question: Question, finding: HypothesisFinding) -> str:
+def _harmful(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what is shown if distant pairs are harmful."""
     beats = _shown(finding, "M_rand > m")
     more = ", though below that of random pairs, which is not a benefit" if beats else ""
-    return f"{pairs_of(question)} are harmful: their loss is above that of local pairs{more}"
+    return f"{pairs_of(evidence)} are harmful: their loss is above that of local pairs{more}"
 
 
-def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+def _not_shown(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write why neither benefit nor harm is shown."""
     turned = [f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.passed is False]
     if turned:
@@ -187,7 +187,7 @@ def _shown(finding: HypothesisFinding, name: str) -> bool:
     return any(claim.name == name and claim.shown for claim in finding.claims)
 
 
-def nuisance_of(question: Question) -> str:
+def nuisance_of(evidence: HypothesisEvidence) -> str:
     """Nuisance in which mined pairs should differ; empty if the study names none."""
-    pairing = question.plan.study.views.pairing
+    pairing = evidence.plan.study.views.pairing
     return pairing.nuisance if isinstance(pairing, MinedPairing) else ""

@@ -27,7 +27,7 @@ from invariance_probe.inference.findings import (
 from invariance_probe.inference.hypotheses.code_measures import code_measures, in_words
 from invariance_probe.inference.hypotheses.dose.interval import dose_interval
 from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import FREE, together
@@ -41,7 +41,7 @@ NO_SSL = {"kept": "information kept", "lost": "information lost", "undecided": "
 """The finding of the code as earlier versions of report.json worded it."""
 
 
-def estimands_of(question: Question) -> tuple[Estimand, ...]:
+def estimands_of(evidence: HypothesisEvidence) -> tuple[Estimand, ...]:
     """Return the estimands under the study's own recipe at every dose.
 
     For a corruption, two excess losses on corrupted test inputs are added at the
@@ -49,53 +49,53 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
     at that same dose.
     """
     found = []
-    for dose in question.doses:
-        samples = question.samples(dose)
-        if not question.jitter and "paired" in question.plan.study.arms:
-            samples["delta_paired"] = question.sample("delta_paired", dose)
-        if dose == question.hypothesis.dose and not question.jitter:
-            samples |= {name: question.sample(name, dose) for name in ("T", CORRUPTED_TWICE)}
+    for dose in evidence.doses:
+        samples = evidence.samples(dose)
+        if not evidence.jitter and "paired" in evidence.plan.study.arms:
+            samples["delta_paired"] = evidence.sample("delta_paired", dose)
+        if dose == evidence.hypothesis.dose and not evidence.jitter:
+            samples |= {name: evidence.sample(name, dose) for name in ("T", CORRUPTED_TWICE)}
         found += [
-            question.estimand(name, sample, dose)
+            evidence.estimand(name, sample, dose)
             for name, sample in samples.items()
             if sample.complete
         ]
     return tuple(found)
 
 
-def swept_of(question: Question) -> tuple[Estimand, ...]:
+def swept_of(evidence: HypothesisEvidence) -> tuple[Estimand, ...]:
     """Return the estimands of learning under every other setting and control.
 
     Other settings are swept ones and the other recipes of the panel, at the primary
     dose. Each is followed by the change from the study's own setting. Controls are
     other augmentations to compare with, each at its own dose.
     """
-    names = ("delta",) if question.jitter else ("delta", "D", "H")
-    recipes = [recipe.setting for recipe in question.panel.computed[1:]]
+    names = ("delta",) if evidence.jitter else ("delta", "D", "H")
+    recipes = [recipe.setting for recipe in evidence.panel.computed[1:]]
     found = []
-    for setting in (*question.plan.settings[1:], *recipes):
+    for setting in (*evidence.plan.settings[1:], *recipes):
         assert setting is not None
         at_setting = [
-            (name, question.sample(name, None, setting.label, setting.fraction)) for name in names
+            (name, evidence.sample(name, None, setting.label, setting.fraction)) for name in names
         ]
         changes = [
-            (f"change of {name}", question.change(name, setting.label, setting.fraction))
+            (f"change of {name}", evidence.change(name, setting.label, setting.fraction))
             for name in names
         ]
         found += [
             replace(
-                question.estimand(name, sample, question.hypothesis.dose), setting=setting.label
+                evidence.estimand(name, sample, evidence.hypothesis.dose), setting=setting.label
             )
             for name, sample in (*at_setting, *changes)
             if sample.complete
         ]
     for axis, dose in dict.fromkeys(
-        (c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)
+        (c.axis, c.dose) for c in evidence.plan.controls_beside(evidence.hypothesis.axis)
     ):
-        of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
+        of_control = [(name, evidence.sample(name, dose, axis=axis)) for name in names]
         found += [
             replace(
-                question.estimand(name, sample, dose),
+                evidence.estimand(name, sample, dose),
                 axis=axis,
                 setting=f"control: {axis}={dose:.3g}",
             )
@@ -105,7 +105,7 @@ def swept_of(question: Question) -> tuple[Estimand, ...]:
     return tuple(found)
 
 
-def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
+def dose_interval_of(evidence: HypothesisEvidence, may_claim_at_most: bool) -> DoseInterval | None:
     """Find up to which dose training is free and from which the target is lost.
 
     Training is free at a dose if all its costs are at most the margin. The target is
@@ -114,9 +114,9 @@ def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
-    at_most
+    may_claim_at_most
         Whether the study's own recipe may claim that a cost is at most the margin.
 
     Returns
@@ -125,76 +125,76 @@ def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
         None if runs are missing.
     """
     kept, lost = {}, {}
-    for dose in question.doses:
-        names = ("delta",) if question.jitter else ARMED
-        samples = {name: question.sample(name, dose) for name in names}
-        code = None if question.jitter else question.sample("C_code", dose)
+    for dose in evidence.doses:
+        names = ("delta",) if evidence.jitter else ARMED
+        samples = {name: evidence.sample(name, dose) for name in names}
+        code = None if evidence.jitter else evidence.sample("C_code", dose)
         if not all(sample.complete for sample in samples.values()) or (
             code is not None and not code.complete
         ):
             return None
-        claims = recipe_claims(samples, question.margin, at_most)
+        claims = recipe_claims(samples, evidence.margin, may_claim_at_most)
         kept[dose] = claims["delta <= m"] if code is None else together(claims, FREE)
         lost[dose] = (
             claims["delta > m"]
             if code is None
-            else max(claims["D > m"], code.p_more_than(question.margin))
+            else max(claims["D > m"], code.p_more_than(evidence.margin))
         )
-    return dose_interval(question.plan.study.identity(question.hypothesis.axis), kept, lost)
+    return dose_interval(evidence.plan.study.identity(evidence.hypothesis.axis), kept, lost)
 
 
-def flags_of(question: Question) -> tuple[str, ...]:
+def flags_of(evidence: HypothesisEvidence) -> tuple[str, ...]:
     """Return the flag `regularised` if training with the corruption was better.
 
     It was if the loss with independent, shared or paired draws is shown to be lower
     than at dose 0, by more than the margin. Otherwise the tuple is empty.
     """
-    names = ("delta",) if question.jitter else ("delta", "H", "delta_paired")
-    arms = [sample for name in names if (sample := question.sample(name)).complete]
+    names = ("delta",) if evidence.jitter else ("delta", "H", "delta_paired")
+    arms = [sample for name in names if (sample := evidence.sample(name)).complete]
     return (
         ("regularised",)
-        if any(sample.p_at_most(-question.margin) <= ALPHA for sample in arms)
+        if any(sample.p_at_most(-evidence.margin) <= ALPHA for sample in arms)
         else ()
     )
 
 
-def naive_of(question: Question | None) -> NaiveRule:
+def naive_of(evidence: HypothesisEvidence | None) -> NaiveRule:
     """Return what the naive rule concludes from independent and paired draws.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence; None if it has not been judged.
     """
-    if question is None or not question.sample("delta").complete:
+    if evidence is None or not evidence.sample("delta").complete:
         return NaiveRule(NAIVE, "not measured", "not measured", None)
 
     def says(sample: Sample) -> str:
-        return "invariant" if sample.estimate <= question.margin else "not invariant"
+        return "invariant" if sample.estimate <= evidence.margin else "not invariant"
 
-    independent = says(question.sample("delta"))
-    paired = None if question.jitter else question.sample("delta_paired")
+    independent = says(evidence.sample("delta"))
+    paired = None if evidence.jitter else evidence.sample("delta_paired")
     with_paired = says(paired) if paired is not None and paired.complete else None
     return NaiveRule(NAIVE, with_paired or independent, independent, with_paired)
 
 
-def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
+def no_ssl_of(evidence: HypothesisEvidence, code: CodeFinding | None) -> NoSSL:
     """Build the finding of the code in the format of earlier report versions.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     code
         The finding of the code; None if it was not measured.
     """
-    evidence, hypothesis = question.evidence, question.hypothesis
-    measures = code_measures([evidence.sessions[name] for name in question.names])
+    of_study, hypothesis = evidence.of_study, evidence.hypothesis
+    measures = code_measures([of_study.sessions[name] for name in evidence.names])
     more = "".join(f"; {in_words(measure)}" for measure in measures)
-    if question.jitter:
+    if evidence.jitter:
         rhos = [
-            persistence(question.plan, evidence.results, n, hypothesis.axis, hypothesis.dose)
-            for n in question.names
+            persistence(evidence.plan, of_study.results, n, hypothesis.axis, hypothesis.dose)
+            for n in evidence.names
         ]
         known = [rho for rho in rhos if rho is not None]
         cost = 1 - float(np.mean(known)) ** 2 if known else math.nan
@@ -208,6 +208,6 @@ def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
     low, high = code.C_code.ci_low, code.C_code.ci_high
     detail = (
         f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin "
-        f"{question.margin:g}{more}"
+        f"{evidence.margin:g}{more}"
     )
     return NoSSL(NO_SSL[code.finding], detail, measures)

@@ -47,8 +47,8 @@ from invariance_probe.inference.hypotheses.dose.learning import (
 )
 from invariance_probe.inference.hypotheses.dose.objectives import objectives
 from invariance_probe.inference.hypotheses.dose.planted import planted_gates
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.judgement import Judgement, unjudged
-from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.verdicts import (
     INCONCLUSIVE,
@@ -68,7 +68,7 @@ class DoseJudgement(Judgement):
 
     Attributes
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     gates
         Every gate that was checked.
@@ -84,7 +84,7 @@ class DoseJudgement(Judgement):
     @property
     def code(self) -> Code | None:
         """Results of decoders without SSL; None if they are missing in any session."""
-        code = self.question.code
+        code = self.evidence.code
         return code if code is not None and code.complete else None
 
     @cached_property
@@ -96,12 +96,12 @@ class DoseJudgement(Judgement):
         code = self.code
         if self._stopped(EVERYTHING):
             return {}
-        if self.question.about_units:
+        if self.evidence.about_units:
             return {} if code is None or self._stopped(CARRIERS) else code.carriers_p()
         if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
             return {}
         p_values = word_p(
-            code.p_values() if code else {}, self.learning.p_values, self.question.jitter
+            code.p_values() if code else {}, self.learning.p_values, self.evidence.jitter
         )
         return {word: float(p) for word, p in p_values.items()}
 
@@ -120,13 +120,13 @@ class DoseJudgement(Judgement):
         counted = {
             name: p
             for name, p in self.words.items()
-            if not (self.question.about_units and name == "between")
+            if not (self.evidence.about_units and name == "between")
         }
         return min(counted.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
         """Return the finding, including its verdict, at a significance level."""
-        question = self.question
+        evidence = self.evidence
         verdict = self._verdict(level)
         word = verdict.word
         if word == INCONCLUSIVE and self.words:
@@ -134,14 +134,14 @@ class DoseJudgement(Judgement):
             verdict = replace(verdict, unadjusted="" if alone == INCONCLUSIVE else alone)
         code, learning = self._code_finding(level), self._learning_finding(level)
         found = replace(
-            _blank(question),
+            _blank(evidence),
             verdict=verdict,
             status="exploratory"
-            if self.question.status == "exploratory" or self._open_about(word)
+            if self.evidence.status == "exploratory" or self._exploratory_because(word)
             else "confirmatory",
-            outcome=outcome(question.hypothesis.predicts, word),
-            scope=question.scope,
-            no_ssl=no_ssl_of(question, code),
+            outcome=outcome(evidence.hypothesis.predicts, word),
+            scope=evidence.scope,
+            no_ssl=no_ssl_of(evidence, code),
             gates=self.gates,
             p_value=self.p_value,
             code=code,
@@ -152,29 +152,32 @@ class DoseJudgement(Judgement):
             assert self.learning is not None
             found = replace(
                 found,
-                flags=flags_of(question),
-                dose_interval=dose_interval_of(question, self.learning.declared.at_most),
-                naive=naive_of(question),
-                estimands=estimands_of(question),
-                swept=swept_of(question),
-                objectives=objectives(question),
+                flags=flags_of(evidence),
+                dose_interval=dose_interval_of(evidence, self.learning.declared.may_claim_at_most),
+                naive=naive_of(evidence),
+                estimands=estimands_of(evidence),
+                swept=swept_of(evidence),
+                objectives=objectives(evidence),
                 claims=self._claims(),
             )
         return replace(
-            found, sentence=words.sentence(question, found, self._missing, self._open_about(word))
+            found,
+            sentence=words.sentence(
+                evidence, found, self._missing, self._exploratory_because(word)
+            ),
         )
 
     def _verdict(self, level: float) -> Verdict:
         """Return the verdict at a level, or the reason why there is none."""
-        ends = (EVERYTHING, AXIS) if self.question.about_units else (EVERYTHING, AXIS, LEARNING)
+        ends = (EVERYTHING, AXIS) if self.evidence.about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
             if failed := [
                 gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits
             ]:
-                return _without_word(self.question, failed)
+                return _without_word(self.evidence, failed)
         word = decide(self.shown, level) if self.shown else INCONCLUSIVE
         failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
-        return _without_word(self.question, failed) if failed else Verdict(word)
+        return _without_word(self.evidence, failed) if failed else Verdict(word)
 
     @property
     def _taken(self) -> set[str]:
@@ -203,7 +206,7 @@ class DoseJudgement(Judgement):
             return []
         declared = self.learning.declared
         missing = [name for name, sample in declared.samples.items() if not sample.complete]
-        return missing + ([] if self.question.jitter or self.code else ["C_code"])
+        return missing + ([] if self.evidence.jitter or self.code else ["C_code"])
 
     def _notes(self) -> tuple[str, ...]:
         """Return the notes on a finding, such as missing runs or skewed sessions."""
@@ -212,7 +215,7 @@ class DoseJudgement(Judgement):
         if self.learning is None:
             return ()
         return (
-            *words.notes(self.question.samples(), self.question.margin),
+            *words.notes(self.evidence.samples(), self.evidence.margin),
             *self._in_its_own_range(),
         )
 
@@ -237,7 +240,7 @@ class DoseJudgement(Judgement):
             ),
         )
 
-    def _open_about(self, word: str) -> tuple[str, ...]:
+    def _exploratory_because(self, word: str) -> tuple[str, ...]:
         """Return the reasons why a verdict counts as exploratory, in words.
 
         These are gates that were not computed or not shown to hold, and recipes of the
@@ -245,7 +248,7 @@ class DoseJudgement(Judgement):
         """
         limited = (
             {word, EVERYTHING, AXIS, CARRIERS}
-            if self.question.about_units
+            if self.evidence.about_units
             else {word, EVERYTHING, AXIS, LEARNING}
         )
         open_gates = [
@@ -253,19 +256,19 @@ class DoseJudgement(Judgement):
             for gate in self.gates
             if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
-        panel = () if self.question.about_units else self.question.panel.missing
+        panel = () if self.evidence.about_units else self.evidence.panel.missing
         return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
         """Return the finding of the code at a level; None if there is none."""
         if self.code is None or self._stopped(EVERYTHING):
             return None
-        question = self.question
-        ranges = [float(losses.range.mean()) for losses in question.losses]
-        found = code_finding(self.code, question.names, level, not self._stopped(CARRIERS), ranges)
+        evidence = self.evidence
+        ranges = [float(losses.range.mean()) for losses in evidence.losses]
+        found = code_finding(self.code, evidence.names, level, not self._stopped(CARRIERS), ranges)
         if found.carriers_word in self._taken:
             found = replace(found, carriers_word="undecided")
-        return replace(found, sentence=words.code_sentence(question, found))
+        return replace(found, sentence=words.code_sentence(evidence, found))
 
     def _learning_finding(self, level: float) -> LearningFinding | None:
         """Return the finding of learning at a level; None if training is not judged."""
@@ -289,44 +292,44 @@ class DoseJudgement(Judgement):
         return tuple(Claim(name, p <= ALPHA, float(p)) for name, p in found.items())
 
 
-def judge_dose(question: Question) -> DoseJudgement:
+def judge_dose(evidence: HypothesisEvidence) -> DoseJudgement:
     """Judge a hypothesis about a dose: check gates, and collect what recipes show.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence, and the interim analysis at which it is
         judged.
     """
-    entry = gates.decodable(question.covered)
+    entry = gates.decodable(evidence.covered)
     if entry.outcome == "failed":
-        return DoseJudgement(question, (entry,))
-    code = question.code
+        return DoseJudgement(evidence, (entry,))
+    code = evidence.code
     changes = code.input_changes if code is not None else ()
     moves = gates.movement(
-        question.plan, question.evidence.results, question.hypothesis, question.names, changes
+        evidence.plan, evidence.of_study.results, evidence.hypothesis, evidence.names, changes
     )
-    if moves.outcome == "failed" and question.jitter:
-        return DoseJudgement(question, (entry, moves))
-    contrast = question.noise()
-    equivalent = gates.equivalent_noise(contrast, question.margin)
-    plan, hypothesis = question.plan, question.hypothesis
-    use = use_of(plan.study, hypothesis, len(question.names))
+    if moves.outcome == "failed" and evidence.jitter:
+        return DoseJudgement(evidence, (entry, moves))
+    contrast = evidence.noise()
+    noise_is_equivalent = gates.equivalent_noise(contrast, evidence.margin)
+    plan, hypothesis = evidence.plan, evidence.hypothesis
+    use = use_of(plan.study, hypothesis, len(evidence.names))
     own = plan.settings[0]
-    reasons = without_licence(plan.study, own, hypothesis, len(question.names))
-    learning = learning_of(question, licensed_findings(own.method, use), equivalent)
+    reasons = without_licence(plan.study, own, hypothesis, len(evidence.names))
+    learning = learning_of(evidence, licensed_findings(own.method, use), noise_is_equivalent)
     checked = [
         entry,
         moves,
-        gates.leak(plan, question.evidence.results, question.names),
+        gates.leak(plan, evidence.of_study.results, evidence.names),
         *_of_carriers(code),
         *learning.declared.gates,
         *_of_training(learning),
-        gates.noise(contrast, question.margin),
-        *planted_gates(question.single, contrast.single),
+        gates.noise(contrast, evidence.margin),
+        *planted_gates(evidence.single, contrast.single),
         gates.licence(own.method.kind, reasons),
     ]
-    return DoseJudgement(question, tuple(checked), learning)
+    return DoseJudgement(evidence, tuple(checked), learning)
 
 
 def _of_carriers(code: Code | None) -> list[Gate]:
@@ -349,33 +352,33 @@ def _of_training(learning: Learning) -> list[Gate]:
 
     The list is empty if the panel has no other recipe to compare with.
     """
-    question = learning.question
-    if question.plan.study.quick:
-        return [gates.trained({}, question.margin, "left out: the study is quick")]
-    if len(learning.recipes) == 1 and not question.panel.missing:
+    evidence = learning.evidence
+    if evidence.plan.study.quick:
+        return [gates.trained({}, evidence.margin, "left out: the study is quick")]
+    if len(learning.recipes) == 1 and not evidence.panel.missing:
         return []  # the panel holds only the study's own recipe: no other is needed or licensed
     changes, why_not = undertraining(learning)
-    return [gates.trained(changes, question.margin, why_not)]
+    return [gates.trained(changes, evidence.margin, why_not)]
 
 
-def _without_word(question: Question, failed: Sequence[Gate]) -> Verdict:
+def _without_word(evidence: HypothesisEvidence, failed: Sequence[Gate]) -> Verdict:
     """Return what takes the place of a verdict that failed gates took away."""
     names = [gate.name for gate in failed]
     if names == ["decodable"]:
         return Verdict(UNTESTABLE, ("too few sessions can be decoded",))
-    if "movement" in names and question.jitter:
+    if "movement" in names and evidence.jitter:
         return Verdict(UNTESTABLE, ("the target does not move on the axis",))
     if names == ["licence"]:
         return Verdict(UNCALIBRATED)
     return Verdict(INVALID, tuple(name for name in names if name != "licence"))
 
 
-def _blank(question: Question) -> HypothesisFinding:
+def _blank(evidence: HypothesisEvidence) -> HypothesisFinding:
     """Build a finding that repeats its hypothesis and shows nothing yet."""
     return unjudged(
-        question,
-        "jitter" if question.jitter else "invariance",
+        evidence,
+        "jitter" if evidence.jitter else "invariance",
         INCONCLUSIVE,
-        no_ssl=no_ssl_of(question, None),
+        no_ssl=no_ssl_of(evidence, None),
         naive=naive_of(None),
     )

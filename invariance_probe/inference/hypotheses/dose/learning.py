@@ -26,7 +26,7 @@ from invariance_probe.inference.findings import Gate, LearningFinding, PanelFind
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code import quantity
 from invariance_probe.inference.hypotheses.dose.words import learning_sentence
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import (
@@ -71,7 +71,7 @@ class TrainedRecipe:
     retention
         Fraction of the decodable range that representations reach at dose 0, median
         over sessions; None if runs are missing.
-    at_most
+    may_claim_at_most
         Whether a cost may be claimed to be at most the margin. That needs a dose 0 that
         decodes well and is reproduced by other seeds.
     """
@@ -82,7 +82,7 @@ class TrainedRecipe:
     gates: tuple[Gate, ...]
     p_values: Mapping[str, float]
     retention: float | None
-    at_most: bool
+    may_claim_at_most: bool
 
     @property
     def complete(self) -> bool:
@@ -101,7 +101,7 @@ class Learning:
 
     Attributes
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     recipes
         The recipes that were trained, the study's own first.
@@ -109,7 +109,7 @@ class Learning:
         The findings (`free`, `costly`) that the study's method is licensed for.
     """
 
-    question: Question
+    evidence: HypothesisEvidence
     recipes: tuple[TrainedRecipe, ...]
     licensed: tuple[str, ...]
 
@@ -127,7 +127,7 @@ class Learning:
         """
         passing = [recipe.p_values for recipe in self.recipes if recipe.passes]
         found = learning_p(
-            passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
+            passing, self.evidence.jitter, all_pass=len(passing) == len(self.recipes)
         )
         # a method that is licensed for one finding only cannot show any other
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
@@ -148,65 +148,69 @@ class Learning:
         )
 
 
-def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool) -> Learning:
+def learning_of(
+    evidence: HypothesisEvidence, licensed: tuple[str, ...], noise_is_equivalent: bool
+) -> Learning:
     """Collect what every recipe of a hypothesis's panel shows.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     licensed
         The findings (`free`, `costly`) that the study's method is licensed for.
-    equivalent
+    noise_is_equivalent
         Whether dose 0 with other seeds decodes as dose 0 does (A/A control), so that a
         cost may be claimed to be at most the margin.
     """
-    panel = question.panel
-    recipes = [_trained(question, recipe, equivalent) for recipe in panel.computed]
-    return Learning(question, tuple(recipes), licensed)
+    panel = evidence.panel
+    recipes = [_trained(evidence, recipe, noise_is_equivalent) for recipe in panel.computed]
+    return Learning(evidence, tuple(recipes), licensed)
 
 
-def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> TrainedRecipe:
+def _trained(
+    evidence: HypothesisEvidence, planned: PlannedRecipe, noise_is_equivalent: bool
+) -> TrainedRecipe:
     """Collect samples, gates and claims of one recipe.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     planned
         The recipe, which must have been trained.
-    equivalent
+    noise_is_equivalent
         Whether the A/A control allows claims that a cost is at most the margin.
     """
     assert planned.setting is not None
-    setting, samples = planned.setting, recipe_samples(question, planned.setting)
+    setting, samples = planned.setting, recipe_samples(evidence, planned.setting)
     if not all(sample.complete for sample in samples.values()):
         return TrainedRecipe(planned, setting, samples, (), {}, None, False)
-    results, names = question.evidence.results, question.names
+    results, names = evidence.of_study.results, evidence.names
     own = (
-        gates.retention(question.losses, question.hypothesis, setting, question.jitter),
-        gates.collapse(question.plan, results, names, setting),
+        gates.retention(evidence.losses, evidence.hypothesis, setting, evidence.jitter),
+        gates.collapse(evidence.plan, results, names, setting),
     )
     clean = at("", 0.0, "none", setting.label, setting.fraction)
-    kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in question.losses]))
-    at_most = equivalent and gates.dose_zero_keeps(question.losses, setting)
+    kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in evidence.losses]))
+    may_claim_at_most = noise_is_equivalent and gates.dose_zero_keeps(evidence.losses, setting)
     return TrainedRecipe(
         planned,
         setting,
         samples,
         own,
-        recipe_claims(samples, question.margin, at_most),
+        recipe_claims(samples, evidence.margin, may_claim_at_most),
         kept,
-        at_most,
+        may_claim_at_most,
     )
 
 
-def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
+def recipe_samples(evidence: HypothesisEvidence, setting: Setting) -> dict[str, Sample]:
     """Collect the estimands of a recipe at the primary dose.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     setting
         The recipe's method, optimisation and data.
@@ -217,18 +221,20 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
         By name: `D`, `H` and `delta`. For a jitter, `delta` and `delta(n/3)`, the same
         when training on a third of the windows.
     """
-    if not question.jitter:
+    if not evidence.jitter:
         return {
-            name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED
+            name: evidence.sample(name, None, setting.label, setting.fraction) for name in ARMED
         }
     third = a_third_of(setting)
     return {
-        "delta": question.sample("delta", None, setting.label, setting.fraction),
-        "delta(n/3)": question.sample("delta", None, third.label, third.fraction),
+        "delta": evidence.sample("delta", None, setting.label, setting.fraction),
+        "delta(n/3)": evidence.sample("delta", None, third.label, third.fraction),
     }
 
 
-def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -> dict[str, float]:
+def recipe_claims(
+    samples: Mapping[str, Sample], margin: float, may_claim_at_most: bool
+) -> dict[str, float]:
     """P values of `<= m` and `> m` for every estimand of a recipe.
 
     If `<= m` claims are not allowed for a corruption, neither is `delta > m`, because
@@ -240,7 +246,7 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
         The recipe's estimands by name.
     margin
         The margin m, in units of the decodable range R.
-    at_most
+    may_claim_at_most
         Whether `<= m` claims are allowed.
 
     Returns
@@ -250,9 +256,9 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
     """
     found = {}
     for name, sample in samples.items():
-        found[f"{name} <= m"] = sample.p_at_most(margin) if at_most else 1.0
+        found[f"{name} <= m"] = sample.p_at_most(margin) if may_claim_at_most else 1.0
         found[f"{name} > m"] = sample.p_more_than(margin)
-    if not at_most and "D" in samples:
+    if not may_claim_at_most and "D" in samples:
         found["delta > m"] = 1.0
     return found
 
@@ -271,20 +277,20 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
     why_not
         Why `changes` is empty; an empty string if it is not.
     """
-    question, declared = learning.question, learning.declared
+    evidence, declared = learning.evidence, learning.declared
     longer = longest(learning)
     if longer is None:
         return {}, "no recipe of the panel trains longer"
     clean, of_longer = at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)
     found = {
-        "L(0)": question.single.over(
-            [_minus(losses, clean, of_longer) for losses in question.losses]
+        "L(0)": evidence.single.over(
+            [_loss_difference(losses, clean, of_longer) for losses in evidence.losses]
         )
     }
-    for name in ("delta",) if question.jitter else ("H", "delta"):
-        found[name] = question.single.over(
+    for name in ("delta",) if evidence.jitter else ("H", "delta"):
+        found[name] = evidence.single.over(
             [
-                _less(own, other)
+                _effect_difference(own, other)
                 for own, other in zip(
                     declared.samples[name].effects, longer.samples[name].effects, strict=True
                 )
@@ -311,14 +317,14 @@ def longest(learning: Learning) -> TrainedRecipe | None:
     return max(more, key=lambda recipe: recipe.setting.optimisation.steps, default=None)  # type: ignore[union-attr]
 
 
-def _minus(losses: SessionLosses, first: Any, second: Any) -> Effect:
+def _loss_difference(losses: SessionLosses, first: Any, second: Any) -> Effect:
     """Return the losses of one condition minus those of another, as an effect."""
     upper, lower = losses.ssl(first), losses.ssl(second)
     values = upper - lower if upper.shape == lower.shape else upper[:0]
     return Effect(values, losses.range_for(values))
 
 
-def _less(own: Effect, other: Effect) -> Effect:
+def _effect_difference(own: Effect, other: Effect) -> Effect:
     """Return one effect minus another, over the range of the first."""
     values = own.values - other.values if own.values.shape == other.values.shape else own.values[:0]
     return Effect(values, own.range)
@@ -338,19 +344,24 @@ def learning_finding(
     withheld
         Why there is no finding, if a failed gate or a missing licence takes it away.
     """
-    question = learning.question
-    panel = question.panel
+    evidence = learning.evidence
+    panel = evidence.panel
     trained = {recipe.planned.name: recipe for recipe in learning.recipes}
     recipes = tuple(
-        _recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes
+        _recipe(evidence, planned, trained.get(planned.name), level) for planned in panel.recipes
     )
     found = "undecided" if withheld else learning.finding_at(level)
-    finding = LearningFinding(found, PanelFinding(recipes, panel.because, panel.one_method), "")
-    return replace(finding, sentence=learning_sentence(question, finding, withheld))
+    finding = LearningFinding(
+        found, PanelFinding(recipes, panel.because, panel.why_no_second_method), ""
+    )
+    return replace(finding, sentence=learning_sentence(evidence, finding, withheld))
 
 
 def _recipe(
-    question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float
+    evidence: HypothesisEvidence,
+    planned: PlannedRecipe,
+    trained: TrainedRecipe | None,
+    level: float,
 ) -> RecipeFinding:
     """Build the report's entry for one recipe, trained or not."""
     setting = planned.setting
@@ -358,7 +369,7 @@ def _recipe(
     encoder = getattr(setting.method, "encoder", None) if setting else None
     blank = RecipeFinding(
         name=planned.name,
-        method=title_of(setting.method if setting else question.plan.study.method),
+        method=title_of(setting.method if setting else evidence.plan.study.method),
         steps=optimisation.steps if optimisation else None,
         learning_rate=optimisation.learning_rate if optimisation else None,
         batch_size=optimisation.batch_size if optimisation else None,
@@ -377,7 +388,7 @@ def _recipe(
     if not trained.complete:
         return replace(blank, finding="undecided", reason="runs are missing or failed")
     failed = [gate.detail for gate in trained.gates if gate.outcome == "failed"]
-    free, costly = (JITTER_FREE, JITTER_COSTLY) if question.jitter else (FREE, COSTLY)
+    free, costly = (JITTER_FREE, JITTER_COSTLY) if evidence.jitter else (FREE, COSTLY)
     p_values = {
         "free": together(trained.p_values, free),
         "costly": together(trained.p_values, costly),

@@ -11,7 +11,7 @@ from invariance_probe.inference.evidence.estimands import at
 from invariance_probe.inference.findings import Objective, Objectives
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.verdicts import COSTLY, FREE, decide, together
 from invariance_probe.plan.licences import unlicensed
@@ -24,7 +24,7 @@ OPEN = "undecided"
 """Finding of a method under which neither `free` nor `costly` is shown."""
 
 
-def objectives(question: Question) -> Objectives | None:
+def objectives(evidence: HypothesisEvidence) -> Objectives | None:
     """Compare the finding under the study's own method and every swept method.
 
     Returns
@@ -32,19 +32,22 @@ def objectives(question: Question) -> Objectives | None:
     Objectives or None
         None if no method is swept.
     """
-    own, *swept = question.plan.settings
+    own, *swept = evidence.plan.settings
     others = [setting for setting in swept if setting.path == METHOD]
     if not others:
         return None
-    equivalent = gates.equivalent_noise(question.noise(), question.margin)
-    rows = [_objective(question, own, _finding(question, own, equivalent))]
+    noise_is_equivalent = gates.equivalent_noise(evidence.noise(), evidence.margin)
+    rows = [_objective(evidence, own, _finding(evidence, own, noise_is_equivalent))]
     rows += [
-        _objective(question, setting, _finding(question, setting, equivalent)) for setting in others
+        _objective(evidence, setting, _finding(evidence, setting, noise_is_equivalent))
+        for setting in others
     ]
     return Objectives(_sentence(rows), tuple(rows))
 
 
-def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
+def _finding(
+    evidence: HypothesisEvidence, setting: Setting, noise_is_equivalent: bool
+) -> str | None:
     """Return the finding under one method: `free`, `costly` or `undecided`.
 
     None if runs are missing. A jitter is judged by training on all windows only, not on
@@ -52,39 +55,39 @@ def _finding(question: Question, setting: Setting, equivalent: bool) -> str | No
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     setting
         The study's own setting, or one in which another method is swept.
-    equivalent
+    noise_is_equivalent
         Whether the A/A control allows claims that a cost is at most the margin.
     """
     samples = {
-        name: question.sample(name, None, setting.label, setting.fraction)
-        for name in (("delta",) if question.jitter else ARMED)
+        name: evidence.sample(name, None, setting.label, setting.fraction)
+        for name in (("delta",) if evidence.jitter else ARMED)
     }
     if not all(sample.complete for sample in samples.values()):
         return None
-    claims = recipe_claims(samples, question.margin, equivalent)
-    free, costly = (("delta <= m",), ("delta > m",)) if question.jitter else (FREE, COSTLY)
+    claims = recipe_claims(samples, evidence.margin, noise_is_equivalent)
+    free, costly = (("delta <= m",), ("delta > m",)) if evidence.jitter else (FREE, COSTLY)
     return decide({"free": together(claims, free), "costly": together(claims, costly)}, ALPHA, OPEN)
 
 
-def _objective(question: Question, setting: Setting, word: str | None) -> Objective:
+def _objective(evidence: HypothesisEvidence, setting: Setting, word: str | None) -> Objective:
     """Build the report's entry for one method, with its finding and estimates."""
-    hypothesis = question.hypothesis
+    hypothesis = evidence.hypothesis
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
-    arms = (clean,) if question.jitter else (clean, shared)
+    arms = (clean,) if evidence.jitter else (clean, shared)
     kept = [
         max((x.retention(losses) for arm in arms if (losses := x.ssl(arm)).size), default=np.nan)
-        for x in question.losses
+        for x in evidence.losses
     ]
-    found = {name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED}
+    found = {name: evidence.sample(name, None, setting.label, setting.fraction) for name in ARMED}
     estimates = {name: sample.estimate for name, sample in found.items() if sample.complete}
     label = setting.label.removeprefix(f"{METHOD}=") or setting.method.kind
     retention = float(np.median(kept)) if kept and np.isfinite(kept).all() else None
-    use = use_of(question.plan.study, hypothesis, len(question.names))
+    use = use_of(evidence.plan.study, hypothesis, len(evidence.names))
     return Objective(
         label, word, not unlicensed(setting.method, setting.optimisation, use), retention,
         estimates.get("delta"), estimates.get("D"), estimates.get("H"),

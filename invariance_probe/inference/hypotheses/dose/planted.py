@@ -29,7 +29,7 @@ from invariance_probe.inference.findings import Gate
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code import Code
 from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import decide, learning_p, word_p
@@ -43,12 +43,12 @@ NAMES = {ONE_UNIT: "planted targets: one unit", ALL_UNITS: "planted targets: all
 """Name of the gate of each kind."""
 
 
-def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
+def planted_gates(evidence: HypothesisEvidence, contrast: Sample) -> list[Gate]:
     """Judge both kinds of planted targets and return their gates.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     contrast
         Loss at dose 0 with other seeds minus that with the study's own (A/A control),
@@ -59,45 +59,45 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
     gates
         One per kind; empty for a jitter.
     """
-    if question.jitter:
+    if evidence.jitter:
         return []  # the right verdict on a planted target is not known for a time jitter
-    if not question.plan.planted:
+    if not evidence.plan.planted:
         why = "left out: the study is quick, or its sessions hold no spike counts"
         return [Gate(NAMES[kind], "not computed", WRONG[kind], why) for kind in WRONG]
-    return [_gate(question, kind, contrast) for kind in WRONG]
+    return [_gate(evidence, kind, contrast) for kind in WRONG]
 
 
-def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
+def _gate(evidence: HypothesisEvidence, kind: str, contrast: Sample) -> Gate:
     """Judge one kind of planted target, in the sessions where it can be decoded.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     kind
         `ONE_UNIT` or `ALL_UNITS`.
     contrast
         Difference between seeds at dose 0, for the study's own target.
     """
-    controls = question.evidence.planted
+    controls = evidence.of_study.planted
     found = {
         session: controls[name]
-        for session in question.names
+        for session in evidence.names
         if (name := f"{session}{PLANT}{kind}") in controls
     }  # fmt: skip
     if not found:
         return Gate(NAMES[kind], "not computed", WRONG[kind], "no planted target can be decoded")
-    code = question.code_of(list(found), f"{PLANT}{kind}")
+    code = evidence.code_of(list(found), f"{PLANT}{kind}")
     carriers = code.carriers_word() if code and kind == ONE_UNIT else ""
-    word, why = _word(question, list(found.values()), code, contrast)
+    word, why = _word(evidence, list(found.values()), code, contrast)
     said = "; ".join(
         part
         for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}")
         if part
     )
-    if len(found) < len(question.names):
+    if len(found) < len(evidence.names):
         said += (
-            f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded "
+            f"; in {len(found)} of {len(evidence.names)} sessions, for it cannot be decoded "
             f"in the others"
         )
     if word in WRONG[kind] or carriers in WRONG[kind]:
@@ -110,13 +110,16 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
 
 
 def _word(
-    question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample
+    evidence: HypothesisEvidence,
+    losses: Sequence[SessionLosses],
+    code: Code | None,
+    contrast: Sample,
 ) -> tuple[str | None, str]:
     """Return the verdict on a planted target, or why there is none.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     losses
         Losses of the planted controls.
@@ -132,7 +135,7 @@ def _word(
     why
         Why there is no verdict; empty if there is one.
     """
-    hypothesis = question.hypothesis
+    hypothesis = evidence.hypothesis
     subjects = tuple(found.session.subject for found in losses)
     samples = {
         name: Sample(
@@ -151,7 +154,7 @@ def _word(
     if np.median(kept) < gates.RETAINED:
         return None, f"the method keeps only {np.median(kept):.2f} of the planted target's range"
     claims = recipe_claims(
-        samples, question.margin, gates.equivalent_noise(contrast, question.margin)
+        samples, evidence.margin, gates.equivalent_noise(contrast, evidence.margin)
     )
     return decide(
         word_p(code.p_values(), learning_p([claims], jitter=False), jitter=False), ALPHA

@@ -6,7 +6,7 @@ Nothing is judged here.
 
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.code_measures import in_words
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.wording import (
     CARRIERS_MEANINGS,
     ELSEWHERE,
@@ -91,14 +91,14 @@ The reasons are in science-notes 2.1 and 2.2.
 """
 
 
-def supports(question: Question, finding: HypothesisFinding) -> str:
+def supports(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what a finding can support: for which sessions, target and decoder.
 
     A finding that rests on training names its recipes too.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
@@ -108,59 +108,59 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
         said = [UNCLAIMED[word].format(axis=finding.axis)]
     else:
         said = [
-            f"{PLACES[finding.scope]}, {_with_what(question, word)}: {_meaning(question, word)}."
+            f"{PLACES[finding.scope]}, {_with_what(evidence, word)}: {_meaning(evidence, word)}."
         ]
     tau = next(
         (in_words(measure) for measure in finding.no_ssl.measures if measure.name == "tau_s"), None
     )
-    if question.jitter and tau:
+    if evidence.jitter and tau:
         said.append(
             f"The time constant of label and code together is that of the test-lag curve: {tau}."
         )
     return " ".join(said)
 
 
-def _with_what(question: Question, word: str) -> str:
+def _with_what(evidence: HypothesisEvidence, word: str) -> str:
     """Write to which decoder a verdict applies, and under which recipes."""
     if word in CARRIERS_WORDS:
         return (
-            f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
+            f"for “{evidence.plan.study.target.name}” in the recorded units, with linear decoders"
         )
     decoder = (
-        f"for “{question.plan.study.target.name}” in the recorded sample, with a "
-        f"{question.plan.study.probe.kind} decoder"
+        f"for “{evidence.plan.study.target.name}” in the recorded sample, with a "
+        f"{evidence.plan.study.probe.kind} decoder"
     )
-    names = [recipe.name for recipe in question.panel.computed]
+    names = [recipe.name for recipe in evidence.panel.computed]
     return (
         f"{decoder} and under "
         f"{'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
     )
 
 
-def _meaning(question: Question, word: str) -> str:
+def _meaning(evidence: HypothesisEvidence, word: str) -> str:
     """Look up what a verdict means for a corruption, a jitter or units."""
     if word in CARRIERS_WORDS:
         return CARRIERS_MEANINGS[word]
-    return JITTER_MEANINGS[word] if question.jitter else MEANINGS[word]
+    return JITTER_MEANINGS[word] if evidence.jitter else MEANINGS[word]
 
 
-def cannot_support(question: Question, finding: HypothesisFinding) -> str:
+def cannot_support(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what a finding cannot support, including limits of every verdict.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
     """
     word = finding.verdict.word
-    limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
-    if question.jitter and word != UNTESTABLE:
+    limits = [TOLERATED_JITTER if evidence.jitter and word == "tolerated" else LIMITS[word]]
+    if evidence.jitter and word != UNTESTABLE:
         limits += LIMITS_OF_JITTER
     if word not in UNCLAIMED:
-        if not question.jitter:
-            limits += _limits_of_corruption(question, word)
+        if not evidence.jitter:
+            limits += _limits_of_corruption(evidence, word)
         if "regularised" in finding.flags:
             limits.append("that help by the corruption is invariance: corrupting also regularises")
         if finding.scope in ELSEWHERE:
@@ -168,17 +168,17 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
         if finding.status == "exploratory":
             limits.append(
                 f"a confirmed claim, only one to test on new data: "
-                f"{_why_exploratory(question, finding)}"
+                f"{_why_exploratory(evidence, finding)}"
             )
     return capital("; ".join(limits)) + "."
 
 
-def _limits_of_corruption(question: Question, word: str) -> list[str]:
+def _limits_of_corruption(evidence: HypothesisEvidence, word: str) -> list[str]:
     """List what a verdict on a corruption or on units cannot support."""
-    units = question.hypothesis.axis.startswith("unit_dropout") or word in CARRIERS_WORDS
+    units = evidence.hypothesis.axis.startswith("unit_dropout") or word in CARRIERS_WORDS
     limits = [LIMITS_OF_UNITS] if units and word != "competition" else []
     if (
-        question.hypothesis.axis.startswith("unit_dropout")
+        evidence.hypothesis.axis.startswith("unit_dropout")
         and word in WORDS
         and word != "competition"
     ):
@@ -186,15 +186,15 @@ def _limits_of_corruption(question: Question, word: str) -> list[str]:
     return [*limits, "other classes of decoders"]
 
 
-def _why_exploratory(question: Question, finding: HypothesisFinding) -> str:
+def _why_exploratory(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write why a finding counts as exploratory."""
-    standing = question.evidence.standing
+    standing = evidence.of_study.standing
     if standing.sha256 is None:
         return "it was not registered"
-    if not standing.confirms(question.hypothesis.id):
+    if not standing.confirms(evidence.hypothesis.id):
         return "it departs from its registration"
-    if question.plan.study.quick:
+    if evidence.plan.study.quick:
         return "a quick study leaves out checks"
-    if question.hypothesis.role == "exploratory":
+    if evidence.hypothesis.role == "exploratory":
         return "it was declared exploratory"
     return "a gate or a recipe that it needs is open"

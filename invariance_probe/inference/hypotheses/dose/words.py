@@ -19,7 +19,7 @@ from invariance_probe.inference.findings import (
     RecipeFinding,
 )
 from invariance_probe.inference.hypotheses.code import FEWEST_UNITS
-from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.evidence import HypothesisEvidence
 from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.hypotheses.wording import (
     CARRIERS_MEANINGS,
@@ -49,10 +49,10 @@ delta is the excess loss over training without the corruption.
 
 
 def sentence(
-    question: Question,
+    evidence: HypothesisEvidence,
     finding: HypothesisFinding,
     missing: Sequence[str],
-    open_about: Sequence[str],
+    exploratory_because: Sequence[str],
 ) -> str:
     """Write the verdict on a dose as a sentence.
 
@@ -62,56 +62,56 @@ def sentence(
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding with its verdict.
     missing
         Estimands whose runs are missing or failed.
-    open_about
+    exploratory_because
         Reasons why the verdict counts as exploratory, in words.
     """
     settled = remedy(finding, bool(missing))
-    return _verdict_in_words(question, finding, missing, open_about) + settled
+    return _verdict_in_words(evidence, finding, missing, exploratory_because) + settled
 
 
 def _verdict_in_words(
-    question: Question,
+    evidence: HypothesisEvidence,
     finding: HypothesisFinding,
     missing: Sequence[str],
-    open_about: Sequence[str],
+    exploratory_because: Sequence[str],
 ) -> str:
     """Write the verdict as a sentence, without what would settle it."""
-    place = where(finding) if question.about_units else f"{where(finding)}, {at_dose(question)}"
+    place = where(finding) if evidence.about_units else f"{where(finding)}, {at_dose(evidence)}"
     word = finding.verdict.word
     if word == UNTESTABLE:
         reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
         no_verdict = f"there is no verdict ({finding.verdict.text})"
-        return f"{capital(at_dose(question))}, {no_verdict}: {reason}."
+        return f"{capital(at_dose(evidence))}, {no_verdict}: {reason}."
     if word == UNCALIBRATED:
-        return no_licence(question, place, finding)
+        return no_licence(evidence, place, finding)
     if word == INVALID:
         return f"{place}, {why_invalid(finding)}"
     if missing and word == INCONCLUSIVE and not finding.verdict.unadjusted:
         return f"{place}, there is no verdict: {without_runs(missing)}."
-    figures = _figures(question, finding)
+    figures = _figures(evidence, finding)
     said = (
         fallen(finding.verdict)
         if finding.verdict.unadjusted
-        else f"the verdict is {word}: {_meaning(question, finding)}"
+        else f"the verdict is {word}: {_meaning(evidence, finding)}"
     )
-    return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
+    return f"{place}, {figures}: {said}{_beside(evidence, finding, exploratory_because)}."
 
 
-def _figures(question: Question, finding: HypothesisFinding) -> str:
+def _figures(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write the estimates behind a verdict: of the code, then of each recipe."""
-    if question.about_units:
+    if evidence.about_units:
         return units_in_words(finding.code) if finding.code else "the code was not measured"
     parts = []
     if finding.code is not None and finding.code.C_code is not None:
         parts.append(f"C_code = {interval(finding.code.C_code)} of what linear decoders reach")
     recipes = finding.learning.panel.recipes if finding.learning else ()
-    name = "delta" if question.jitter else "D"
+    name = "delta" if evidence.jitter else "D"
     costs = [
         (recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None
     ]
@@ -121,17 +121,18 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
     return f"{' and '.join(parts)} (margin {finding.margin:g})" if parts else "nothing was measured"
 
 
-def _meaning(question: Question, finding: HypothesisFinding) -> str:
+def _meaning(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write what the verdict means for this finding."""
     word = finding.verdict.word
-    if question.about_units:
+    if evidence.about_units:
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
         return CARRIERS_MEANINGS[word] + redundant + _not_counted(finding)
     if word == INCONCLUSIVE:
-        return _unsettled(question, finding)
+        return _unsettled(evidence, finding)
     if word == RECIPE_DEPENDENT:
-        return f"{MEANINGS[word]} ({_differ(finding)})"
-    if question.jitter:
+        meanings = JITTER_MEANINGS if evidence.jitter else MEANINGS
+        return f"{meanings[word]} ({_differ(finding)})"
+    if evidence.jitter:
         return JITTER_MEANINGS[word]
     if word != "sensitive":
         return MEANINGS[word]
@@ -174,7 +175,7 @@ def _differ(finding: HypothesisFinding) -> str:
     return "; ".join(f"{word} under {listed(names)}" for word, names in said.items() if names)
 
 
-def _unsettled(question: Question, finding: HypothesisFinding) -> str:
+def _unsettled(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
     """Write which claims would have to be settled for a verdict."""
     code, learning = finding.code, finding.learning
     both = (code and code.finding, learning and learning.finding)
@@ -184,7 +185,7 @@ def _unsettled(question: Question, finding: HypothesisFinding) -> str:
             "margin, but training with the dose is not shown to be dearer than without"
         )
     parts = []
-    if not question.jitter and code is not None and code.finding == "undecided":
+    if not evidence.jitter and code is not None and code.finding == "undecided":
         parts.append("C_code exceeds the margin")
     if learning is not None and learning.finding == "undecided":
         every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
@@ -196,22 +197,24 @@ def _unsettled(question: Question, finding: HypothesisFinding) -> str:
     return f"it is not settled whether {' and whether '.join(parts)}{since}"
 
 
-def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
+def _beside(
+    evidence: HypothesisEvidence, finding: HypothesisFinding, exploratory_because: Sequence[str]
+) -> str:
     """Write, in brackets, what qualifies the verdict.
 
     These are the reasons why it is exploratory, recipes that do not count, and whether
     it rests on the study's own recipe or on one method alone.
     """
-    if question.plan.study.quick:
+    if evidence.plan.study.quick:
         return (
             " (a quick study: judged under the declared recipe alone, without the gates that "
             "cost most)"
         )
-    panel = finding.learning.panel if finding.learning and not question.about_units else None
+    panel = finding.learning.panel if finding.learning and not evidence.about_units else None
     recipes = panel.recipes if panel else ()
     said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
     said += [
-        *open_about,
+        *exploratory_because,
         *(
             f"the recipe {recipe.name} does not count: {recipe.reason}"
             for recipe in recipes
@@ -232,12 +235,12 @@ def without_runs(missing: Sequence[str]) -> str:
     return f"runs are missing or failed for {', '.join(missing)}"
 
 
-def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
+def learning_sentence(evidence: HypothesisEvidence, finding: LearningFinding, withheld: str) -> str:
     """Write the finding of learning as a sentence, with the cost by recipe.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis with its evidence.
     finding
         The finding of learning.
@@ -247,7 +250,7 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
     """
     if withheld:
         return f"Nothing is claimed about learning: {withheld}."
-    name = "delta" if question.jitter else "D"
+    name = "delta" if evidence.jitter else "D"
     shown = [
         recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None
     ]
@@ -256,10 +259,10 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
     each = listed(
         [f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown]
     )
-    margin = f"the margin of {question.margin:g}"
+    margin = f"the margin of {evidence.margin:g}"
     what = (
         "training that makes windows alike"
-        if question.jitter
+        if evidence.jitter
         else "training to be invariant, beyond the same corruption shared,"
     )
     start = f"In units of R, {what} costs {name} = {each}"
@@ -298,12 +301,12 @@ def _signed_interval(found: Quantity | None) -> str:
     )
 
 
-def code_sentence(question: Question, found: CodeFinding) -> str:
+def code_sentence(evidence: HypothesisEvidence, found: CodeFinding) -> str:
     """Write the finding of the code as sentences, about units first.
 
     Parameters
     ----------
-    question
+    evidence
         The hypothesis, for its dose.
     found
         The finding of the code.
@@ -315,7 +318,7 @@ def code_sentence(question: Question, found: CodeFinding) -> str:
     """
     said = [capital(units_in_words(found))] if found.carriers is not None else []
     if found.C_code is not None:
-        said.append(_lost_in_words(question, found))
+        said.append(_lost_in_words(evidence, found))
     return " ".join(f"{part}." for part in said)
 
 
@@ -354,7 +357,7 @@ def units_in_words(found: CodeFinding) -> str:
     return text
 
 
-def _lost_in_words(question: Question, found: CodeFinding) -> str:
+def _lost_in_words(evidence: HypothesisEvidence, found: CodeFinding) -> str:
     """Write what decoders without SSL lose at the primary dose (C_code)."""
     assert found.C_code is not None
     how = (
@@ -368,7 +371,7 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
         "undecided": "it is not settled whether that exceeds the margin",
     }
     lost = (
-        f"{capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of "
+        f"{capital(at_dose(evidence))}, {how} loses {interval(found.C_code)} of the range of "
         f"linear decoders, R_code: {ends[found.finding]}"
     )
     if found.known_masks and found.independent is not None:

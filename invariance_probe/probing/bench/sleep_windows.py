@@ -5,7 +5,7 @@ A study may restrict its windows to some states of the recording, for example wa
 other windows are called sleep windows, whatever their state. Their activity comes in
 three versions: as recorded, with bins shuffled in time, and with units permuted.
 
-In: the labelled windows of a session, and its sleep windows (`data.states.Offline`).
+In: the labelled windows of a session, and its sleep windows (`data.states.UnlabelledWindows`).
 Out: the sleep windows with which a run may pair its waking windows, and one array of
 activity from which both kinds are read.
 
@@ -22,36 +22,36 @@ import numpy as np
 from invariance_probe.augmentations.mining import Distant
 from invariance_probe.augmentations.state_mining import (
     VERSION,
-    Course,
-    Sleep,
+    PartnerPools,
+    WindowSequence,
     alike_asleep,
-    find_sleep,
+    find_partner_pools,
     unbroken,
 )
 from invariance_probe.data.folds import Fold
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.states import Offline
+from invariance_probe.data.states import UnlabelledWindows
 from invariance_probe.data.windows import Windows
 from invariance_probe.plan.run import Run
 from invariance_probe.study.state_pairing import StatePairing, StateSource, state_source_of
 
 
 @dataclass(frozen=True, eq=False)
-class Asleep:
+class SleepWindows:
     """The sleep windows of a session, and the partners mined among them.
 
     Attributes
     ----------
     labelled, windows, folds
         The labelled part of the recording, with its windows and folds.
-    offline
+    unlabelled
         The sleep windows, which lie in the rest of the recording.
     """
 
     labelled: Recording
     windows: Windows
     folds: tuple[Fold, ...]
-    offline: Offline
+    unlabelled: UnlabelledWindows
     _mined: dict[str, np.ndarray] = field(default_factory=dict)
     """Cached tables of partners, by training windows, source and settings.
 
@@ -94,7 +94,7 @@ class Asleep:
             pairing.share,
         )
 
-    def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
+    def sleep(self, pairing: StatePairing, run: Run) -> PartnerPools:
         """Select the sleep windows among which a run may find partners.
 
         They lie at least `pairing.gap_s` from labelled windows. They lie neither
@@ -108,17 +108,17 @@ class Asleep:
             A run with a fold.
         """
         assert run.fold is not None
-        offline, bin_s, test = self.offline, self.labelled.bin_s, self.folds[run.fold].test
-        first, last = offline.inside[self.windows.starts[test[[0, -1]]]]
+        unlabelled, bin_s, test = self.unlabelled, self.labelled.bin_s, self.folds[run.fold].test
+        first, last = unlabelled.inside[self.windows.starts[test[[0, -1]]]]
         reach = self.windows.length + round(run.folds.embargo_s / bin_s)
-        tested = (offline.recorded + reach > first) & (offline.recorded < last + reach)
-        allowed = (offline.far >= pairing.gap_s / bin_s - 1e-9) & ~tested
-        return find_sleep(
-            pairing, offline.state, offline.stretch, allowed, bin_s, self.labelled.session
+        tested = (unlabelled.recorded + reach > first) & (unlabelled.recorded < last + reach)
+        allowed = (unlabelled.far >= pairing.gap_s / bin_s - 1e-9) & ~tested
+        return find_partner_pools(
+            pairing, unlabelled.state, unlabelled.stretch, allowed, bin_s, self.labelled.session
         )
 
     def _table(
-        self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray
+        self, pairing: StatePairing, source: StateSource, sleep: PartnerPools, train: np.ndarray
     ) -> np.ndarray:
         """Mine the partners of training windows.
 
@@ -138,18 +138,18 @@ class Asleep:
         Partners of each training window (window, partner), as positions in the list of
         sleep windows that `source` selects from `sleep`; -1 where there is no partner.
         """
-        which, offline, reach = (
+        which, unlabelled, reach = (
             source == "other_state",
-            self.offline,
+            self.unlabelled,
             np.arange(self.windows.length),
         )
         windows = sleep.windows[which]
-        slept = offline.activity[VERSION[source]][offline.starts[windows][:, None] + reach].mean(
-            axis=1
-        )
+        slept = unlabelled.activity[VERSION[source]][
+            unlabelled.starts[windows][:, None] + reach
+        ].mean(axis=1)
         woken = self.labelled.activity[self.windows.starts[train][:, None] + reach].mean(axis=1)
-        awake = Course(woken, unbroken(train, self.windows.stretch))
-        asleep = Course(slept, unbroken(windows, offline.stretch))
+        awake = WindowSequence(woken, unbroken(train, self.windows.stretch))
+        asleep = WindowSequence(slept, unbroken(windows, unlabelled.stretch))
         counts = self.labelled.activity_kind == "counts"
         return alike_asleep(pairing, awake, asleep, sleep.pools[which], counts, self.labelled.bin_s)
 
@@ -161,7 +161,7 @@ class Asleep:
         version
             Index of the version, as in `data.states`: recorded, shuffled or permuted.
         """
-        count = len(self.offline.starts)
+        count = len(self.unlabelled.starts)
         return len(self.windows.starts) + version * count + np.arange(count)
 
     @cached_property
@@ -171,14 +171,14 @@ class Asleep:
         The labelled bins come first, then the bins of sleep, one version after the
         other.
         """
-        return np.concatenate([self.labelled.activity, *self.offline.activity])
+        return np.concatenate([self.labelled.activity, *self.unlabelled.activity])
 
     @cached_property
     def starts(self) -> np.ndarray:
         """First bin in `activity` of every window, waking or sleep (window,)."""
-        versions, bins, _ = self.offline.activity.shape
+        versions, bins, _ = self.unlabelled.activity.shape
         first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
-        return np.concatenate([self.windows.starts, (first + self.offline.starts).ravel()])
+        return np.concatenate([self.windows.starts, (first + self.unlabelled.starts).ravel()])
 
     @cached_property
     def stretch(self) -> np.ndarray:
@@ -188,8 +188,8 @@ class Asleep:
         stretches.
         """
         first = self.windows.stretch.max() + 1
-        apart = self.offline.stretch.max(initial=0) + 1
-        versions = np.arange(len(self.offline.activity))[:, None]
+        apart = self.unlabelled.stretch.max(initial=0) + 1
+        versions = np.arange(len(self.unlabelled.activity))[:, None]
         return np.concatenate(
-            [self.windows.stretch, (first + apart * versions + self.offline.stretch).ravel()]
+            [self.windows.stretch, (first + apart * versions + self.unlabelled.stretch).ravel()]
         )

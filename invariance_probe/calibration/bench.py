@@ -2,7 +2,8 @@
 
 In: a study that declares simulated sessions (a bank, from which smaller studies are
 later drawn). Out: its decodable sessions, with what was measured on them. Results that
-the run store already has are reused. The others are measured only if `Ground.train`.
+the run store already has are reused. The others are measured only if
+`CalibrationBench.train`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.jobs import Event, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers, run_local
 from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, read_losses
@@ -26,7 +27,7 @@ from invariance_probe.study.study import Study
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredSession:
     """What was measured on one decodable session.
 
     Attributes
@@ -79,14 +80,14 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class CalibrationBench:
     """The store, folders and workers with which a calibration measures.
 
     Attributes
     ----------
     store
         Run store that holds the results.
-    place
+    settings
         Folder of the study's files and folder of the store, for the workers.
     workers
         Number of worker processes.
@@ -97,12 +98,12 @@ class Ground:
     """
 
     store: Store
-    place: Place
+    settings: WorkerSettings
     workers: int
     train: bool
     on_event: Callable[[Event], None]
 
-    def make(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
+    def measure_missing(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
         """Measure those of the given runs that the store lacks, if `train`.
 
         Parameters
@@ -126,9 +127,9 @@ class Ground:
                 "model_steps": sum(run.steps for run in missing),
             }
         )
-        run_local(missing, sessions, self.place, self.workers, self.on_event)
+        run_local(missing, sessions, self.settings, self.workers, self.on_event)
 
-    def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[Measured]:
+    def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[MeasuredSession]:
         """Measure the sessions of a study, and return the decodable ones.
 
         Parameters
@@ -143,16 +144,18 @@ class Ground:
         sessions
             What was measured on every session whose target can be decoded.
         """
-        plan = Plan(study, find_sessions(study, self.place.base))
+        plan = Plan(study, find_sessions(study, self.settings.base))
         if self.train:
             with LocalWorkers(self.workers) as here:
-                results = measure(plan, self.store, self.place, here, self.on_event, needed).results
+                results = measure(
+                    plan, self.store, self.settings, here, self.on_event, needed
+                ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
         return measured(plan, results)
 
 
-def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
+def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[MeasuredSession]:
     """Read the results of a plan, session by session.
 
     Parameters
@@ -169,7 +172,7 @@ def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
     """
     findings, codes = session_findings(plan, results), read_codes(plan, results)
     return [
-        Measured(found, findings[name], SessionCode(codes[name]) if name in codes else None)
+        MeasuredSession(found, findings[name], SessionCode(codes[name]) if name in codes else None)
         for name, found in read_losses(plan, results).items()
         if findings[name].decodable
     ]

@@ -1,8 +1,8 @@
 """A session prepared for decoding: inputs, target, blocks and second moments.
 
 In: a session with its windows and folds, and the run that measures its code. Out: a
-`Ground`, from which every decoder of the code is fitted. It holds the data and their
-second moments; it fits nothing itself.
+`PreparedSession`, from which every decoder of the code is fitted. It holds the data and
+their second moments; it fits nothing itself.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from invariance_probe.probing.code.moments import Moments
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class PreparedSession:
     """A session prepared for decoders that are refitted on subsets of its units.
 
     Attributes
@@ -55,7 +55,7 @@ class Ground:
     varying: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, blocks: int) -> "Ground":
+    def of(cls, bench: Workbench, run: Run, blocks: int) -> "PreparedSession":
         """Cut a session into blocks and compute the second moments of each.
 
         Units that are constant in any training part are left out.
@@ -93,7 +93,7 @@ class Ground:
             tuple(recording.unit_ids[i] for i in varying), varying,
         )  # fmt: skip
 
-    def without(self, units: Iterable[int]) -> "Ground":
+    def without(self, units: Iterable[int]) -> "PreparedSession":
         """Leave out some units.
 
         Parameters
@@ -106,7 +106,7 @@ class Ground:
         return replace(
             self,
             inputs=replace(self.inputs, activity=self.inputs.activity[:, kept]),
-            moments=self.moments.without(np.repeat(kept, bins)),
+            moments=self.moments.keeping(np.repeat(kept, bins)),
             units=tuple(unit for unit, stays in zip(self.units, kept, strict=True) if stays),
             varying=self.varying[kept],
         )

@@ -29,7 +29,7 @@ Address = tuple[str, str, Path, Stamp | None]
 """What identifies a recording: source, session, base folder and stamp of its file."""
 
 
-class KeptRecordings:
+class RecordingCache:
     """Cache of the recordings used last, up to a total size.
 
     Parameters
@@ -88,12 +88,12 @@ def _bytes(recording: Recording) -> int:
 
 
 @lru_cache(maxsize=1)
-def _of_this_process() -> KeptRecordings:
+def _of_this_process() -> RecordingCache:
     """The one cache of this process."""
-    return KeptRecordings()
+    return RecordingCache()
 
 
-def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
+def cached_recording(source: AnySource, session: str, base: Path) -> Recording:
     """Open a session, or return it from memory if this process opened it before.
 
     Parameters
@@ -113,7 +113,7 @@ def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
     return _of_this_process().open(source, session, base)
 
 
-def kept_other(
+def cached_other(
     other: OtherSession, source: AnySource, base: Path, names: Collection[str]
 ) -> Recording:
     """Open another session that a run depends on, and check that it is unchanged.
@@ -134,7 +134,7 @@ def kept_other(
     DataError
         When it cannot be read, or its data have changed since the run was planned.
     """
-    recording = kept_recording(source, other.name, base)
+    recording = cached_recording(source, other.name, base)
     check_unchanged(recording, source, other.fingerprint, other.arrays)
     return recording.reading(names)
 

@@ -1,8 +1,8 @@
 """A hypothesis with its evidence: the samples on which its claims are tested.
 
 In: the results of a study, arranged by session (`Evidence`). Out: for one hypothesis
-(`Question`) a sample of each estimand, which holds one effect per session. The files
-`judging.py` test claims on these samples. Nothing is judged here.
+(`HypothesisEvidence`) a sample of each estimand, which holds one effect per session. The files
+`licensed_panel.py` test claims on these samples. Nothing is judged here.
 
 The primary dose is the dose that the hypothesis names. A planted control is a session
 whose target is replaced by an artificial one, for which the right answer is known.
@@ -16,10 +16,10 @@ from invariance_probe.inference.evidence.estimands import Effect, SessionLosses
 from invariance_probe.inference.evidence.points import SessionFinding
 from invariance_probe.inference.findings import Estimand, Standing
 from invariance_probe.inference.hypotheses.code import CODE, Code, SessionCode
-from invariance_probe.inference.rules.interim_analyses import Look
+from invariance_probe.inference.rules.interim_analyses import InterimAnalysis
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.recipes import PlannedPanel, judging, panel_of, use_of
+from invariance_probe.plan.recipes import PlannedPanel, licensed_panel, panel_of, use_of
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import a_third_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Hypothesis
@@ -76,7 +76,7 @@ class Evidence:
     """Results of decoders without SSL, by name of the session or planted control."""
     planted: dict[str, SessionLosses]
     """Losses of the planted controls, by name; only of those that can be decoded."""
-    look: Look | None = None
+    look: InterimAnalysis | None = None
     """The interim analysis to which the results are limited; None if all seeds are
     used."""
     reach: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -90,9 +90,13 @@ class Evidence:
         """Number of seeds per session that are used."""
         return self.look.seeds if self.look else self.plan.study.training.seeds
 
-    def after(self, look: Look) -> "Evidence":
+    def after(self, look: InterimAnalysis) -> "Evidence":
         """Return the evidence at an interim analysis, without the later seeds."""
-        beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
+        beyond = {
+            key
+            for key, run in self.plan.seeded.items()
+            if self.plan.seed_position(run) >= look.seeds
+        }
         return replace(
             self,
             look=look,
@@ -117,12 +121,12 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class HypothesisEvidence:
     """One hypothesis with the evidence about it.
 
     Attributes
     ----------
-    evidence
+    of_study
         The results of the study, which all its hypotheses share.
     hypothesis
         The hypothesis as declared.
@@ -131,17 +135,17 @@ class Question:
         one analysis.
     """
 
-    evidence: Evidence
+    of_study: Evidence
     hypothesis: AnyHypothesis
-    judged_at: Look | None = None
+    judged_at: InterimAnalysis | None = None
 
     @property
     def plan(self) -> Plan:
         """The study's plan."""
-        return self.evidence.plan
+        return self.of_study.plan
 
     @property
-    def single(self) -> "Question":
+    def single(self) -> "HypothesisEvidence":
         """The same hypothesis and evidence, judged as if this were the only analysis.
 
         Checks use it whose failure can only take a verdict away. They need no
@@ -179,13 +183,13 @@ class Question:
         plan = self.plan
         sessions = len(self.names) or len(self.covered)
         panel = panel_of(plan.study, plan.settings[0], self.hypothesis, sessions)
-        return judging(panel, use_of(plan.study, self.hypothesis, sessions))
+        return licensed_panel(panel, use_of(plan.study, self.hypothesis, sessions))
 
     @cached_property
     def covered(self) -> list[SessionFinding]:
         """Findings about the sessions that the hypothesis covers, decodable or not."""
         return [
-            self.evidence.sessions[session.name]
+            self.of_study.sessions[session.name]
             for session in self.plan.sessions
             if covers(self.hypothesis, session)
         ]
@@ -198,7 +202,7 @@ class Question:
     @property
     def losses(self) -> list[SessionLosses]:
         """Losses of the decodable sessions, in the order of `names`."""
-        return [self.evidence.losses[name] for name in self.names]
+        return [self.of_study.losses[name] for name in self.names]
 
     @property
     def scope(self) -> str:
@@ -216,7 +220,7 @@ class Question:
         if self.hypothesis.experimental:
             return "exploratory"
         registered = (
-            self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
+            self.of_study.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
         )
         return self.hypothesis.role if registered else "exploratory"
 
@@ -246,11 +250,11 @@ class Question:
             Results at the primary dose; None for a contrast, and if the results of any
             of the sessions or controls are missing.
         """
-        hypothesis, codes = self.hypothesis, self.evidence.codes
+        hypothesis, codes = self.hypothesis, self.of_study.codes
         found = [codes[name] for session in sessions if (name := f"{session}{plant}") in codes]
         if not isinstance(hypothesis, Hypothesis) or not found or len(found) < len(sessions):
             return None
-        subjects = tuple(self.evidence.sessions[session].subject for session in sessions)
+        subjects = tuple(self.of_study.sessions[session].subject for session in sessions)
         return Code(
             tuple(found), subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share
         )
@@ -258,7 +262,7 @@ class Question:
     @property
     def subjects(self) -> tuple[str, ...]:
         """Subject of every decodable session, in the order of `names`."""
-        return tuple(self.evidence.sessions[name].subject for name in self.names)
+        return tuple(self.of_study.sessions[name].subject for name in self.names)
 
     @property
     def doses(self) -> list[float]:

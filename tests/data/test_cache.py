@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from invariance_probe.data.kept import KeptRecordings, kept_other
+from invariance_probe.data.cache import RecordingCache, cached_other
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DataError
@@ -30,7 +30,7 @@ def archive(folder, name, seed=0):
 
 
 def test_a_session_and_its_planted_controls_are_read_once(tmp_path, reads):
-    kept, source = KeptRecordings(), archive(tmp_path, "a")
+    kept, source = RecordingCache(), archive(tmp_path, "a")
     for _ in range(2):
         kept.open(source, "a", tmp_path)
         for kind in ("one_unit", "projection"):
@@ -45,16 +45,16 @@ def test_a_session_and_its_planted_controls_are_read_once(tmp_path, reads):
 def test_recordings_leave_in_the_order_of_use_and_the_last_stays(tmp_path, reads):
     a, b, c = (archive(tmp_path, name, seed) for seed, name in enumerate("abc"))
     size = 400 * 8 * 4 + 400 * 8 + 400 * 8
-    kept = KeptRecordings(most_bytes=2 * size)
+    kept = RecordingCache(most_bytes=2 * size)
     for source in (a, b, a, c, a, b):
         kept.open(source, source.session, tmp_path)
     assert reads == ["a.npz", "b.npz", "c.npz", "b.npz"]
-    tight = KeptRecordings(most_bytes=0)
+    tight = RecordingCache(most_bytes=0)
     assert tight.open(a, "a", tmp_path) is tight.open(a, "a", tmp_path)
 
 
 def test_a_file_that_changed_is_read_again(tmp_path, reads):
-    kept, source = KeptRecordings(), archive(tmp_path, "a")
+    kept, source = RecordingCache(), archive(tmp_path, "a")
     before = kept.open(source, "a", tmp_path)
     archive(tmp_path, "a", seed=1)
     assert kept.open(source, "a", tmp_path).fingerprint != before.fingerprint and len(reads) == 2
@@ -64,9 +64,9 @@ def test_another_session_must_be_the_one_that_was_planned(tmp_path):
     source = archive(tmp_path, "a")
     content = open_recording(source, "a", tmp_path).content
     other = OtherSession(name="a", fingerprint=content.recording, arrays=content.of(["y"]))
-    found = kept_other(other, source, tmp_path, ["y"])
+    found = cached_other(other, source, tmp_path, ["y"])
     assert found.content == content and list(found.targets) == ["y"]
-    assert not kept_other(other, source, tmp_path, []).targets
+    assert not cached_other(other, source, tmp_path, []).targets
     for changed in ({"fingerprint": "other"}, {"arrays": (("y", "other"),)}):
         with pytest.raises(DataError, match="'a' changed while the study ran"):
-            kept_other(other.model_copy(update=changed), source, tmp_path, ["y"])
+            cached_other(other.model_copy(update=changed), source, tmp_path, ["y"])

@@ -17,7 +17,7 @@ PARTNER = 2
 """Purpose of the random numbers that choose the time lag within a pair."""
 
 
-class Order:
+class ShuffledBatches:
     """Shuffled batches of indices into each run's list of windows.
 
     If the last batch of an epoch would be incomplete, it is omitted.
