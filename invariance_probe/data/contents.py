@@ -169,7 +169,7 @@ class OnDemand(Mapping[str, Signal]):
     readers
         Function that reads a signal, by full name.
     other_names
-        Name of a signal, by another name of it.
+        Full name of a signal, by another name of it.
     """
 
     def __init__(
