@@ -18,13 +18,10 @@ BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy"
 FORMATS = {
     b"\x93NUMPY": "it is a single NumPy array (.npy); save named arrays by np.savez",
     b"\x89HDF\r\n\x1a\n": (
-        "it is an HDF5 file (.nwb, .h5, or .mat of MATLAB 7.3); declare an NWB file by kind: nwb, "
-        "or load it by h5py and save its arrays by np.savez"
+        "it is an HDF5 file, which `kind: nwb`, `kind: mat` (MATLAB 7.3) or `kind: brainset` may "
+        "read; else load it by h5py and save its arrays by np.savez"
     ),
-    b"MATLAB 5.0": (
-        "it is a MATLAB file (.mat), which no reader of this version opens; load it by "
-        "scipy.io.loadmat and save its arrays by np.savez"
-    ),
+    b"MATLAB 5.0": ("it is a MATLAB file (.mat), which `kind: mat` reads"),
     b"0       ": (
         "it is an EDF file, which no reader of this version opens; load it by mne.io.read_raw_edf "
         "and save its arrays by np.savez"

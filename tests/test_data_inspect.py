@@ -1,0 +1,81 @@
+"""`data inspect` says what a file holds, and its proposed study runs as it is."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from helpers.program import invoke
+
+from invariance_probe.data.readers import read_contents
+from invariance_probe.data.readers.formats import kind_of
+from invariance_probe.errors import DataError
+
+
+def nwb(path, units=24, seconds=400.0):
+    """Write an NWB file whose first unit fires in the intervals of a table."""
+    rng = np.random.default_rng(0)
+    start = 2.0 + np.cumsum(rng.uniform(3, 7, 78))  # regular ones would be their own null
+    stop = start + rng.uniform(1.5, 2.5, 78)
+    times = [np.sort(rng.uniform(0, seconds, 800)) for _ in range(units)]
+    more = np.concatenate([rng.uniform(a, b, 30) for a, b in zip(start, stop, strict=True)])
+    times[0] = np.sort(np.concatenate([times[0], more]))
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        file["units/id"] = np.arange(units)
+        file["units/spike_times"] = np.concatenate(times)
+        file["units/spike_times_index"] = np.cumsum([len(one) for one in times])
+        file["units"].attrs["neurodata_type"] = "Units"
+        file["intervals/trials/id"] = np.arange(len(start))
+        file["intervals/trials/start_time"] = start
+        file["intervals/trials/stop_time"] = stop
+        file["intervals/trials"].attrs["neurodata_type"] = "TimeIntervals"
+
+
+def code_found(folder, path):
+    """Run the proposed study of a file with short trainings, and return the code's finding."""
+    study = invoke("data", "inspect", path, "--study", cwd=folder, check=0).stdout
+    (folder / "s.yaml").write_text(study)
+    short = ("--set", "training.steps=20", "--set", "training.seeds=1", "--out", "report")
+    invoke("run", "s.yaml", *short, cwd=folder, check=0)
+    report = json.loads((folder / "report" / "report.json").read_text())
+    return report["hypotheses"][0]["code"]
+
+
+def test_a_file_is_described_and_its_study_runs_to_the_unit_that_carries_it(tmp_path):
+    nwb(tmp_path / "day.nwb")
+    said = invoke("data", "inspect", "day.nwb", cwd=tmp_path, check=0)
+    assert "'units': spike trains of 24 units" in said.stdout
+    assert "'trials': a table of 78 intervals" in said.stdout
+    found = code_found(tmp_path, "day.nwb")
+    assert found["carriers_word"] == "few" and {one["unit"] for one in found["units"]} == {"0"}
+
+
+def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
+    """Unit 28 decodes a picture alone, and nothing does without it."""
+    found = code_found(tmp_path, public("nwb/sub-4_ses-4_ecephys+image.nwb"))
+    assert found["carriers_word"] == "few"
+    assert [(one["unit"], one["lost"]) for one in found["units"]] == [("28", 8)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gone.nwb", "no such file or folder"),
+        ("notes.txt", "its name does not say what it is"),
+        (".", "is a folder without F.npy"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, name, said):
+    (tmp_path / "notes.txt").write_text("hello, this is text")
+    found = invoke("data", "inspect", name, cwd=tmp_path, check=2)
+    assert said in found.stderr
+
+
+def test_a_format_needs_what_its_file_does_not_say(tmp_path):
+    np.save(tmp_path / "F.npy", np.ones((3, 40), np.float32))
+    assert kind_of(tmp_path) == "suite2p"
+    with pytest.raises(DataError, match="rate_hz: Field required; give it by --set"):
+        read_contents("suite2p", tmp_path, {})
+    with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):
+        read_contents("npz", tmp_path, {})
