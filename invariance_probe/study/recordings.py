@@ -17,14 +17,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 from pydantic.json_schema import SkipJsonSchema
 
 from invariance_probe.study.declaration import Declaration, Name, added
-from invariance_probe.study.signals import (
-    BrainsetRecording,
-    MatRecording,
-    NwbRecording,
-    PhyRecording,
-    Suite2pRecording,
-    TableRecording,
-)
+from invariance_probe.study.signals import AnySignals
 
 
 class Dealt(Declaration):
@@ -672,12 +665,7 @@ def _declared(given: Any) -> Any:
 
 RecordingSource = Annotated[
     NpzRecording
-    | NwbRecording
-    | PhyRecording
-    | Suite2pRecording
-    | MatRecording
-    | TableRecording
-    | BrainsetRecording
+    | AnySignals
     | CatalogRecording
     | SimulatedRecording
     | SkipJsonSchema[ArraysRecording],
@@ -716,17 +704,7 @@ class Planted(Declaration):
 
 
 AnySource = Annotated[
-    NpzRecording
-    | NwbRecording
-    | PhyRecording
-    | Suite2pRecording
-    | MatRecording
-    | TableRecording
-    | BrainsetRecording
-    | CatalogRecording
-    | SimulatedRecording
-    | ArraysRecording
-    | Planted,
+    NpzRecording | AnySignals | CatalogRecording | SimulatedRecording | ArraysRecording | Planted,
     Field(discriminator="kind"),
 ]
 """Everything that a session can be opened from."""
