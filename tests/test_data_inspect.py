@@ -62,12 +62,12 @@ def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
     ("name", "said"),
     [
         ("gone.nwb", "no such file or folder"),
-        ("notes.txt", "its name does not say what it is"),
+        ("notes.md", "its name does not say what it is"),
         (".", "is a folder without F.npy"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, name, said):
-    (tmp_path / "notes.txt").write_text("hello, this is text")
+    (tmp_path / "notes.md").write_text("hello, this is text")
     found = invoke("data", "inspect", name, cwd=tmp_path, check=2)
     assert said in found.stderr
 
@@ -75,7 +75,9 @@ def test_what_cannot_be_read_is_said(tmp_path, name, said):
 def test_a_format_needs_what_its_file_does_not_say(tmp_path):
     np.save(tmp_path / "F.npy", np.ones((3, 40), np.float32))
     assert kind_of(tmp_path) == "suite2p"
-    with pytest.raises(DataError, match="rate_hz: Field required; give it by --set"):
+    with pytest.raises(
+        DataError, match="rate_hz: Field required .fields of kind suite2p: .*give one with --set"
+    ):
         read_contents("suite2p", tmp_path, {})
     with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):
         read_contents("npz", tmp_path, {})

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.data.binning import (
+    NO_TRIAL,
+    ROUNDING,
     Grid,
     at_centres,
     counts,
@@ -23,6 +25,7 @@ from invariance_probe.data.binning import (
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
+from invariance_probe.study.counting import counted
 from invariance_probe.study.signals import (
     FromIntervals,
     FromSeries,
@@ -76,15 +79,7 @@ class _Assembly:
         grid = self._bins(signal, notes)
         trials = None
         if self.declared.trials is not None:
-            table = self._table(self.declared.trials, "trials", notes)
-            trials, clear, shared = trials_of(table, grid)
-            if shared:
-                notes.append(
-                    f"{shared} bins lie in several rows of {self.declared.trials!r} and belong to "
-                    "the last of them"
-                )
-            self._tell(~clear, f"a border of {self.declared.trials!r} lies inside", notes)
-            grid, trials = grid.kept(clear), trials[clear]
+            grid, trials = self._in_trials(self.declared.trials, grid, notes)
         activity, observed = self._binned(signal, grid, notes)
         targets = {
             name: self._target(name, source, grid, notes)
@@ -98,7 +93,7 @@ class _Assembly:
             raise DataError(
                 f"{self.where}: no bin of {self.declared.bin_s:g} s is left. " + ". ".join(notes)
             )
-        grid = grid.kept(used)
+        recorded, kept = grid.kept(observed), grid.kept(used)
         return Recording(
             session=self.declared.session,
             subject=self.declared.subject,
@@ -109,9 +104,33 @@ class _Assembly:
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
             targets={name: values[used] for name, (values, _) in targets.items()},
             trials=None if trials is None else trials[used],
-            segments=grid.stretches,
+            segments=recorded.stretches[used[observed]],
+            pieces=None if (used == observed).all() else kept.stretches,
             notes=tuple(notes),
         )
+
+    def _in_trials(self, name: str, grid: Grid, notes: list[str]) -> tuple[Grid, np.ndarray]:
+        """Keep the bins that lie wholly in a trial, with the trial of each (bin,)."""
+        table = self._table(name, "trials", notes)
+        if not table.complete.any():
+            raise DataError(
+                f"{self.where}: no row of {name!r} has a start and a later stop, so it cannot be "
+                "the trials"
+            )
+        trials, clear, shared = trials_of(table, grid)
+        if shared:
+            notes.append(
+                f"{shared} bins lie in several rows of {name!r} and belong to the last of them"
+            )
+        self._tell(~clear, f"a border of a row of {name!r} falls inside", notes)
+        self._tell(clear & (trials == NO_TRIAL), f"they lie between the rows of {name!r}", notes)
+        inside = clear & (trials != NO_TRIAL)
+        if not inside.any():
+            raise DataError(
+                f"{self.where}: no bin of {self.declared.bin_s:g} s lies wholly in a row of "
+                f"{name!r}; use shorter bins, or another part of the recording"
+            )
+        return grid.kept(inside), trials[inside]
 
     def _activity(self) -> SpikeTrains | Series:
         """Look up the activity and keep the declared units."""
@@ -134,19 +153,18 @@ class _Assembly:
     def _bins(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
         """All bins in which the activity was observed, and which the study asks for."""
         declared = self.declared
-        grid = Grid.within(declared.origin_s, declared.bin_s, self._observed(signal, notes))
+        grid = self._within(self._observed(signal, notes))
+        if (parts := int(grid.stretches[-1]) + 1 if len(grid.bins) else 0) > 1:
+            notes.append(f"the activity was observed in {parts} parts with gaps between them")
         if declared.between_s is not None:
-            inside = Grid.within(
-                declared.origin_s, declared.bin_s, np.array([declared.between_s])
-            ).bins
-            grid = grid.kept(np.isin(grid.bins, inside))
+            inside = self._within(np.array([declared.between_s]))
+            grid = self._cut(grid, inside, "they are not between the times of between_s", notes)
         if declared.during is not None:
             table = self._table(declared.during, "during", notes)
-            rows = joined(table.start[table.complete], table.stop[table.complete])
-            inside = Grid.within(
-                declared.origin_s, declared.bin_s, np.array(rows).reshape(-1, 2)
-            ).bins
-            grid = grid.kept(np.isin(grid.bins, inside))
+            inside = self._within(_intervals_of(table))
+            grid = self._cut(
+                grid, inside, f"they do not lie wholly in a row of {declared.during!r}", notes
+            )
         if not len(grid.bins):
             raise DataError(
                 f"{self.where}: no whole bin of {declared.bin_s:g} s lies where the activity was "
@@ -154,46 +172,73 @@ class _Assembly:
             )
         return grid
 
+    def _within(self, intervals: np.ndarray) -> Grid:
+        """All bins wholly inside one of some intervals (interval, 2)."""
+        try:
+            return Grid.within(self.declared.origin_s, self.declared.bin_s, intervals)
+        except DataError as error:
+            raise DataError(f"{self.where}: {error}") from None
+
+    def _cut(self, grid: Grid, inside: Grid, why: str, notes: list[str]) -> Grid:
+        """Keep the bins of one grid that are in another, and note how many are not."""
+        kept = np.isin(grid.bins, inside.bins)
+        self._tell(~kept, why, notes)
+        return grid.kept(kept)
+
     def _observed(self, signal: SpikeTrains | Series, notes: list[str]) -> np.ndarray:
         """Intervals in which the activity was observed (interval, 2), in seconds."""
-        if isinstance(signal, SpikeTrains):
-            if signal.observed is not None:
-                return signal.observed
-            tables = [
-                float(table.stop[table.complete].max())
-                for table in self.contents.tables.values()
-                if table.complete.any()
-            ]
-            last = max([signal.last_s, *tables])
-            if self.declared.between_s is None:
-                notes.append(
-                    "the file does not say when units were observed: taken from "
-                    f"{self.declared.origin_s:g} s to the last spike or interval, {last:g} s"
+        if not isinstance(signal, SpikeTrains):
+            if not signal.interval_s > 0:
+                raise DataError(
+                    f"{self.where}: {self.declared.activity!r} needs at least two samples at "
+                    "different times"
                 )
-                return np.array([[self.declared.origin_s, last]])
-            return np.array([self.declared.between_s])
-        if len(signal.times) < 2:
-            return np.zeros((0, 2))
-        return np.array([[signal.times[0], signal.times[-1] + signal.interval_s]])
+            return np.array([[signal.times[0], signal.times[-1] + signal.interval_s]])
+        if signal.observed is not None:
+            return np.array(joined(signal.observed[:, 0], signal.observed[:, 1])).reshape(-1, 2)
+        # all units of the file count, so that the choice of units changes no time
+        ends = [
+            _intervals_of(self.contents.tables[name])[:, 1]
+            for name in self.declared.tables_used()
+            if name in self.contents.tables
+        ]
+        spikes = self.contents.spikes[self.declared.activity].last_s
+        last = float(np.concatenate([[spikes], *ends]).max())
+        notes.append(
+            "the file does not say when units were observed: taken from "
+            f"{self.declared.origin_s:g} s to the last spike or interval that is used, {last:g} s"
+        )
+        return np.array([[self.declared.origin_s, last]])
 
     def _binned(
         self, signal: SpikeTrains | Series, grid: Grid, notes: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Activity (bin, unit), and the bins in which all units were observed."""
         if isinstance(signal, SpikeTrains):
+            if self.declared.activity_kind == "signal":
+                raise DataError(
+                    f"{self.where}: {self.declared.activity!r} are spike trains, which are "
+                    "counted; leave activity_kind out"
+                )
             table, outside = counts(signal, grid)
             if outside:
                 total = sum(map(len, signal.times))
                 notes.append(f"{outside} of {total} spikes lie in no bin that is used")
             return table, np.ones(len(grid.bins), dtype=bool)
         sums, samples = summed(signal, grid)
-        observed: np.ndarray = np.asarray((samples > 0).all(axis=1))
-        if not observed.any() or signal.interval_s > self.declared.bin_s * 1.5:
+        if signal.interval_s > self.declared.bin_s * 1.5:
             raise DataError(
                 f"{self.where}: samples of {self.declared.activity!r} are "
                 f"{signal.interval_s:g} s apart, and bin_s is {self.declared.bin_s:g}; use bins at "
                 "least as long"
             )
+        if (empty := ~(samples > 0).any(axis=0)).any():
+            names = [signal.channels[i] for i in np.flatnonzero(empty)]
+            raise DataError(
+                f"{self.where}: {counted(len(names), 'channel')} of {self.declared.activity!r} "
+                f"never hold a number ({', '.join(names[:MOST_NAMED])}); name the others by units"
+            )
+        observed: np.ndarray = np.asarray((samples > 0).all(axis=1))
         if self.declared.activity_kind == "counts":
             return self._summed_counts(signal, sums, samples, notes)
         self._tell(~observed, f"{self.declared.activity!r} has no sample", notes)
@@ -208,7 +253,8 @@ class _Assembly:
         vary with that number.
         """
         name, each = self.declared.activity, self.declared.bin_s / signal.interval_s
-        if not np.array_equal(sums, np.round(sums)):
+        held = np.asarray(signal.values, dtype=np.float64)
+        if not np.array_equal(held, np.round(held), equal_nan=True):
             raise DataError(
                 f"{self.where}: {name!r} does not hold whole numbers, so it cannot be counts; "
                 "leave activity_kind out, or set it to signal"
@@ -240,7 +286,8 @@ class _Assembly:
             table = self._table(source.inside, f"target {name!r}", notes)
             rows = table.complete
             share = covered(table.start[rows], table.stop[rows], grid)
-            return (share >= source.cover).astype(np.int64), np.ones(len(grid.bins), dtype=bool)
+            inside = share >= source.cover - ROUNDING
+            return inside.astype(np.int64), np.ones(len(grid.bins), dtype=bool)
         table = self._table(source.table, f"target {name!r}", notes)
         if source.column not in table.columns:
             has = _listed(list(table.columns))
@@ -249,7 +296,13 @@ class _Assembly:
             )
         if np.asarray(table.columns[source.column]).ndim != 1:
             raise DataError(f"{where}: column {source.column!r} has several values in a row")
-        return labelled(table, source.column, grid, source.cover)
+        labels = labelled(table, source.column, grid, source.cover)
+        if labels.contested:
+            notes.append(
+                f"{labels.contested} bins are covered equally by rows of {source.table!r} with "
+                f"different values of {source.column!r}, and have none of them"
+            )
+        return labels.values, labels.known
 
     def _table(self, name: str, role: str, notes: list[str]) -> Table:
         """Look up a table of intervals, and note its rows that cannot be used."""
@@ -272,8 +325,16 @@ class _Assembly:
             notes.append(f"{int(out.sum())} of {len(out)} bins are left out: {why}")
 
 
+def _intervals_of(table: Table) -> np.ndarray:
+    """Start and stop of a table's complete rows, joined where they overlap (interval, 2)."""
+    rows = joined(table.start[table.complete], table.stop[table.complete])
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+
 def _channels(series: Series, names: tuple[str, ...], where: str) -> Series:
     """The same series with the named channels alone; all of them if none is named."""
+    if not names:
+        return series
     wanted = _positions(names, series.channels, where)
     return Series(
         series.values[:, wanted],
@@ -287,6 +348,8 @@ def _positions(names: tuple[str, ...], known: tuple[str, ...], where: str) -> li
     """Positions of some names among all; all positions if none is named."""
     if missing := [name for name in names if name not in known]:
         raise DataError(f"{where}: there is no {missing[0]!r}; there are {_listed(list(known))}")
+    if len(set(names)) < len(names):
+        raise DataError(f"{where}: {_listed(list(names))} holds a name twice; name each once")
     return [known.index(name) for name in names] if names else list(range(len(known)))
 
 

@@ -11,9 +11,12 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.data.contents import Series, SpikeTrains, Table
+from invariance_probe.errors import DataError
 
 ROUNDING = 1e-6
 """Part of a bin by which a time may miss a border, since 0.3 / 0.1 is below 3."""
+MOST_BINS = 100_000_000
+"""Most bins of a recording; more come from times that are not in seconds."""
 NO_TRIAL = -1
 """Trial of bins that lie between trials."""
 
@@ -45,10 +48,27 @@ class Grid:
             As for the grid.
         intervals
             Start and stop of every interval (interval, 2), in seconds.
+
+        Raises
+        ------
+        DataError
+            When there would be more than `MOST_BINS` bins.
         """
         grid = cls(origin_s, bin_s, np.zeros(0, dtype=np.int64))
-        parts = [np.arange(*grid.whole(start, stop)) for start, stop in intervals]
+        ends = [grid.whole(start, stop) for start, stop in intervals]
+        if (count := sum(end - first for first, end in ends)) > MOST_BINS:
+            raise DataError(
+                f"there would be {count:.2g} bins of {bin_s:g} s from {np.min(intervals):g} s to "
+                f"{np.max(intervals):g} s; are all times in seconds (ticks_per_s), and does the "
+                "recording start at origin_s?"
+            )
+        parts = [np.arange(first, end) for first, end in ends]
         return replace(grid, bins=np.unique(np.concatenate([grid.bins, *parts])))
+
+    @property
+    def rounding_s(self) -> float:
+        """Time by which a border may be missed, in seconds."""
+        return ROUNDING * self.bin_s
 
     def whole(self, start: float, stop: float) -> tuple[int, int]:
         """First bin that lies wholly inside an interval, and the one after the last."""
@@ -146,7 +166,8 @@ def summed(series: Series, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarray:
     """Take the sample nearest to the centre of every bin.
 
-    Nothing is interpolated, so that angles stay angles and no value is invented.
+    Nothing is interpolated, so that angles stay angles and no value is invented. Of two
+    samples that are equally near, the earlier one is taken.
 
     Parameters
     ----------
@@ -168,9 +189,9 @@ def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarra
         return np.full((len(grid.bins), len(series.channels)), np.nan)
     after = np.searchsorted(times, grid.centres).clip(1, max(len(times) - 1, 1))
     before, after = after - 1, after.clip(max=len(times) - 1)
-    nearer = np.abs(times[before] - grid.centres) <= np.abs(times[after] - grid.centres)
-    nearest = np.where(nearer, before, after)
-    near = np.abs(times[nearest] - grid.centres) <= largest + ROUNDING * grid.bin_s
+    distances = np.abs(times[before] - grid.centres), np.abs(times[after] - grid.centres)
+    nearest = np.where(distances[0] <= distances[1] + grid.rounding_s, before, after)
+    near = np.abs(times[nearest] - grid.centres) <= largest + grid.rounding_s
     return np.where(near[:, None], values[nearest], np.nan)
 
 
@@ -185,13 +206,23 @@ def covered(start: np.ndarray, stop: np.ndarray, grid: Grid) -> np.ndarray:
         The bins.
     """
     fraction = np.zeros(len(grid.bins))
+    bins, share = _shares_of(start, stop, grid)
+    fraction[bins] = share
+    return fraction
+
+
+def _shares_of(start: np.ndarray, stop: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the bins that some intervals touch, and the fraction that they cover."""
+    positions, shares = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for first, last in joined(start, stop):
         numbers = grid.bins_of(np.array([first, last]))
         low, high = np.searchsorted(grid.bins, [numbers[0], numbers[1] + 1])
-        ends = grid.starts[low:high] + grid.bin_s
-        overlap = np.minimum(ends, last) - np.maximum(grid.starts[low:high], first)
-        fraction[low:high] += overlap.clip(0) / grid.bin_s
-    return fraction
+        starts = grid.starts[low:high]
+        overlap = np.minimum(starts + grid.bin_s, last) - np.maximum(starts, first)
+        positions.append(np.arange(low, high))
+        shares.append(overlap.clip(0) / grid.bin_s)
+    bins, of = np.unique(np.concatenate(positions), return_inverse=True)
+    return bins, np.bincount(of, np.concatenate(shares), minlength=len(bins))
 
 
 def joined(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
@@ -205,7 +236,26 @@ def joined(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
     return ordered
 
 
-def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The label of every bin.
+
+    Attributes
+    ----------
+    values
+        Label (bin,), of the type of the column that it comes from.
+    known
+        Whether one label covers enough of the bin, and more than any other (bin,).
+    contested
+        Number of bins that two labels cover equally, so that neither is taken.
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+    contested: int
+
+
+def labelled(table: Table, column: str, grid: Grid, cover: float) -> Labels:
     """Label every bin by the intervals that cover most of it.
 
     Parameters
@@ -218,28 +268,22 @@ def labelled(table: Table, column: str, grid: Grid, cover: float) -> tuple[np.nd
         The bins.
     cover
         Smallest fraction of a bin that intervals of one label must cover.
-
-    Returns
-    -------
-    labels
-        Label of every bin (bin,), of the column's type.
-    known
-        Whether a label covers enough of the bin (bin,).
     """
     values = np.asarray(table.columns[column])
     whole = table.complete & ~_missing(values)
-    classes = np.unique(values[whole])
-    shares = np.stack(
-        [
-            covered(table.start[rows], table.stop[rows], grid)
-            for one in classes
-            if (rows := whole & (values == one)).any()
-        ]
-        or [np.zeros(len(grid.bins))]
-    )
-    best = shares.argmax(axis=0)
-    known = shares[best, np.arange(len(grid.bins))] >= cover - ROUNDING
-    return classes[best] if len(classes) else values[:0], known & bool(len(classes))
+    classes, numbers = np.unique(values[whole], return_inverse=True)
+    best = np.zeros((2, len(grid.bins)))  # the largest share of a label, and the next one
+    label = np.zeros(len(grid.bins), dtype=np.int64)
+    for number in range(len(classes)):
+        rows = np.flatnonzero(whole)[numbers == number]
+        bins, share = _shares_of(table.start[rows], table.stop[rows], grid)
+        leads = share > best[0, bins]
+        best[1, bins] = np.where(leads, best[0, bins], np.maximum(best[1, bins], share))
+        best[0, bins[leads]], label[bins[leads]] = share[leads], number
+    enough = best[0] >= cover - ROUNDING
+    alone = best[0] - best[1] > ROUNDING
+    found = classes[label] if len(classes) else np.zeros(len(grid.bins), dtype=values.dtype)
+    return Labels(found, enough & alone & bool(len(classes)), int((enough & ~alone).sum()))
 
 
 def _missing(values: np.ndarray) -> np.ndarray:

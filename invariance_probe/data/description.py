@@ -5,6 +5,7 @@ study runs as it is, but what it claims is for its author to decide.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ BINS_AN_INTERVAL = 3
 """Bins that a typical interval holds, where being inside of it is the proposed target."""
 PLAIN_BINS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Lengths of bins that are proposed where intervals are decoded, in seconds."""
+FASTEST_HZ = 1000.0
+"""Rate beyond which a series is raw data rather than a target, in samples per second."""
+YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
+"""Words that YAML reads as something else than a string."""
 MOSTLY = 0.99
 """Fraction of the steps of a sampled series that are no gap."""
 MOST_CLASSES = 20
@@ -84,14 +89,17 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
         raise DataError(
             f"{path} holds no spike trains and no series, so there is no activity to study"
         )
-    activity = activities[0]
+    given = dict(settings)
+    activity = str(given.pop("activity", activities[0]))
+    if activity not in activities:
+        raise DataError(f"{path} has no activity {activity!r}; it has {', '.join(activities)}")
     counts = activity in contents.spikes
     targets = list(_targets(contents, activity))
     if not targets:
         raise DataError(
             f"{path} holds activity ({activity!r}), but nothing that could be decoded from it: no "
-            "other series, and no table with several intervals. Name a target from another file, "
-            "or save it into this one"
+            f"other series that is sampled throughout, and no table with {FEWEST_ROWS} intervals "
+            "or more. A target in another file has to be saved into this one"
         )
     first = targets[0]
     bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)
@@ -99,27 +107,36 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     if first.table is not None:
         table = contents.tables[first.table]
         start, stop = table.start[table.complete], table.stop[table.complete]
-        between = f"[{np.floor(start.min()):g}, {np.ceil(stop.max()):g}]"
+        between = [float(np.floor(start.min())), float(np.ceil(stop.max()))]
         longest = float(np.median(stop - start)) / BINS_AN_INTERVAL
         bin_s = max([bin_s, *(one for one in PLAIN_BINS_S if one <= longest)])
-    stem = Path(path).stem
+    bin_s = float(str(given.pop("bin_s", bin_s)))
+    stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(path).stem).lstrip("._-")
+    session = str(given.pop("session", stem or "s1"))
     return filled_template(
         "file",
+        study=_yaml(f"{session}-dropout"),
         kind=kind,
-        path=path,
-        session="".join(c if c.isalnum() or c in "._-" else "-" for c in stem).lstrip("._-")
-        or "s1",
-        activity=activity,
+        path=_yaml(path),
+        session=_yaml(session),
+        subject=_yaml(str(given.pop("subject", "subject-1"))),
+        activity=_yaml(activity),
         activities=activities,
         counts=counts,
-        bin_s=f"{bin_s:g}",
-        between=between,
-        targets=[f"{one.name}: {{{one.source}}}" for one in targets],
-        target=first.name,
+        bin_s=repr(bin_s),
+        between=given.pop("between_s", between),
+        targets=[f"{_yaml(one.name)}: {one.source}" for one in targets],
+        target=_yaml(first.name),
         target_kind=first.kind,
         embargo_s=f"{max(EMBARGO_S, EMBARGO_BINS * bin_s):g}",
-        settings={name: json.dumps(value) for name, value in settings.items()},
+        settings={name: json.dumps(value) for name, value in given.items()},
     )
+
+
+def _yaml(text: str) -> str:
+    """Write a string in YAML, in quotes unless it is plainly a string."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and text.lower() not in YAML_WORDS
+    return text if plain else json.dumps(text)
 
 
 def _of_spikes(name: str, spikes: SpikeTrains) -> str:
@@ -147,7 +164,9 @@ def _of_series(name: str, series: Series) -> str:
         return f"{name!r}: a series without samples ({channels})."
     steps = np.diff(series.times)
     holes = int((steps > 1.5 * series.interval_s).sum()) if len(steps) else 0
-    missing = int((~np.isfinite(np.asarray(series.values, dtype=np.float64))).any(axis=1).sum())
+    missing = (
+        int(np.isnan(series.values).any(axis=1).sum()) if series.values.dtype.kind == "f" else 0
+    )
     return (
         f"{name!r}: a series of {counted(len(series.times), 'sample')} of "
         f"{counted(len(series.channels), 'channel')} ({channels})"
@@ -168,9 +187,12 @@ def _of_table(name: str, table: Table) -> Iterator[str]:
     order = np.argsort(start, kind="stable")
     overlaps = int((start[order][1:] < np.maximum.accumulate(stop[order])[:-1]).sum())
     lasting = stop - start
+    of = counted(len(whole), "interval")
+    if not whole.all():
+        of = f"{counted(len(whole), 'row')}, {len(start)} of them with a start and a later stop,"
     yield (
-        f"{name!r}: a table of {counted(len(start), 'interval')} between {start.min():g} and "
-        f"{stop.max():g} s, which last {lasting.min():g} to {lasting.max():g} s"
+        f"{name!r}: a table of {of} between {start.min():g} and {stop.max():g} s, which last "
+        f"{lasting.min():g} to {lasting.max():g} s"
         + (f"; {overlaps} begin before an earlier one ends" if overlaps else "")
         + "."
     )
@@ -213,22 +235,28 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
     used: set[str] = set()
     for name, series in contents.series.items():
         if name != activity and _is_sampled(series):
-            yield _Target(_unused(_name(name), used), f"series: {name}", "continuous")
+            yield _Target(_unused(_name(name), used), f"{{series: {_yaml(name)}}}", "continuous")
     tables = sorted(contents.tables.items(), key=lambda item: -int(item[1].complete.sum()))
     for name, table in tables:
         if int(table.complete.sum()) < FEWEST_ROWS:
             continue
-        yield _Target(_unused(f"in_{_name(name)}", used), f"inside: {name}", "categorical", name)
+        yield _Target(
+            _unused(f"in_{_name(name)}", used), f"{{inside: {_yaml(name)}}}", "categorical", name
+        )
         for column, values in table.columns.items():
             if _classes(values):
-                source = f"table: {name}, column: {column}"
+                source = f"{{table: {_yaml(name)}, column: {_yaml(column)}}}"
                 yield _Target(_unused(_name(column), used), source, "categorical", name)
 
 
 def _is_sampled(series: Series) -> bool:
-    """Whether a series has samples throughout, unlike one of events."""
+    """Whether a series has samples throughout, unlike events, and is no raw recording."""
     steps = np.diff(series.times)
-    return len(steps) > 1 and bool((steps <= 1.5 * series.interval_s).mean() >= MOSTLY)
+    return (
+        len(steps) > 1
+        and series.interval_s >= 1 / FASTEST_HZ
+        and bool((steps <= 1.5 * series.interval_s).mean() >= MOSTLY)
+    )
 
 
 def _unused(name: str, used: set[str]) -> str:

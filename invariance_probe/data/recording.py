@@ -404,6 +404,8 @@ class Recording:
         }
         if self.trials is not None:
             arrays["trials"] = self.trials
+        if self.pieces is not None:
+            arrays["pieces"] = self.pieces
         for name, values in arrays.items():
             digest.update(f"|{name} {values.shape} {values.dtype.str}|".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
@@ -419,6 +421,7 @@ class Recording:
             self.activity_fingerprint,
             _hash_of(self.segments),
             "" if self.trials is None else _hash_of(self.trials),
+            *([] if self.pieces is None else [_hash_of(self.pieces)]),
         ]
         return Content(
             recording=hashlib.sha256("|".join(parts).encode()).hexdigest(),

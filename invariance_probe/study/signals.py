@@ -51,7 +51,7 @@ class FromIntervals(Declaration):
 
 def _told_apart_by(source: object) -> str | None:
     """Name the field by which a source of a target is recognised."""
-    given = source if isinstance(source, dict) else vars(source)
+    given = source if isinstance(source, dict) else getattr(source, "__dict__", {})
     return next((name for name in ("series", "table", "inside") if name in given), None)
 
 
@@ -63,7 +63,8 @@ TargetSource = Annotated[
         _told_apart_by,
         custom_error_type="study",
         custom_error_message="a target comes from a series {series: NAME}, from the labels of "
-        "intervals {table: NAME, column: NAME}, or from being inside of them {inside: TABLE}",
+        "intervals {table: NAME, column: NAME}, or from whether a bin lies inside of intervals "
+        "{inside: TABLE}",
     ),
 ]
 """Where the values of a target come from."""
@@ -113,6 +114,14 @@ class SignalsRecording(Declaration):
     """Name of the table of trials. Windows never cross a border of a trial."""
     targets: dict[str, TargetSource] = Field(default_factory=dict)
     """Targets by name, and where their values come from."""
+
+    def tables_used(self) -> tuple[str, ...]:
+        """Names of the tables of intervals that are used."""
+        own = [self.trials, self.during]
+        for source in self.targets.values():
+            own.append(source.table if isinstance(source, FromColumn) else None)
+            own.append(source.inside if isinstance(source, FromIntervals) else None)
+        return tuple(name for name in own if name is not None)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

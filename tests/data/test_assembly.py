@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from invariance_probe.data.assembly import assembled
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
 from invariance_probe.data.description import sentences, study_of
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
+from invariance_probe.study.study import Study
 
 RNG = np.random.default_rng(0)
 SPIKES = SpikeTrains(
@@ -24,6 +27,7 @@ TRIALS = Table(
     np.array([5.0, 10.0, 20.0, 25.0, 50.0]),
     {"go": np.array(["left", "right", "left", "left", "right"]), "n": np.arange(5)},
 )
+TWELVE = Table(np.arange(12.0), np.arange(12.0) + 0.7)
 HELD = Contents({"units": SPIKES}, {"position": POSITION}, {"trials": TRIALS}, ("a note",))
 
 
@@ -45,7 +49,7 @@ def test_every_bin_holds_its_spikes_and_the_readers_notes_come_along():
 def test_bins_without_a_target_are_left_out_and_no_window_crosses_them():
     found = made(targets={"where": {"series": "position"}})
     assert found.targets["where"].shape == (100, 2)
-    assert len(np.unique(found.segments)) == 2 and (np.diff(found.segments) >= 0).all()
+    assert len(np.unique(found.stretches)) == 2 and not found.segments.any()
     assert any(
         "20 of 120 bins are left out: the target 'where' is unknown" in n for n in found.notes
     )
@@ -57,8 +61,33 @@ def test_trials_part_bins_and_a_border_is_in_none():
     found = made(trials="trials", bin_s=0.4, targets={"go": {"table": "trials", "column": "go"}})
     assert set(found.trials) == {0, 1, 2, 4}
     assert set(found.targets["go"][found.trials == 1]) == {"right"}
-    assert any("3 are" in n or "of 'trials' have no start" in n for n in found.notes)
-    assert any("a border of 'trials' lies inside" in n for n in found.notes)
+    assert any("1 of 5 rows of 'trials' have no start" in n for n in found.notes)
+    assert any("a border of a row of 'trials' falls inside" in n for n in found.notes)
+    assert any("they lie between the rows of 'trials'" in n for n in found.notes)
+
+
+def test_an_unknown_target_leaves_its_trial_whole():
+    position = Series(POSITION.values.copy(), np.arange(500) * 0.1 + 0.003, ("x", "y"))
+    position.values[130:140] = np.nan
+    held = Contents({"units": SPIKES}, {"position": position}, {"trials": TRIALS})
+    found = made(held, trials="trials", targets={"x": {"series": "position", "channels": ["x"]}})
+    assert len(np.unique(found.whole_trials)) == 4 and len(np.unique(found.stretches)) == 5
+
+
+def test_what_is_asked_for_changes_no_observed_time():
+    late = SpikeTrains(("a", "b"), (np.array([1.0, 49.9]), np.array([2.0, 99.9])))
+    held = Contents({"units": late}, {}, {"plan": Table(np.array([0.0]), np.array([500.0]))})
+    assert len(made(held).activity) == len(made(held, units=["a"]).activity) == 199
+    cut = made(held, between_s=[0.0, 600.0])
+    assert len(cut.activity) == 199 and any("does not say when" in note for note in cut.notes)
+
+
+def test_a_bin_that_an_interval_fills_is_inside():
+    table = Table(np.arange(99) + 0.1, np.arange(99) + 0.4)
+    spikes = SpikeTrains(("a",), (np.arange(100.0),), np.array([[0.0, 100.0]]))
+    held = Contents({"units": spikes}, {}, {"t": table})
+    found = made(held, bin_s=0.1, targets={"t": {"inside": "t", "cover": 1.0}})
+    assert found.targets["t"].sum() == 297
 
 
 def test_a_bin_is_inside_or_outside_of_a_tables_intervals():
@@ -118,6 +147,9 @@ def test_without_observed_intervals_their_extent_is_taken_and_told():
         ({"targets": {"v": {"series": "speed"}}}, "target 'v': no series 'speed'"),
         ({"targets": {"v": {"table": "trials", "column": "k"}}}, "has no column 'k'; it has 'go'"),
         ({"between_s": [70.0, 80.0]}, "no whole bin of 0.5 s lies where"),
+        ({"activity_kind": "signal"}, "'units' are spike trains, which are counted"),
+        ({"units": ["a", "a"]}, "'a', 'a' holds a name twice"),
+        ({"trials": "trials", "bin_s": 15.0}, "no bin of 15 s lies wholly in a row of 'trials'"),
         ({"activity": "position", "bin_s": 0.01}, "are 0.1 s apart, and bin_s is 0.01"),
         (
             {"activity": "position", "activity_kind": "counts"},
@@ -138,7 +170,10 @@ def test_a_file_is_described_in_sentences():
     text = "\n".join(sentences(HELD))
     assert "'units': spike trains of 2 units, 490 spikes" in text
     assert "'position': a series of 500 samples of 2 channels (x, y) in m" in text
-    assert "with 1 gap" in text and "'trials': a table of 4 intervals between 1 and 50 s" in text
+    assert (
+        "with 1 gap" in text
+        and "'trials': a table of 5 rows, 4 of them with a start and a later stop" in text
+    )
     assert "'go' of 'trials': left (3), right (2)" in text and "Note: a note." in text
 
 
@@ -147,3 +182,32 @@ def test_a_file_without_a_target_or_activity_says_so():
         study_of(Contents({"units": SPIKES}), "nwb", "f.nwb", {})
     with pytest.raises(DataError, match="no activity to study"):
         study_of(Contents(tables={"trials": TRIALS}), "nwb", "f.nwb", {})
+
+
+@pytest.mark.parametrize("source", ["position", None, 3, ["position"]])
+def test_a_target_without_a_field_is_told_which_there_are(source):
+    with pytest.raises(ValidationError, match="a target comes from a series"):
+        NwbRecording(path="f.nwb", session="s", bin_s=0.5, targets={"v": source})
+
+
+def test_a_proposed_study_takes_any_name_and_what_is_given():
+    odd = Contents(
+        {"units": SPIKES}, {}, {"a, b: c #1": Table(np.arange(12.0), np.arange(12.0) + 1)}
+    )
+    study = YAML(typ="safe").load(
+        study_of(odd, "nwb", "my data #1.nwb", {"bin_s": 0.25, "session": "zz"})
+    )
+    (recording,) = study["recordings"]
+    assert (recording["path"], recording["session"], recording["bin_s"]) == (
+        "my data #1.nwb", "zz", 0.25,
+    )  # fmt: skip
+    assert list(recording["targets"].values()) == [{"inside": "a, b: c #1"}]
+    for path in ("20230105.nwb", "séance.nwb", "no.nwb"):
+        study = YAML(typ="safe").load(study_of(odd, "nwb", path, {}))
+        assert NwbRecording.model_validate(study["recordings"][0]).path == path
+
+
+def test_a_proposed_study_of_a_signal_is_valid():
+    signal = Contents({}, {"position": POSITION}, {"t": TWELVE})
+    study = YAML(typ="safe").load(study_of(signal, "nwb", "f.nwb", {}))
+    assert Study.model_validate(study).views.base.kind == "none"

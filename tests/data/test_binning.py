@@ -14,6 +14,7 @@ from invariance_probe.data.binning import (
     trials_of,
 )
 from invariance_probe.data.contents import Series, SpikeTrains, Table
+from invariance_probe.errors import DataError
 
 BIN = 0.1
 
@@ -104,10 +105,46 @@ def test_a_bin_takes_the_label_that_covers_most_of_it():
         np.array([0.14, 0.30, 0.36, 1.0, 0.62]),
         {"stage": np.array(["wake", "sleep", "wake", "wake", "sleep"])},
     )
-    labels, known = labelled(table, "stage", grid(0, 0.7), 0.5)
-    assert known.tolist() == [True, True, True, False, False, False, False]
-    assert labels[known].tolist() == ["wake", "sleep", "sleep"]
-    assert labelled(table, "stage", grid(0, 0.7), 0.3)[1].tolist()[3]
+    found = labelled(table, "stage", grid(0, 0.7), 0.5)
+    assert found.known.tolist() == [True, True, True, False, False, False, False]
+    assert found.values[found.known].tolist() == ["wake", "sleep", "sleep"]
+    assert labelled(table, "stage", grid(0, 0.7), 0.3).known[3] and not found.contested
+
+
+def test_a_bin_that_two_labels_cover_equally_has_neither():
+    table = Table(np.array([0.0, 0.3, 0.8]), np.array([0.55, 0.8, 1.0]), {"s": np.array([*"aba"])})
+    found = labelled(table, "s", grid(0, 1.0), 0.5)
+    assert found.contested == 2 and not found.known[3:5].any()  # .3 to .5, which both cover
+    assert found.values[found.known].tolist() == ["a"] * 3 + ["b"] * 3 + ["a"] * 2
+
+
+def test_many_labels_are_those_of_a_loop():
+    rng = np.random.default_rng(3)
+    start = rng.uniform(0, 9, 200)
+    table = Table(start, start + rng.uniform(0, 0.4, 200), {"s": rng.integers(0, 30, 200)})
+    used, share = grid(), np.zeros((30, 100))
+    for label in range(30):
+        rows = table.columns["s"] == label
+        share[label] = covered(table.start[rows], table.stop[rows], used)
+    found = labelled(table, "s", used, 0.3)
+    ordered = np.sort(share, axis=0)
+    known = (ordered[-1] >= 0.3) & (ordered[-1] - ordered[-2] > 1e-6)
+    np.testing.assert_array_equal(found.known, known)
+    np.testing.assert_array_equal(found.values[known], share.argmax(axis=0)[known])
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0, 30.0, 3.0])
+def test_one_sample_per_bin_gives_each_bin_its_own(rate):
+    """Every centre then lies between two samples; the earlier one is taken."""
+    times = np.arange(1000) / rate
+    used = Grid.within(0.0, 1 / rate, np.array([[0.0, 1000 / rate]]))
+    found = at_centres(Series(np.arange(1000.0)[:, None], times, ("x",)), used, None)
+    np.testing.assert_array_equal(found[:, 0], np.arange(1000))
+
+
+def test_times_that_are_not_in_seconds_make_no_endless_grid():
+    with pytest.raises(DataError, match=r"there would be 1\.1e\+09 bins .* in seconds"):
+        Grid.within(0.0, 0.1, np.array([[0.0, 1.1e8]]))
 
 
 def test_bins_lie_wholly_in_a_trial_or_between_trials():

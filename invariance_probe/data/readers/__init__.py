@@ -89,8 +89,8 @@ def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Content
     except ValidationError as error:
         item = error.errors()[0]
         raise DataError(
-            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']}; give it by "
-            "--set FIELD=VALUE"
+            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']} (fields of kind {kind}: "
+            f"{', '.join(declared.model_fields)}); give one with --set FIELD=VALUE"
         ) from None
     return _contents(source, path)
 

@@ -10,7 +10,8 @@ from invariance_probe.errors import DataError
 
 BY_NAME = {
     ".nwb": "nwb", ".npz": "npz", ".mat": "mat", ".csv": "table", ".tsv": "table",
-    ".parquet": "table", ".h5": "brainset", ".hdf5": "brainset",
+    ".parquet": "table", ".pq": "table", ".txt": "table", ".gz": "table", ".h5": "brainset",
+    ".hdf5": "brainset",
 }  # fmt: skip
 """Kind of recording that a file is likely to be, by the end of its name."""
 BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy": "phy"}
