@@ -306,18 +306,19 @@ def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> li
 
 @dataclass(frozen=True)
 class StoredShare:
-    """How many runs of a plan are in a store, up to a number of seeds.
+    """How many of a plan's runs are already in the store.
 
-    A stored run counts even if another study made it.
+    Only the first `seeds` seeds of each session are counted. A stored run counts even if
+    it was measured for another study.
 
     Attributes
     ----------
     seeds
-        Seeds per session.
+        Number of seeds per session that are counted.
     runs, stored
         Number of distinct runs, and how many of them are in the store.
     model_steps, left
-        Update steps of all these runs, and of those that are not in the store.
+        Total number of update steps of these runs, and the number still to be done.
     """
 
     seeds: int

@@ -1,10 +1,10 @@
 """Count what studies say about how many units carry a target.
 
-Thousands of studies are drawn from a bank, the sessions that were measured for one
-simulated code. Every study is judged by the rules of `inference`: t tests over sessions
+Thousands of studies are drawn from a bank, that is, from all sessions measured for one
+simulated code. Each study is judged by the rules of `inference`: t tests over sessions
 on the logarithm of K_s / N, K_n / N, carriers / N (carriers = K_s + K_n, N units) and
-redundancy, guarded against skew. A study then says one of the words `few`, `between`,
-`spread` and `undecided`, and may add `redundant`.
+redundancy, guarded against skew. The verdict of a study is one of the words `few`,
+`between`, `spread` and `undecided`, to which `redundant` may be added.
 
 In: these logarithms for every session of a bank, and for long recordings of some of the
 same codes. Out: fractions of studies that say a word, or whose interval holds the true
@@ -84,19 +84,20 @@ def unit_count_words(logs: Logs, studies: np.ndarray) -> np.ndarray:
 
 
 def redundant(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """Decide which studies add `redundant` to their word.
+    """Decide for which studies `redundant` is added to the verdict word.
 
     Parameters
     ----------
     logs
-        The bank's quantities.
+        The bank's quantities (logarithms of K_s / N, K_n / N, carriers / N and
+        redundancy), by name.
     studies
         Indices of the sessions that each study consists of (study, session).
 
     Returns
     -------
     redundant
-        Boolean (study,).
+        Whether it is added, for each study (study,), boolean.
     """
     return shown(logs["redundancy"], studies, np.log(REDUNDANT))[1]
 

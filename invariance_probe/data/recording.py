@@ -553,10 +553,10 @@ class Recording:
 
 
 def _single(activity: np.ndarray, where: str) -> np.ndarray:
-    """Convert signals to single precision, unless rounding would matter.
+    """Convert signals to single precision, unless rounding would distort them.
 
-    Rounding matters if the root mean square of a unit's rounding errors exceeds
-    `MOST_LOST` SDs of the unit.
+    They would be distorted if, for any unit, the root mean square of the rounding errors
+    exceeded `MOST_LOST` times the unit's SD.
 
     Parameters
     ----------
@@ -573,7 +573,7 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
     Raises
     ------
     DataError
-        When single precision cannot hold the values or their variation.
+        When values are too large for single precision, or rounding would distort them.
     """
     with np.errstate(over="ignore"):
         kept = activity.astype(np.float32)

@@ -55,7 +55,7 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
     states = values.astype(np.int64)
     if not np.isin(states, within.values).any():
         raise DataError(
-            f"{where} never has any of the values {list(within.values)}; {listed(states)}"
+            f"{where} never takes any of the values {list(within.values)}; {listed(states)}"
         )
     return states
 

@@ -216,7 +216,7 @@ class _ArrayTask:
 
 @dataclass(eq=False)
 class _Watch:
-    """Watches the tasks of one stage, and submits again what they leave undone.
+    """Watches the tasks of one stage, and resubmits whatever they leave unfinished.
 
     Attributes
     ----------
@@ -285,7 +285,11 @@ class _Watch:
                 )
 
     def wait_for_the_store(self) -> None:
-        """Wait until the results that tasks committed are visible on this machine."""
+        """Wait until committed results are visible on this machine.
+
+        They are the results that the tasks say they have committed. On a network file
+        system they may appear here later.
+        """
         store, deadline = Store(self.settings.store), time.monotonic() + SHARED_S
         while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
             time.sleep(1)
@@ -319,7 +323,7 @@ class _Watch:
         ]
 
     def poll(self) -> None:
-        """Read the output of tasks, and submit again what finished ones left undone."""
+        """Read the output of tasks, and resubmit whatever ended ones left unfinished."""
         for one in self.running:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})

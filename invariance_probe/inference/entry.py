@@ -174,7 +174,9 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
 def persistence(
     plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float
 ) -> float | None:
-    """Read how well a target correlates with itself over the lags of a jitter.
+    """Look up the target's autocorrelation, averaged over the lags of a time jitter.
+
+    It was measured by the baseline `persistence` of this session, axis and dose.
 
     Parameters
     ----------
@@ -190,8 +192,8 @@ def persistence(
     Returns
     -------
     float or None
-        Correlation over these lags (for classes, agreement beyond chance); None if it
-        was not measured.
+        Mean autocorrelation over the lags that are possible with this jitter (for
+        classes, agreement beyond chance); None if it was not measured.
     """
     for run in plan.baselines:
         if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (

@@ -26,14 +26,14 @@ class Timeline:
     Attributes
     ----------
     starts
-        First bin of every window (window,).
+        First bin of each window (window,).
     stretches
-        Index of the trial, or of the gap-free stretch of recording, that every window
-        lies in (window,).
+        Index of the trial or gap-free part of the recording that each window lies in
+        (window,).
     length_bins, bin_s
         Bins per window, and seconds per bin.
     sessions, subjects
-        Index of the session and of the subject that every window comes from (window,);
+        Index of the session and of the subject that each window comes from (window,);
         None if each model is trained on a single session.
     """
 
@@ -93,7 +93,10 @@ class Batch:
         return self.timeline.starts[self.windows]
 
     def stretches(self) -> Tensor:
-        """Index of the trial or gap-free stretch of each row's window (run, row)."""
+        """Trial or gap-free part of the recording that each row comes from (run, row).
+
+        Trials and parts are given by their index (`Timeline.stretches`).
+        """
         assert self.timeline is not None and self.windows is not None
         return self.timeline.stretches[self.windows]
 

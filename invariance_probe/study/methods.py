@@ -453,8 +453,8 @@ class MaskedSequence(TrainedMethod):
             )
         if self.position_windows % 2 == 0:
             raise ValueError(
-                f"position_windows is {self.position_windows}; it must be odd, so that it reaches "
-                "as many windows back as ahead"
+                f"position_windows is {self.position_windows}; it must be odd, so that it covers "
+                "equally many windows before and after"
             )
         if self.context_width % self.heads:
             raise ValueError(

@@ -4,7 +4,7 @@ In: the entries of a study's `recordings`. Out: frozen declarations. One entry i
 session, except that a simulated one can give several (`sessions: 6` makes `NAME-1` ...
 `NAME-6`, each with its own random numbers). Nothing here opens a file.
 
-Simulated recordings are called worlds and have numbers from G1 to G10. In a world,
+Simulated recordings are called worlds and are numbered G1 to G10. In a world,
 latents drive the log firing rates of the units. One latent is the target (the label);
 the others are nuisances. A carrier is a unit whose rate depends on the label.
 """
@@ -318,9 +318,9 @@ class CarriersRecording(_Simulated):
             )
         if self.carriers * self.units_per_carrier > self.units:
             raise ValueError(
-                f"{self.carriers} carriers with {self.units_per_carrier} units each need more "
-                f"than the {self.units} units of the recording; declare more `units` or fewer "
-                "`carriers`"
+                f"{self.carriers} carriers with {self.units_per_carrier} units each need "
+                f"{self.carriers * self.units_per_carrier} units, but the recording has only "
+                f"{self.units}; increase `units`, or reduce `carriers`"
             )
         return self
 
@@ -599,10 +599,10 @@ class IrreversibleRecording(_Simulated):
 
 
 class HeadDirectionRecording(_Simulated):
-    """G10: head-direction cells awake, in NREM sleep and in REM sleep.
+    """G10: head-direction cells in wakefulness, NREM sleep and REM sleep.
 
-    The states are 0 (awake), 1 (NREM) and 2 (REM). Asleep, the represented direction
-    drifts by itself.
+    The states are 0 (awake), 1 (NREM) and 2 (REM). During sleep, the represented
+    direction drifts spontaneously.
     """
 
     generator: Literal["head_direction"] = "head_direction"

@@ -199,7 +199,7 @@ class MatSeries(Declaration):
             raise ValueError("name exactly one of times, rate_hz and interval_s")
         if "time" not in self.axes or len(set(self.axes)) < len(self.axes):
             raise ValueError(
-                f"axes are {list(self.axes)}; one of them must be time, and each occurs once"
+                f"axes are {list(self.axes)}; they must include time, and no axis may be repeated"
             )
         return self
 

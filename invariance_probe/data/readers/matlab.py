@@ -131,7 +131,7 @@ class _Older(MatFile):
         self._shown = {name: (shape, kind) for name, shape, kind in whosmat(path)}
         self._roots: dict[str, object] = {}
         if not self._shown and path.stat().st_size < 128:
-            raise ValueError("it is too short")
+            raise ValueError("the file is shorter than the header of a .mat file, 128 bytes")
 
     def variables(self) -> dict[str, str]:
         found: dict[str, str] = {}

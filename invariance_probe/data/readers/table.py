@@ -194,7 +194,9 @@ class _Reading:
         if not start or b"\0" in start or start.startswith(b"PK"):
             said = "it is a zip archive or a spreadsheet (.xlsx): save the sheet as .csv"
             said = said if start.startswith(b"PK") else described(file)
-            raise DataError(f"{file} is not a readable table of text: {said}")
+            raise DataError(
+                f"cannot read {file} as a text table (such as csv or tsv): {said}"
+            )
 
     def _separator(self, file: Path) -> str:
         """Character between columns: declared, that of the ending, or the header's."""

@@ -143,5 +143,8 @@ def _banded(damage: Damage) -> BandedDamage:
 
 
 def _ends(found: Interval | None) -> tuple[float | None, float | None, float | None]:
-    """Estimate, low and high end of an interval; three times None without one."""
+    """Return an interval's point estimate, lower end and upper end.
+
+    All three are None if there is no interval.
+    """
     return (found.estimate, found.low, found.high) if found else (None, None, None)

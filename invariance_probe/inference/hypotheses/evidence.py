@@ -226,10 +226,10 @@ class HypothesisEvidence:
 
     @cached_property
     def code(self) -> Code | None:
-        """Results of decoders without SSL in the decodable sessions.
+        """Results of the decoders without SSL in the decodable sessions.
 
-        None for a jitter or a contrast, and if such results are missing for any
-        session.
+        None if the hypothesis is about a time jitter or a contrast of pairings, or if
+        the results of a decodable session are missing.
         """
         return None if self.jitter else self.code_of(self.names)
 

@@ -188,7 +188,10 @@ class HeldOutErrors:
 
     @property
     def range_se(self) -> float:
-        """Standard error of R_code, from its variation over the held-out blocks."""
+        """Standard error of R_code: SD over the held-out blocks / sqrt(their number).
+
+        Each block contributes its own range per window, and blocks have equal weight.
+        """
         gains = np.subtract(self.floor, self.everything) / np.array(self.windows)
         return float(gains.std(ddof=1) / np.sqrt(len(gains)))
 

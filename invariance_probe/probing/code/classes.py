@@ -113,17 +113,18 @@ class Discriminants:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Sums of losses over a held-out block.
+    """Decoding losses, each summed over the windows of a held-out block.
 
     Attributes
     ----------
     floor
-        Loss of the best constant: the class frequencies or the mean of the training
-        windows.
+        Loss of the best constant prediction: the class frequencies in the training
+        windows (for a continuous target, its mean over them).
     everything
         Loss of the decoder that reads all inputs.
     masked
-        Loss of the decoder that reads only the inputs each mask keeps (mask,).
+        Loss of a decoder that reads only the inputs that a mask keeps, for each mask
+        (mask,).
     """
 
     floor: float

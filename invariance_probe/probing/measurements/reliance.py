@@ -1,7 +1,7 @@
 """Which few units an SSL objective, a refitted and a fixed decoder rely on.
 
-Three losses are attacked: for each, a set of units is searched whose removal raises it
-most.
+Three losses are attacked: for each, we search for the set of units whose removal raises
+it most.
 
 * `objective`: the loss that a trained SSL model minimises, with the units removed from
   both views.
@@ -19,8 +19,8 @@ how much each set raises each of the three losses, compared with random sets.
 A set is never scored on the windows that it was chosen on. For `objective` it is chosen
 on one half of the fold's test windows; which half, the earlier or the later,
 alternates over seeds and folds. For the decoders it is chosen on held-out parts of the
-training windows, which are many more. All sets are scored on the other half of the test
-windows.
+training windows, of which there are many more. All sets are scored on the other half of
+the test windows.
 
 A model may ignore units although both views show them, and a decoder may ignore units
 that others can replace. Nothing here is about causes.
@@ -553,9 +553,12 @@ class _Cost:
 def _beside(
     units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a chosen set followed by random sets of other units.
+    """Return a chosen set, followed by random sets of as many other units.
 
-    Random sets are matched in rate if enough units have similar rates.
+    Random sets contain as many units of low, middle and high activity (thirds of all
+    units) as the chosen set. A third with too few other units is topped up from all
+    others. If fewer than `OF_A_BAND` different sets can be matched in this way, all
+    random sets are drawn from all other units, whatever their activity.
 
     Parameters
     ----------
