@@ -284,12 +284,12 @@ def stored_encoders(
 
 
 def trains_own(run: Run) -> bool:
-    """Whether a run trains a method of one's own."""
+    """Whether a run trains a user-defined method."""
     return run.examination is None and own_method_of(run.method) is not None
 
 
 def own_code(runs: list[Run], base: Path) -> str:
-    """Hash of the source file of the runs' method of one's own; empty without one.
+    """Hash of the source file of the runs' user-defined method; else empty.
 
     The class is imported and checked here, outside `guarded`: if it cannot be used, that
     is no fault of the data, and no run is recorded as failed.

@@ -62,8 +62,8 @@ def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
     ("name", "said"),
     [
         ("gone.nwb", "no such file or folder"),
-        ("notes.txt", "its name does not say what it is"),
-        (".", "is a folder without F.npy"),
+        ("notes.txt", "its format cannot be recognised from its name"),
+        (".", "is a folder that contains none of F.npy"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, name, said):

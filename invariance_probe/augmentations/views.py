@@ -123,7 +123,7 @@ class ViewMaker:
     length_bins
         Bins per window.
     starts
-        First bin of every window (window,).
+        First bin of each window (window,).
     runs
         The stacked runs, whose views differ in doses and arms only.
     keys
@@ -270,7 +270,7 @@ class ViewMaker:
         return self.counterpart.apply(finished, self.counterpart.draw(address, self.shape))
 
     def clean(self, windows: Tensor) -> Tensor:
-        """Standardised, uncorrupted activity of the same windows for every run.
+        """Standardised, uncorrupted activity of the same windows for each run.
 
         Parameters
         ----------

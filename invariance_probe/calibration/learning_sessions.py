@@ -1,9 +1,9 @@
 """A table of the sessions trained to calibrate findings of learning.
 
 Training them takes days, so their results are saved in a CSV file beside the report and
-can be used without the run store, on any machine. Each row contains a hash of the keys of
-all runs of one session. Rows whose runs differ from the current ones, for example because
-another version of the toolkit made them, are ignored.
+can be used without the run store, on any machine. Each row contains a hash of the keys
+of all runs of one session. Rows whose runs differ from the current ones, for example
+because another version of the toolkit made them, are ignored.
 """
 
 from collections.abc import Iterable, Mapping

@@ -234,7 +234,7 @@ class _Assembly:
     def _target(
         self, name: str, source: TargetSource, grid: Grid, notes: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Values of a target in every bin, and the bins in which it is known (bin,)."""
+        """Values of a target in each bin, and the bins in which it is known (bin,)."""
         where = f"{self.where}: target {name!r}"
         if isinstance(source, FromSeries):
             if source.series not in self.contents.series:

@@ -52,7 +52,7 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
     Returns
     -------
     windows
-        One window from every bin at which a whole window fits into the stretch.
+        One window from each bin at which a whole window fits into the stretch.
 
     Raises
     ------

@@ -46,7 +46,7 @@ class WorkerSettings:
     device
         Device to compute on.
     registration
-        Hash of the study's registration, kept with every result; empty if there is none.
+        Hash of the study's registration, kept with each result; empty if there is none.
     """
 
     base: Path
@@ -79,7 +79,7 @@ class Executor(Protocol):
         settings
             Folders and device.
         on_event
-            Called with every event, from one thread at a time.
+            Called with each event, from one thread at a time.
 
         Returns
         -------

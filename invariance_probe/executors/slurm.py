@@ -105,7 +105,7 @@ class Slurm:
         settings
             Folders and device.
         on_event
-            Called with every event.
+            Called with each event.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class _ArrayTask:
 
 @dataclass(eq=False)
 class _Watch:
-    """Watches the tasks of one stage, and resubmits whatever they leave unfinished.
+    """Watches the tasks of one stage, and resubmits what they leave unfinished.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class _Watch:
     jobs
         Converts stacks to jobs, the plain data that workers read.
     tell
-        Called with every event.
+        Called with each event.
     running
         Tasks that are not finished.
     lost
@@ -323,7 +323,7 @@ class _Watch:
         ]
 
     def poll(self) -> None:
-        """Read the output of tasks, and resubmit whatever ended ones left unfinished."""
+        """Read the output of tasks, and resubmit what ended ones left unfinished."""
         for one in self.running:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})

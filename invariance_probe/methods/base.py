@@ -28,8 +28,7 @@ class Timeline:
     starts
         First bin of each window (window,).
     stretches
-        Index of the trial or gap-free part of the recording that each window lies in
-        (window,).
+        Index of the trial or gap-free segment that each window lies in (window,).
     length_bins, bin_s
         Bins per window, and seconds per bin.
     sessions, subjects
@@ -93,10 +92,7 @@ class Batch:
         return self.timeline.starts[self.windows]
 
     def stretches(self) -> Tensor:
-        """Trial or gap-free part of the recording that each row comes from (run, row).
-
-        Trials and parts are given by their index (`Timeline.stretches`).
-        """
+        """Index of the trial or segment that each row's window lies in (run, row)."""
         assert self.timeline is not None and self.windows is not None
         return self.timeline.stretches[self.windows]
 
@@ -157,7 +153,7 @@ class Method(nn.Module, ABC):
     """
 
     encoder: StackedEncoder
-    """Encoder of every run; its output is the representation."""
+    """Encoder of each run; its output is the representation."""
     arithmetic: Arithmetic = PLAIN
     """How matrix products are computed; set by `compute_with`."""
 

@@ -108,7 +108,7 @@ def matched_moments(
     activity
         Activity (time, unit); the windows are indices of its rows.
     first, second
-        The two windows of every pair, (pair,) each. A window may occur in many pairs.
+        The two windows of each pair, (pair,) each. A window may occur in many pairs.
     split
         Whether views are made by count splitting. Each view then shows one random half
         of every count, multiplied by 2.

@@ -1,8 +1,8 @@
 """How windows form the training examples of a user-defined method.
 
-In: the field `examples` of such a method. Out: frozen declarations, each of a kind listed
-in `training.examples.EXAMPLES`, with the settings that this kind requires. Methods of the
-package have the same settings as fields of their own.
+In: the field `examples` of such a method. Out: frozen declarations, each of a kind
+listed in `training.examples.EXAMPLES`, with the settings that this kind requires.
+Methods of the package have the same settings as fields of their own.
 """
 
 from typing import Annotated, ClassVar, Literal, Self

@@ -24,7 +24,7 @@ class Dealt(Declaration):
     """A new order for time steps that a file has sorted by condition.
 
     Each uninterrupted stretch of one condition is cut into `rounds` parts of successive
-    steps. The new order consists of rounds, each of which has one part of every stretch
+    steps. The new order consists of rounds, each of which has one part of each stretch
     in random order. So every condition occurs throughout, and no shift in time lines the
     conditions up again. A part is a segment of its own, and no window, pair or lag
     crosses its end.
@@ -74,7 +74,7 @@ class NpzRecording(Declaration):
     Windows never cross a trial border.
     """
     segment: str | None = None
-    """Name of the array (time,) of labels of gap-free stretches.
+    """Name of the array (time,) of labels of gap-free segments.
 
     Windows never cross a segment border.
     """
@@ -233,7 +233,7 @@ class RedundancyRecording(_Simulated):
     It limits the information to J / (1 + eps J).
     """
     carrier_counts: Annotated[float, Field(gt=0)] | None = None
-    """Mean count per bin of every carrier; drawn like all other rates if omitted."""
+    """Mean count per bin of each carrier; drawn like all other rates if omitted."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
     """Time constant of the label (seconds)."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -264,7 +264,7 @@ class CarriersRecording(_Simulated):
     carriers: Annotated[int, Field(ge=1)] = 6
     """Number of neurons that carry the label."""
     carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
-    """Mean count per bin of every carrier; drawn like all other rates if null."""
+    """Mean count per bin of each carrier; drawn like all other rates if null."""
     information: Annotated[float, Field(gt=0, le=64)] = 8.0
     """Linear Fisher information J of all carriers together, per bin.
 
@@ -342,7 +342,7 @@ class RingRecording(_Simulated):
     copies: Annotated[int, Field(ge=1)] = 7
     """Number of units per preferred direction; the last direction has one."""
     mean_counts: Annotated[float, Field(gt=0)] = 10.0
-    """Mean count per bin of every unit."""
+    """Mean count per bin of each unit."""
     concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
     """Concentration kappa of the von Mises tuning."""
     direction_tau_s: Annotated[float, Field(gt=0)] = 0.2

@@ -130,7 +130,7 @@ class NwbRecording(SignalsRecording):
 
 
 class PhyRecording(SignalsRecording):
-    """One session in a folder of Kilosort and phy: a unit for every cluster that is used."""
+    """One session in a folder of Kilosort and phy: one unit per cluster used."""
 
     kind: Literal["phy"] = "phy"
     groups: Annotated[tuple[str, ...], Field(min_length=1)] = ("good",)
@@ -145,7 +145,7 @@ class PhyRecording(SignalsRecording):
 
 
 class Suite2pRecording(SignalsRecording):
-    """One imaging plane in a folder of suite2p: a channel for every region of interest."""
+    """One imaging plane in a suite2p folder: one channel per region of interest."""
 
     kind: Literal["suite2p"] = "suite2p"
     activity: str = "corrected"
@@ -180,7 +180,7 @@ class MatSeries(Declaration):
     interval_s: Positive | str | None = None
     """Seconds between samples, such as a bin length, or the path of its variable."""
     start_s: float = 0.0
-    """Time of the first sample, or of the first sample of every trial (seconds)."""
+    """Time of the first sample, or of the first sample of each trial (seconds)."""
     channels: str | None = None
     """Path of the variable with the channels' names; they are 1, 2 ... if omitted."""
     unit: str = ""

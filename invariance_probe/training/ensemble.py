@@ -126,7 +126,7 @@ def train(
         Where the state is saved now and then. If it holds the state of an interrupted
         training, that training continues; `method` must then be newly built.
     adversary
-        Corrupts the views of every step so that the loss rises. If omitted, views are
+        Corrupts the views of each step so that the loss rises. If omitted, views are
         left as they are.
 
     Returns

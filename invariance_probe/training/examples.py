@@ -225,7 +225,7 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     """Bins from the start of a sequence to the start of each of its windows.
 
     Windows share no bin. A masked sequence has `sequence_windows` successive windows.
-    Other sequences have `context_windows` successive windows and, for every horizon h,
+    Other sequences have `context_windows` successive windows and, for each horizon h,
     the h-th window after these. Windows in between that are not predicted are left out.
 
     Parameters

@@ -144,7 +144,7 @@ def files(folder):
         ("mat", "scipy.io.loadmat"),
         ("edf", "mne.io.read_raw_edf"),
         ("hdf", "HDF5 file (.nwb"),
-        ("npy", "save named arrays by np.savez"),
+        ("npy", "save named arrays with np.savez"),
     ],
 )
 def test_a_file_that_is_no_archive_is_told_by_what_it_is(tmp_path, name, said):

@@ -1,9 +1,9 @@
 """Read HDF5 files of torch_brain, in the layout of temporaldata.
 
-In: a file whose groups state their type in the attribute `object`. Out: `Contents`, with
-all spike trains, series and tables of intervals by their path, such as `cursor.velocity`.
-The domain of the spikes gives the intervals in which the units were observed. Values of
-series are read only when they are needed.
+In: a file whose groups state their type in the attribute `object`. Out: `Contents`,
+with all spike trains, series and tables of intervals by their path, such as
+`cursor.velocity`. The domain of the spikes gives the intervals in which the units were
+observed. Values of series are read only when they are needed.
 """
 
 from collections.abc import Callable, Iterator

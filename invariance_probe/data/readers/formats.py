@@ -23,12 +23,12 @@ FORMATS = {
     ),
     b"MATLAB 5.0": ("it is a MATLAB file (.mat), which `kind: mat` reads"),
     b"0       ": (
-        "it is an EDF file, which no reader of this version opens; load it with mne.io.read_raw_edf "
-        "and save its arrays with np.savez"
+        "it is an EDF file, which no reader of this version opens; load it with "
+        "mne.io.read_raw_edf and save its arrays with np.savez"
     ),
     b"\xffBIOSEMI": (
-        "it is a BDF file, which no reader of this version opens; load it with mne.io.read_raw_bdf "
-        "and save its arrays with np.savez"
+        "it is a BDF file, which no reader of this version opens; load it with "
+        "mne.io.read_raw_bdf and save its arrays with np.savez"
     ),
     b"\x80": "it is a Python pickle, which is never loaded; save its arrays with np.savez",
 }

@@ -1,7 +1,7 @@
 """Read the signals that a study names in a MATLAB file.
 
-In: a .mat file, and the variables named in the declaration, together with their axes and
-clocks. Out: `Contents`. Lengths of axes are checked against each other; no axis is
+In: a .mat file, and the variables named in the declaration, together with their axes
+and clocks. Out: `Contents`. Lengths of axes are checked against each other; no axis is
 guessed.
 """
 
@@ -187,7 +187,7 @@ class _Reading:
                     self._joined_series(name, group, self.parts.tables[table], table)
 
     def _offsets(self, source: MatSeries, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Times of the samples of every trial, from the start of the trial."""
+        """Times of the samples of each trial, from the start of the trial."""
         if source.times is None:
             return [self._times(source, len(piece), source.start_s) for piece in pieces]
         value = self.file.value(source.times)
@@ -294,7 +294,7 @@ class _Reading:
         self.parts.spikes[name] = trains(names, each, observed, notes, repr(name))
 
     def _trial_clock(self, spikes: MatSpikes, trials: int) -> Table:
-        """The table whose starts the spike times of every trial count from."""
+        """The table whose starts the spike times of each trial count from."""
         table = self.parts.tables.get(spikes.trials)
         if table is None or not table.complete.any():
             raise DataError(
@@ -364,7 +364,7 @@ class _Trials:
         return float(min(times, default=0.0))
 
     def lengths(self) -> list[float]:
-        """Length of every trial in seconds: that of its longest series."""
+        """Length of each trial in seconds: that of its longest series."""
         return [
             max(_ends(offsets[k]) for offsets in self.offsets.values()) - self.first()
             for k in range(self.count)
@@ -426,7 +426,7 @@ def _trials(value: np.ndarray, axes: Sequence[str], path: str) -> list[np.ndarra
     Returns
     -------
     trials
-        Samples of every trial, each (time, channel); one without an axis `trial`.
+        Samples of each trial, each (time, channel); one without an axis `trial`.
     """
     if value.dtype == object:
         elements, rest = _elements(value, path), axes[1:]
@@ -510,7 +510,7 @@ def _column(value: np.ndarray, path: str) -> np.ndarray:
 
 
 def _cells(value: np.ndarray, axes: Sequence[str], path: str) -> list[list[np.ndarray]]:
-    """Spike times of every unit and trial, from a cell array or a nested one."""
+    """Spike times of each unit and trial, from a cell array or a nested one."""
     if value.dtype != object:
         if len(axes) > 1:
             raise DataError(f"{path!r} is no cell array, but {len(axes)} axes are declared")

@@ -130,7 +130,7 @@ class _Reading:
         return parts.contents()
 
     def _list_all(self) -> None:
-        """Note the columns of every file."""
+        """Note the columns of each file."""
         files = [self.path]
         if self.path.is_dir():
             endings = (*SEPARATORS, *PARQUET)
@@ -194,9 +194,7 @@ class _Reading:
         if not start or b"\0" in start or start.startswith(b"PK"):
             said = "it is a zip archive or a spreadsheet (.xlsx): save the sheet as .csv"
             said = said if start.startswith(b"PK") else described(file)
-            raise DataError(
-                f"cannot read {file} as a text table (such as csv or tsv): {said}"
-            )
+            raise DataError(f"cannot read {file} as a text table (such as csv or tsv): {said}")
 
     def _separator(self, file: Path) -> str:
         """Character between columns: declared, that of the ending, or the header's."""
@@ -230,7 +228,7 @@ class _Reading:
         return _Sheet(file, frame)
 
     def _read_text(self, file: Path, used: list[str], as_text: list[str] | None) -> pd.DataFrame:
-        """Read a text file by pandas, with nothing replaced."""
+        """Read a text file with pandas, with nothing replaced."""
         header = self._header(file)
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
@@ -307,7 +305,7 @@ class _Reading:
         return columns, labels
 
     def _sample_times(self, name: str, source: SampleColumns, sheet: _Sheet) -> np.ndarray:
-        """Time of every sample in seconds, by time stamps, a rate, or both."""
+        """Time of each sample in seconds, by time stamps, a rate, or both."""
         count = len(sheet.frame)
         if source.time is None:
             assert source.rate_hz is not None

@@ -46,14 +46,14 @@ class Blocks:
 
     @classmethod
     def of(cls, planned: int, code: CodeFigures | None, in_time: bool = True) -> "Blocks":
-        """Build the blocks of a session from the figures of its code.
+        """Build the blocks of a session from the results about its code.
 
         Parameters
         ----------
         planned
             Number of blocks in which the session's losses are stored.
         code
-            Figures of the session's code, which hold its duration and its
+            Results about the session's code, which hold its duration and its
             autocorrelation time; None if they were not measured.
         in_time
             Whether each block is a stretch of time. If not, blocks are not merged.

@@ -65,7 +65,7 @@ class Evidence:
 
     plan: Plan
     results: Mapping[str, RunResult]
-    """Result of every run that was made, by run key."""
+    """Result of each run that was made, by run key."""
     losses: dict[str, SessionLosses]
     """Decoding losses of every session, by session name."""
     sessions: dict[str, SessionFinding]
@@ -261,7 +261,7 @@ class HypothesisEvidence:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Subject of every decodable session, in the order of `names`."""
+        """Subject of each decodable session, in the order of `names`."""
         return tuple(self.of_study.sessions[name].subject for name in self.names)
 
     @property

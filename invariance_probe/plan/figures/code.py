@@ -1,4 +1,4 @@
-"""Figures of the measurement `code`: held-out errors and their summaries.
+"""Quantities of the measurement `code`: held-out errors and their summaries.
 
 They say what decoders without SSL show about the code of a session (docs/code.md). All
 quantities follow from sums of errors over the windows of each held-out fold, which are
@@ -393,7 +393,7 @@ class HeldOutErrors:
 
 @dataclass(frozen=True)
 class CodeFigures:
-    """All figures of the measurement `code` of one session.
+    """All quantities of the measurement `code` of one session.
 
     Attributes
     ----------
@@ -419,7 +419,7 @@ class CodeFigures:
     sums
         Units that are the sum of others: each entry names such a unit and those others.
     distinct
-        The same figures without the units that repeat others; None if no unit does.
+        The same quantities without the units that repeat others; None if no unit does.
     n_eff, red_idx
         Exploratory measures: the effective number of units that carry the target, at
         most the number of units, and redundancy, both from the masks of unit dropout.

@@ -154,7 +154,7 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
     Parameters
     ----------
     left
-        Explained variance after every step (step,).
+        Explained variance after each step (step,).
     explained
         Explained variance with all units.
     power

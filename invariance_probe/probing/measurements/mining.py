@@ -28,13 +28,13 @@ def found_by_mining(
 ) -> list[PairFigures | None]:
     """Describe the pairs of windows that each run's method mined.
 
-    Of the quantities returned, `distance_s` is the mean distance in time of pairs within
-    one session, in seconds; times that were not recorded do not count. `elsewhere` is
-    the proportion of pairs whose windows are from two sessions, for a model that is
-    trained on several. For `agreement` the variance is taken over the anchors.
-    `nuisance_distance` is computed only if the run's pairing names a nuisance. The
-    quantities whose names end in `_expected` are the values for independent draws of
-    anchors and of mined windows.
+    Of the quantities returned, `distance_s` is the mean distance in time of pairs
+    within one session, in seconds; times that were not recorded do not count.
+    `elsewhere` is the proportion of pairs whose windows are from two sessions, for a
+    model that is trained on several. For `agreement` the variance is taken over the
+    anchors. `nuisance_distance` is computed only if the run's pairing names a nuisance.
+    The quantities whose names end in `_expected` are the values for independent draws
+    of anchors and of mined windows.
 
     Parameters
     ----------
@@ -159,9 +159,9 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
 def _asleep(distant: Distant) -> PairFigures:
     """Describe wake-sleep pairs: their share and the variety of their partners.
 
-    `share` is the proportion of all pairs whose partner is a sleep window. `partners` is
-    the effective number of different sleep windows used as partners: exp of the entropy
-    of how often each one is used.
+    `share` is the proportion of all pairs whose partner is a sleep window. `partners`
+    is the effective number of different sleep windows used as partners: exp of the
+    entropy of how often each one is used.
     """
     used = distant.partners[distant.partners >= 0]
     often = np.unique(used, return_counts=True)[1] / max(len(used), 1)

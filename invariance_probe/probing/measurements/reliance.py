@@ -13,7 +13,7 @@ it most.
 Decoders read square roots of counts, or signals as they are.
 
 In: one session, and runs of one SSL method that train together as a stack, one run per
-fold and seed. Out: for every budget (number of units in a set) the three sets, and by
+fold and seed. Out: for each budget (number of units in a set) the three sets, and by
 how much each set raises each of the three losses, compared with random sets.
 
 A set is never scored on the windows that it was chosen on. For `objective` it is chosen
@@ -468,7 +468,7 @@ def _scored(
 
     Returns
     -------
-    Figures of each run: the scale of each loss, and by how much each set raises it.
+    For each run, the scale of each loss, and by how much each set raises it.
     """
     asked, units = runs[0].method, loss.shape[1]
     assert isinstance(asked, Reliance)
@@ -587,7 +587,7 @@ def _damage(damages: np.ndarray) -> SetDamage:
     Parameters
     ----------
     damages
-        Rise in loss for every set (set,): the chosen set first, then the random sets.
+        Rise in loss for each set (set,): the chosen set first, then the random sets.
 
     Returns
     -------
@@ -603,7 +603,7 @@ def _damage(damages: np.ndarray) -> SetDamage:
 
 
 def _wrong(found: RelianceFigures) -> str:
-    """Name the first figure that is not finite; empty if all are finite."""
+    """Name the first quantity that is not finite; empty if all are finite."""
     if not np.isfinite([found.range_objective, found.nothing_objective, found.range_decoder]).all():
         return "a range"
     for one in found.sets:

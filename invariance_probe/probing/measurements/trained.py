@@ -415,8 +415,8 @@ def _describe(
 ) -> list[RepresentationFigures]:
     """Describe each run's representation by its rank, alignment and invariance.
 
-    The rank is computed from all clean windows. The other quantities are from one draw of
-    the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
+    The rank is computed from all clean windows. The other quantities are from one draw
+    of the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
     """
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))

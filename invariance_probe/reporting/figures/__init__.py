@@ -161,9 +161,9 @@ def reliance_charts(report: dict[str, Any]) -> list[Chart]:
 def study_charts(report: dict[str, Any]) -> list[Chart]:
     """Chart of the tests whether each session's target can be decoded at all.
 
-    The chart concerns the whole study, not one hypothesis. In each session the decoding loss is
-    compared with null losses, which are losses on targets that the activity cannot have
-    caused.
+    The chart concerns the whole study, not one hypothesis. In each session the decoding
+    loss is compared with null losses, which are losses on targets that the activity
+    cannot have caused.
 
     Parameters
     ----------

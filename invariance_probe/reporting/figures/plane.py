@@ -30,7 +30,7 @@ LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, 
 
 
 def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
-    """Draw K_s / N against K_n / N for every session, beside simulated codes.
+    """Draw K_s / N against K_n / N for each session, beside simulated codes.
 
     Parameters
     ----------

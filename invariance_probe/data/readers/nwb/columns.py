@@ -120,7 +120,7 @@ def rounded(source: h5py.Dataset, largest: float, name: str) -> list[str]:
 
 
 def ends(index: h5py.Dataset, rows: int, length: int) -> np.ndarray:
-    """Position after the last value of every row in a column of lists (row,) int64.
+    """Position after the last value of each row of a column of lists (row,).
 
     Indices may be stored as small unsigned integers, whose differences would wrap.
 

@@ -34,11 +34,11 @@ class Layout:
     Attributes
     ----------
     paths
-        Sort of every signal, by its path in the file.
+        Sort of each signal, by its path in the file.
     links
         Path of a signal, by the path of a link to it.
     types
-        Type of every object that is no signal and no folder, by its path.
+        Type of each object that is no signal and no folder, by its path.
     broken
         Links that lead nowhere, as sentences.
     """
@@ -57,7 +57,7 @@ class Layout:
         return walk.layout
 
     def named(self, *sorts: Sort) -> dict[str, str]:
-        """Path of every signal of some sorts, by its full name."""
+        """Path of each signal of some sorts, by its full name."""
         return {full_name(path): path for path, sort in self.paths.items() if sort in sorts}
 
     def other_names(self, names: Iterable[str]) -> dict[str, str]:
