@@ -651,7 +651,7 @@ def _condition(run: Run) -> str:
 
 
 def _number(dose: str) -> str:
-    """Format a dose as `_condition` does; text that is no number stays as it is."""
+    """Format a dose as `_condition` does; text that is not a number is unchanged."""
     try:
         return f"{float(dose):g}"
     except ValueError:

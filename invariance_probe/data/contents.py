@@ -146,7 +146,7 @@ class Contents:
     Attributes
     ----------
     spikes, series, tables
-        What can be asked for, by name: the names that a study uses.
+        What can be looked up, by the name that a study uses.
     notes
         One sentence for everything that the reader dropped, joined, converted or could
         not know.

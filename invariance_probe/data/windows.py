@@ -57,7 +57,7 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
     Raises
     ------
     DataError
-        When no stretch is as long as a window.
+        When every stretch is shorter than a window.
     """
     stretches = recording.stretches
     starts = np.arange(len(stretches) - length_bins + 1)

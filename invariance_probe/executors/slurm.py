@@ -175,7 +175,7 @@ class _ArrayTask:
     """Number of times in a row that it was missing from the queue."""
     message: str = ""
     stopped: bool = False
-    """Whether its last event says that it was asked to stop."""
+    """Whether its last event says that it was told to stop."""
 
     def events(self) -> Iterator[Event]:
         """Yield the events that the task has written since the last call.

@@ -62,8 +62,8 @@ def own_problems(
 ) -> Iterator[Problem]:
     """Yield what keeps a user-defined class from being trained.
 
-    It is imported, made with its settings, and, if it learns from pairs, asked for its
-    loss on a batch of noise.
+    It is imported and made with its settings. If it learns from pairs, its loss on a
+    batch of noise is computed.
 
     Parameters
     ----------

@@ -541,7 +541,7 @@ class Plan:
     ) -> Iterator[Examination]:
         """Yield the examinations of one encoder.
 
-        `asked` has the primary doses of each axis that a hypothesis is about. A quick
+        `asked` maps each axis that a hypothesis is about to its primary doses. A quick
         study makes only the examinations that are shown beside verdicts.
         """
         study = self.study

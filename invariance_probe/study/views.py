@@ -92,7 +92,7 @@ class Views(Declaration):
     transforms: tuple[Transform, ...] = ()
     """Augmentations of each view, in the order in which they act."""
     adversary: Adversary | None = added(None)
-    """A corruption that is searched for so as to raise the loss of the models.
+    """A corruption that is optimised to raise the loss of the models.
 
     It acts in training only. Models are tested under an equally strong random corruption.
     """

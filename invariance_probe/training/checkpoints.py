@@ -42,7 +42,7 @@ _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, Safetensor
 
 
 class Stopped(Exception):  # noqa: N818
-    """Raised when the process was asked to end and the training is interrupted.
+    """Raised when the process was told to end and training is interrupted.
 
     Its state has been saved, and it can continue later.
     """

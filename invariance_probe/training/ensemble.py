@@ -137,7 +137,7 @@ def train(
     Raises
     ------
     training.checkpoints.Stopped
-        If the process was asked to end. The state is saved before.
+        If the process was told to end. The state is saved first.
     """
     method.compute_with(Arithmetic.of(settings, next(method.parameters()).device))
     optimizer = make_optimizer(method, settings)

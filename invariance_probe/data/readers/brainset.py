@@ -31,7 +31,7 @@ from invariance_probe.study.signals import BrainsetRecording
 
 TIME_SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 NO_SIGNAL = ("timestamps", "timestamp_indices_1s", "unit_index", "domain")
-"""Members of a time series that are no signals."""
+"""Members of a time series that are not signals."""
 
 
 def read_brainset(path: Path, declared: BrainsetRecording) -> Contents:

@@ -70,7 +70,7 @@ def opened(path: Path) -> "MatFile":
 
 
 class MatFile(ABC):
-    """A .mat file, whose variables are read when they are asked for."""
+    """A .mat file, whose variables are read only when they are needed."""
 
     path: Path
 
@@ -124,7 +124,7 @@ class MatFile(ABC):
 
 
 class _Older(MatFile):
-    """A .mat file of version 7 or older, by SciPy."""
+    """A .mat file of version 7 or older, read with SciPy."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -98,7 +98,7 @@ class _Sheet:
 
 
 class _Reading:
-    """A table, or a folder of tables, on its way to `Contents`."""
+    """A table or folder of tables while its data are collected into `Contents`."""
 
     def __init__(self, path: Path, declared: TableRecording) -> None:
         self.path = path
@@ -184,7 +184,7 @@ class _Reading:
         return header
 
     def _check_text(self, file: Path) -> None:
-        """Refuse what is no text."""
+        """Raise an error if a file does not contain text."""
         opener = gzip.open if file.suffix == ".gz" else open
         try:
             with opener(file, "rb") as raw:
@@ -456,7 +456,7 @@ def labels_of(values: pd.Series) -> np.ndarray:
 
 
 def first_text(values: pd.Series) -> str | None:
-    """First value of a column of text that is no number; None if it holds no text."""
+    """First value in a column of text that is not a number; None without text."""
     if not _is_text(values):
         return None
     missing = values.isna() | values.str.strip().str.lower().isin(NO_NUMBER)

@@ -2,8 +2,7 @@
 
 Sets of a given size (the budget) are chosen on half of a session's blocks and scored on
 the other half, by a decoder that is fitted again without the units (`refit`) and by one
-that is held fixed (`fixed`). docs/messengers.md explains
-the quantities.
+that is held fixed (`fixed`). The quantities are explained in docs/messengers.md.
 
 In: a plan and the results of its runs. Out: points for the report. They describe
 sessions and enter no verdict.

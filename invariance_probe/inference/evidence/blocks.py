@@ -36,8 +36,8 @@ class Blocks:
         Length of all blocks together in seconds, without the gaps between them.
     autocorrelation_s
         Autocorrelation time in seconds of the target or of the errors, whichever is
-        longer. None if it was not measured or if a block is no stretch of time; blocks
-        are then not merged.
+        longer. None if it was not measured or if a block is not contiguous in time;
+        blocks are then not merged.
     """
 
     planned: int
@@ -56,7 +56,7 @@ class Blocks:
             Results about the session's code, which hold its duration and its
             autocorrelation time; None if they were not measured.
         in_time
-            Whether each block is a stretch of time. If not, blocks are not merged.
+            Whether each block is contiguous in time. If not, blocks are not merged.
         """
         if code is None or not in_time:
             return cls(planned)

@@ -265,7 +265,7 @@ def read_numbers(
     Raises
     ------
     InferenceError
-        If a name is unknown or given twice, or a value is no number or too low.
+        If a name is unknown or given twice, or a value is not a number or is too low.
 
     Examples
     --------

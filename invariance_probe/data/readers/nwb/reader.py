@@ -42,7 +42,7 @@ def read_nwb(path: Source, declared: NwbRecording) -> Contents:
         The file, or an object that reads it.
     declared
         The recording of a study. Its `activity` and `units` say whose observed intervals
-        are asked for.
+        are read.
 
     Returns
     -------
