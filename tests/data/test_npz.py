@@ -141,9 +141,9 @@ def files(folder):
         ("words", "begins with b'hello'"),
         ("flipped", "damaged or incomplete"),
         ("pickle", "never loaded"),
-        ("mat", "scipy.io.loadmat"),
+        ("mat", "MATLAB file (.mat), which `kind: mat` reads"),
         ("edf", "mne.io.read_raw_edf"),
-        ("hdf", "HDF5 file (.nwb"),
+        ("hdf", "HDF5 file, which `kind: nwb`"),
         ("npy", "save named arrays with np.savez"),
     ],
 )
