@@ -1,4 +1,4 @@
-"""Exceptions for every error that a user can cause.
+"""Exceptions for all errors that a user can cause.
 
 A message says what is wrong, the value that was found, what is allowed and what to do.
 A mistake in the toolkit itself raises an AssertionError instead.
@@ -6,7 +6,7 @@ A mistake in the toolkit itself raises an AssertionError instead.
 
 
 class InvarianceProbeError(Exception):
-    """Base class of every error that the toolkit raises on purpose."""
+    """Base class of all errors that the toolkit raises on purpose."""
 
 
 class StudyError(InvarianceProbeError):

@@ -113,7 +113,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         loss over the last tenth of the steps, and RankMe, the effective rank of the
         representation (below about 1.5 it has collapsed).
     scaling_
-        Mean and inverse standard deviation of every unit (2, unit).
+        Mean and inverse standard deviation of each unit (2, unit).
 
     Examples
     --------
@@ -161,7 +161,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Labels or values, (time,) or (time, column), for methods that learn from
             them; other methods ignore it.
         trials
-            Trial of every bin (time,). If omitted, all bins are one stretch.
+            Trial of each bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------
@@ -219,7 +219,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self._take(_train(bench, run))
 
     def transform(self, X: Any, trials: Any = None) -> np.ndarray:
-        """Map the activity in every bin to its representation.
+        """Map the activity in each bin to its representation.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Activity (time, unit) of the units that the encoder was trained on, in the
             same order and on the same scale.
         trials
-            Trial of every bin (time,). If omitted, all bins are one stretch.
+            Trial of each bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------
@@ -256,7 +256,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         y
             Labels or values, for methods that learn from them; see `fit`.
         trials
-            Trial of every bin (time,). If omitted, all bins are one stretch.
+            Trial of each bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------

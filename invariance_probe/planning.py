@@ -50,7 +50,7 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
     absent
         Called with a sentence for each recording whose file is gone; its last
         inspection in the store is then used. If omitted, every file must exist, and
-        classes of one's own are imported and tried.
+        user-defined classes are imported and tried.
 
     Returns
     -------
@@ -274,7 +274,7 @@ def _by_torch(study: Study) -> Study:
 
 
 def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> list[str]:
-    """Say which classes of one's own changed while their version did not.
+    """Say which user-defined classes changed while their version did not.
 
     Parameters
     ----------
@@ -306,18 +306,19 @@ def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> li
 
 @dataclass(frozen=True)
 class StoredShare:
-    """How many runs of a plan are in a store, up to a number of seeds.
+    """How many of a plan's runs are already in the store.
 
-    A stored run counts even if another study made it.
+    Only the first `seeds` seeds of each session are counted. A stored run counts even
+    if it was measured for another study.
 
     Attributes
     ----------
     seeds
-        Seeds per session.
+        Number of seeds per session that are counted.
     runs, stored
         Number of distinct runs, and how many of them are in the store.
     model_steps, left
-        Update steps of all these runs, and of those that are not in the store.
+        Total number of update steps of these runs, and the number still to be done.
     """
 
     seeds: int
@@ -369,7 +370,7 @@ def stock(plan: Plan, runs_root: Path) -> list[StoredShare]:
 def read_statuses(
     file: StudyFile, runs_root: Path, tell: Tell = lambda said: None
 ) -> tuple[Plan, dict[str, str], dict[str, str]]:
-    """Read the status of every stored run of a study.
+    """Read the status of each stored run of a study.
 
     Parameters
     ----------

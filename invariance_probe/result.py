@@ -42,7 +42,7 @@ class Result:
     plan
         The study's plan.
     findings
-        Estimands, gates and verdicts of every hypothesis.
+        Estimands, gates and verdicts of each hypothesis.
     runs
         Result of each run. Its key is a hash of all that can change the result.
     lost

@@ -52,7 +52,7 @@ from invariance_probe.study.study import Study
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
 """Packages whose versions can affect a result."""
 IDENTITY_DOSE = "identity"
-"""Name of the condition at dose 0 of every axis, which all axes share."""
+"""Name of the condition at dose 0 of each axis, which all axes share."""
 
 
 def cores() -> int:
@@ -146,7 +146,7 @@ def run(
 
 
 def _changed_code(file: StudyFile, plan: Plan, store: Store) -> list[str]:
-    """Say which classes of one's own changed since stored runs were measured."""
+    """Say which user-defined classes changed since stored runs were measured."""
     own = [run for run in plan.runs if own_method_of(run.method) is not None]
     return changed_code(plan, store.read(own)[0], file.base) if own else []
 
@@ -300,7 +300,7 @@ def _stage_event(
     workers
         Number of processes that share the work.
     prices
-        Expected seconds of every run.
+        Expected seconds of each run.
     later
         Keys of the runs that later stages still have to measure.
     """
@@ -548,7 +548,7 @@ def export_encoder(
         Session, seed and fold of the encoder, which was trained on the training part of
         that fold only.
     condition
-        `identity` (dose 0 of every axis), or a swept dose as `PATH=DOSE`.
+        `identity` (dose 0 of each axis), or a swept dose as `PATH=DOSE`.
     arm
         Arm of a swept dose. It is ignored for `identity`, where all arms share one run.
     tell
@@ -651,7 +651,7 @@ def _condition(run: Run) -> str:
 
 
 def _number(dose: str) -> str:
-    """Format a dose as `_condition` does; text that is no number stays as it is."""
+    """Format a dose as `_condition` does; text that is not a number is unchanged."""
     try:
         return f"{float(dose):g}"
     except ValueError:

@@ -5,7 +5,7 @@ job names runs of one session, the source of the recording, and the store. Runs 
 models can be trained together, as one batch of models, form a stack. Out: results in
 the store, and events on standard output, one JSON line each. The worker ends when its
 input ends. On SIGTERM or SIGUSR1 it saves the training in progress and ends, so that
-the training can go on later.
+the training can be resumed later.
 """
 
 import json
@@ -66,7 +66,7 @@ ABOUT_DATA = (
 The errors of NumPy's and torch's linear algebra are subclasses of these.
 """
 ASIDE = (StoreError, NotImplementedError, RecursionError)
-"""Subclasses of `ABOUT_DATA` that do not come from the data; they are raised again."""
+"""Subclasses of `ABOUT_DATA` that data cannot explain; they are passed on."""
 
 
 def measure(
@@ -124,11 +124,14 @@ def guarded(
 ) -> list[Measurement]:
     """Measure the runs of a stack; a run fails if its data cause an error.
 
-    This is the only place where the worker catches errors of computations on data.
-    After an error, each run of the stack is measured alone. Those that fail again are
-    recorded as failed, with the session, the run and the cause in their message. Errors
-    that are not about data are raised again: those of the store, of memory, and mistakes
-    in the code (`ASIDE`).
+    The runs are first measured together. If this raises an error that data can cause
+    (`ABOUT_DATA`), each run is measured alone, and the runs that raise one again are
+    recorded as failed: their message names the session, the run and the cause. This is
+    the only place where the worker catches such errors.
+
+    Errors that data cannot explain are passed on: those of the store, and programming
+    errors (`ASIDE`, and all classes that are not in `ABOUT_DATA`). If memory runs out,
+    the error becomes a `TrainingError`, and no run is recorded as failed.
 
     Parameters
     ----------
@@ -137,7 +140,7 @@ def guarded(
     runs
         The runs of one stack.
     measured
-        Function that measures the runs it is given.
+        Function that measures given runs.
 
     Returns
     -------
@@ -281,12 +284,12 @@ def stored_encoders(
 
 
 def trains_own(run: Run) -> bool:
-    """Whether a run trains a method of one's own."""
+    """Whether a run trains a user-defined method."""
     return run.examination is None and own_method_of(run.method) is not None
 
 
 def own_code(runs: list[Run], base: Path) -> str:
-    """Hash of the source file of the runs' method of one's own; empty without one.
+    """Hash of the source file of the runs' user-defined method; else empty.
 
     The class is imported and checked here, outside `guarded`: if it cannot be used, that
     is no fault of the data, and no run is recorded as failed.
@@ -318,21 +321,22 @@ def work(
 ) -> None:
     """Measure the runs of one job that the store lacks, and store their results.
 
-    Interrupted trainings go on from their last checkpoint.
+    Interrupted training resumes from its last checkpoint.
 
     Parameters
     ----------
     job
         The job as plain JSON data (`executors.jobs`).
     emit
-        Called with every event.
+        Called with each event.
     stop
-        Says whether the process should end; called between stacks and during training.
+        Returns True when the process should end; checked between stacks and during
+        training.
 
     Raises
     ------
     Stopped
-        When `stop` says that the process should end.
+        When `stop` returns True.
     """
 
     def progress(steps: int) -> None:

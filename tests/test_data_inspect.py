@@ -62,8 +62,8 @@ def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
     ("name", "said"),
     [
         ("gone.nwb", "no such file or folder"),
-        ("notes.md", "its name does not say what it is"),
-        (".", "is a folder without F.npy"),
+        ("notes.md", "its format cannot be recognised from its name"),
+        (".", "is a folder that contains none of F.npy"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, name, said):
@@ -76,7 +76,7 @@ def test_a_format_needs_what_its_file_does_not_say(tmp_path):
     np.save(tmp_path / "F.npy", np.ones((3, 40), np.float32))
     assert kind_of(tmp_path) == "suite2p"
     with pytest.raises(
-        DataError, match="rate_hz: Field required .fields of kind suite2p: .*give one with --set"
+        DataError, match=r"rate_hz: Field required .fields of kind suite2p: .*give one with --set"
     ):
         read_contents("suite2p", tmp_path, {})
     with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):

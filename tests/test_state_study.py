@@ -85,7 +85,7 @@ REFUSED = {
     ),
     "a state that never comes": (
         {"views": {"pairing": {**PAIRING, "partners": [7]}}},
-        "never has any of the values [7]; its values are [",
+        "never takes any of the values [7]; its values are [",
     ),
     "states that are not there": (
         {"window": {"length_bins": 1, "within": {"array": "stage", "values": [0]}}},

@@ -83,7 +83,7 @@ class SignNoise:
     """Size of the noise of each run (run,), in standard deviations of the unit."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw a sign for every bin and unit.
+        """Draw a sign for each bin and unit.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class AnyOperation:
     PURPOSE = 23
     """Number that keeps its random numbers apart from those of other transforms."""
     strength: Tensor
-    """Strength that scales the magnitude of every operation (run,), in [0, 1]."""
+    """Strength that scales the magnitude of each operation (run,), in [0, 1]."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
         """Draw the operation for each window, and find its random numbers.

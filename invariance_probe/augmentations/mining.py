@@ -98,7 +98,7 @@ class SearchInputs:
     train
         Indices of the training windows among all windows (window,), ascending.
     stretch
-        Trial or gap-free stretch of each training window (window,).
+        Trial or gap-free segment that each training window lies in (window,).
     activity
         Mean activity over each window's bins (window, unit).
     counts
@@ -191,11 +191,11 @@ class Distant:
 
 
 def nearest_table(declared: MinedPairing, inputs: SearchInputs) -> np.ndarray:
-    """Find the nearest neighbours of every training window.
+    """Find the nearest neighbours of each training window.
 
     Distances are between smoothed principal components of activity, or between the
     columns of a guide. If the guide is classes, the table is empty, because
-    `distant_partners` draws those partners anew for every run.
+    `distant_partners` draws those partners anew for each run.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def distant_partners(
     Returns
     -------
     distant
-        Partners of every training window.
+        Partners of each training window.
 
     Raises
     ------
@@ -399,7 +399,7 @@ def neighbour_features(
 def drawn_pairs(
     times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator
 ) -> Pairs:
-    """Draw `count` random partners of the same group for every window.
+    """Draw `count` random partners of the same group for each window.
 
     They are drawn with replacement, uniformly among the windows of the group that are
     at least the gap away. Windows without such a partner are omitted.
@@ -453,7 +453,7 @@ def _drawn(
 
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Find every window's nearest neighbours that are at least a gap away.
+    """Find each window's nearest neighbours that are at least a gap away.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 Neighbours are units that follow each other in the order of the recording. In: windows
 of stacked runs, which are trained together (run, batch, time, unit). Out: windows of the
-same shape, with the same total activity in every bin. Where an axis is given as "batch
+same shape, with the same total activity in each bin. Where an axis is given as "batch
 or 1", length 1 means that all windows of the batch share one draw.
 """
 
@@ -140,7 +140,7 @@ class MixNeighbours:
         return not bool(self.mix.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Find the random bits: one row of bits for every bin of a window.
+        """Find the random bits: one row of bits for each bin of a window.
 
         Parameters
         ----------

@@ -68,7 +68,7 @@ def find_partners(
         Training windows (window,), ascending indices into all windows; neighbours in
         one stretch are one bin apart.
     stretch
-        Stretch of every window, training or not (all windows,).
+        Stretch of each window, training or not (all windows,).
     jitter
         The declared jitter. Its `window_s` is rounded to whole bins. `uniform`: all
         lags up to that, zero included, as far as the stretch reaches. `annulus`: only
@@ -107,7 +107,7 @@ def room_beside(train: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.
     train
         Training windows (window,), ascending indices into all windows.
     stretch
-        Stretch of every window, training or not (all windows,).
+        Stretch of each window, training or not (all windows,).
 
     Returns
     -------

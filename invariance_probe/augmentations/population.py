@@ -137,7 +137,7 @@ class DropUnits:
 class DropEvenly:
     """Lose the same part of the units at every firing rate.
 
-    Units of similar firing rate form a stratum, and the same part of every stratum is
+    Units of similar firing rate form a stratum, and the same part of each stratum is
     lost. The number lost in a stratum is rounded up or down at random, so that each unit
     is lost with the probability (`rate`) of its run. `draw` returns a mask
     (run, batch or 1, 1, unit), true for a lost unit. Lost units nest: a higher
@@ -329,7 +329,7 @@ class ThinSpikes:
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Find the random bits: one row of bits for every bin of a window.
+        """Find the random bits: one row of bits for each bin of a window.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Set to zero the units that a window's session lacks.
 
-A model of several sessions has an input for every unit of all sessions. The units that
+A model of several sessions has an input for each unit of all sessions. The units that
 a window's own session lacks are set to zero after all corruptions, so that no
 augmentation can give them activity.
 """

@@ -38,7 +38,7 @@ def mix(words: Tensor) -> Tensor:
     Parameters
     ----------
     words
-        Any shape, int64; they are overwritten.
+        int64 tensor of any shape; overwritten in place.
 
     Returns
     -------

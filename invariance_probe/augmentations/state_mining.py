@@ -6,7 +6,7 @@ outside the states in which the study decodes (the labelled ones).
 
 In: a run's training windows, and the windows of sleep in one version: as recorded, with
 bins shuffled, or with units permuted (see `data.states`). Out: a table of partners for
-every training window. A place is the position of a window in a list of windows. Units
+each training window. A place is the position of a window in a list of windows. Units
 are standardised inside each state, so that differences in rate and gain between states
 do not matter. Components are fitted on one half of the training windows and applied to
 the other half. No label is read, and nothing is trained.
@@ -111,7 +111,7 @@ def unbroken(windows: np.ndarray, stretch: np.ndarray) -> np.ndarray:
     windows
         Indices of some windows among all windows (window,), ascending.
     stretch
-        Stretch of every window (all windows,).
+        Stretch of each window (all windows,).
 
     Returns
     -------
@@ -277,7 +277,7 @@ def find_partner_pools(
     declared
         States of partners and controls, span, and number of neighbours.
     state, stretch
-        State and stretch of every window asleep (window,).
+        State and stretch of each window asleep (window,).
     allowed
         Whether the window is far enough from labelled windows, and was not recorded
         between those of the run's test part (window,).

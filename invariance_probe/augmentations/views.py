@@ -3,8 +3,8 @@
 Stacked runs are models that are trained together; the first axis is the run. A view is
 made in this order: the base (the whole activity, or one half of every spike count),
 transforms of counts, the gain, standardisation by the mean and SD of the training part,
-and transforms of standardised activity. Otherwise transforms act in the order in which
-they are declared.
+and transforms of standardised activity. Within each of these steps,
+transforms act in the order declared.
 
 The arm concerns the swept transform only: `independent` draws its corruption for each
 view, `paired` once for both views of a pair, and `shared` once per step for the whole
@@ -123,7 +123,7 @@ class ViewMaker:
     length_bins
         Bins per window.
     starts
-        First bin of every window (window,).
+        First bin of each window (window,).
     runs
         The stacked runs, whose views differ in doses and arms only.
     keys
@@ -270,7 +270,7 @@ class ViewMaker:
         return self.counterpart.apply(finished, self.counterpart.draw(address, self.shape))
 
     def clean(self, windows: Tensor) -> Tensor:
-        """Standardised, uncorrupted activity of the same windows for every run.
+        """Standardised, uncorrupted activity of the same windows for each run.
 
         Parameters
         ----------
@@ -399,7 +399,7 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
 
 
 def _native(runs: list[Run], activity: Tensor) -> bool:
-    """Whether compiled (native) kernels make the views of stacked runs."""
+    """Whether the views of stacked runs are computed by native kernels."""
     optimisation = runs[0].optimisation
     return (
         optimisation is not None

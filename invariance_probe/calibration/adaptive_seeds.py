@@ -2,14 +2,14 @@
 
 A study with adaptive seeds is judged at several interim analyses, each with more seeds,
 and stops once its verdict is clear. In: true effects, and how much losses vary. Out:
-the claims and the verdict of thousands of studies at every interim analysis, by the
+the claims and the verdict of thousands of studies at each interim analysis, by the
 rules of `inference`. From these one counts how often a false claim is made, how often
 the true verdict is given, and how many seeds that takes.
 
-For every recipe the losses of four arms are drawn, in units of the decodable range R:
+For each recipe the losses of four arms are drawn, in units of the decodable range R:
 dose 0 (`clean`), dose 0 with other seeds (`again`, the A/A control), `independent`
 draws and `shared` draws. They vary over sessions, seeds and test blocks. The finding of
-the code has no seeds; it is the same at every interim analysis and is judged at the
+the code has no seeds; it is the same at each interim analysis and is judged at the
 full level. Of the gates only `noise`, which compares `again` with `clean`, is applied.
 """
 
@@ -27,7 +27,7 @@ from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import POPULATION
 
 MARGIN = 0.1
-"""The margin m of every claim, in units of the decodable range."""
+"""The margin m of each claim, in units of the decodable range."""
 ENOUGH = ("invariant", "tolerated", "sensitive")
 """Verdicts at which a study with a single hypothesis stops.
 
@@ -243,7 +243,7 @@ class Judged:
     at_any_look
         By claim: whether it is shown at any interim analysis (study,).
     verdicts
-        Verdict of every study when it stops (study,).
+        Verdict of each study when it stops (study,).
     seeds
         Number of seeds per session at which the study stopped (study,).
     """
@@ -257,7 +257,7 @@ class Judged:
 def judge(
     losses: Losses, looks: tuple[InterimAnalysis, ...], levels: tuple[float, ...] | None = None
 ) -> Judged:
-    """Judge studies at every interim analysis until their verdict is clear.
+    """Judge studies at each interim analysis until their verdict is clear.
 
     A study stops at the first analysis whose verdict is in `ENOUGH`, or at the last.
 

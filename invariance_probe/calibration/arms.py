@@ -31,7 +31,7 @@ def arm_rows(measured: Sequence[MeasuredSession], tables: dict[str, Any]) -> lis
     measured
         Decodable sessions of both codes.
     tables
-        Tables of the report. The mean and SD of every arm's excess loss, by code and
+        Tables of the report. The mean and SD of each arm's excess loss, by code and
         dose, are added as the table `arms`.
 
     Returns

@@ -41,7 +41,7 @@ class MeasuredSession:
     losses: SessionLosses
     finding: SessionFinding
     code: SessionCode | None = None
-    """Figures for the finding of the code; None if it was not measured."""
+    """Results for the finding of the code; None if it was not measured."""
 
     @property
     def case(self) -> str:
@@ -94,7 +94,7 @@ class CalibrationBench:
     train
         Whether to measure what the store lacks; if False, only stored results are used.
     on_event
-        Called with every progress event.
+        Called with each progress event.
     """
 
     store: Store

@@ -1,8 +1,8 @@
 """Run the calibration: simulate and measure sessions, count errors, report.
 
 In: the part of the calibration and its size. Out: `calibration.json`, and a page that
-compares every figure with the bound it should meet. How errors are counted is described
-in the other files of this package.
+compares every quantity with the bound it should meet. How errors are counted is
+described in the other files of this package.
 
 A bank is a set of simulated sessions of known truth, from which many studies are drawn.
 A world is one kind of simulated recording. Worlds are numbered G1 to G8; each number
@@ -161,10 +161,10 @@ def calibrate(
     workers
         Number of worker processes; all cores if omitted.
     on_event
-        Called with every progress event.
+        Called with each progress event.
     part
         `all` for all of `PARTS`, one of these, or one of `ALONE`. The report holds the
-        figures of that part only.
+        quantities of that part only.
     arithmetic
         How training steps are computed, a key of `ARITHMETIC`. Only the part `dropout`
         uses it.
@@ -172,7 +172,7 @@ def calibrate(
     Returns
     -------
     rows
-        Every figure, with the bound it should meet.
+        Every quantity, with the bound it should meet.
     """
     started = time.monotonic()
     store = Store(runs)

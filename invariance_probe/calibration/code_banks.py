@@ -2,7 +2,7 @@
 
 The phase map is a list of simulated codes, called cells (`phase_map.py`). Every cell
 has a bank: many sessions, from which studies are later drawn, and a few long recordings
-of the same codes. In: cells. Out: the figures of the sessions in every cell's bank.
+of the same codes. In: cells. Out: the quantities of the sessions in each cell's bank.
 What the store already has is not measured again. Nothing is counted here.
 
 K_s is the number of units that suffice for half of what all units decode, K_n the
@@ -32,14 +32,14 @@ SESSIONS_COLLECTED = 200
 
 @dataclass(frozen=True, eq=False)
 class CodeBank:
-    """Figures of the sessions of one cell, either all short or all long.
+    """Quantities of the sessions of one cell, either all short or all long.
 
     Attributes
     ----------
     numbers
-        Number of every session within its cell, from 0 (session,).
+        Number of each session within its cell, from 0 (session,).
     units
-        Number N of units that vary in the training part of every fold (session,).
+        Number N of units that vary in the training part of each fold (session,).
     logs
         Logarithms of K_s / N, K_n / N and carriers / N, and of the redundancy, each
         (session,). Names that end in `at half of J` are for half of J instead of half
@@ -191,12 +191,12 @@ def _bank(bench: CalibrationBench, planned: Sequence[_Planned], cell: Cell, long
 
 
 def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
-    """Build a bank from the figures of numbered sessions.
+    """Build a bank from the results of numbered sessions.
 
     Parameters
     ----------
     measured
-        Number of every session within its cell, with its figures.
+        Number of each session within its cell, with its results.
 
     Returns
     -------

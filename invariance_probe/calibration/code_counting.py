@@ -1,12 +1,12 @@
 """Count what studies say about how many units carry a target.
 
-Thousands of studies are drawn from a bank, the sessions that were measured for one
-simulated code. Every study is judged by the rules of `inference`: t tests over sessions
+Thousands of studies are drawn from a bank, that is, from all sessions measured for one
+simulated code. Each study is judged by the rules of `inference`: t tests over sessions
 on the logarithm of K_s / N, K_n / N, carriers / N (carriers = K_s + K_n, N units) and
-redundancy, guarded against skew. A study then says one of the words `few`, `between`,
-`spread` and `undecided`, and may add `redundant`.
+redundancy, guarded against skew. The verdict of a study is one of the words `few`,
+`between`, `spread` and `undecided`, to which `redundant` may be added.
 
-In: these logarithms for every session of a bank, and for long recordings of some of the
+In: these logarithms for each session of a bank, and for long recordings of some of the
 same codes. Out: fractions of studies that say a word, or whose interval holds the true
 value; and means over long recordings, which serve as the truth.
 """
@@ -31,14 +31,14 @@ AT_HALF_J = ("K_s at half of J", "K_n at half of J", "carriers at half of J")
 """The same numbers of units for half of J = R2 / (1 - R2), not half of R2."""
 
 Logs = Mapping[str, np.ndarray]
-"""Logarithm of every quantity in every session (session,), by name.
+"""Logarithm of each quantity in each session (session,), by name.
 
 K_s, K_n and carriers are divided by the number of units before the logarithm is taken.
 """
 
 
 def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray]:
-    """Test in every study whether a quantity's mean lies below or above a bound.
+    """Test in each study whether a quantity's mean lies below or above a bound.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.nda
 
 
 def unit_count_words(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """Decide what every study says about the number of units.
+    """Decide what each study says about the number of units.
 
     Parameters
     ----------
@@ -84,19 +84,20 @@ def unit_count_words(logs: Logs, studies: np.ndarray) -> np.ndarray:
 
 
 def redundant(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """Decide which studies add `redundant` to their word.
+    """Decide for which studies `redundant` is added to the verdict word.
 
     Parameters
     ----------
     logs
-        The bank's quantities.
+        The bank's quantities (logarithms of K_s / N, K_n / N, carriers / N and
+        redundancy), by name.
     studies
         Indices of the sessions that each study consists of (study, session).
 
     Returns
     -------
     redundant
-        Boolean (study,).
+        Whether it is added, for each study (study,), boolean.
     """
     return shown(logs["redundancy"], studies, np.log(REDUNDANT))[1]
 
@@ -119,7 +120,7 @@ def wrong_words(truth: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def said_of(logs: Logs, distinct: Logs, studies: np.ndarray) -> np.ndarray:
-    """Decide which word every study prints.
+    """Decide which word each study prints.
 
     A word is printed only if it is the same with and without duplicate units; otherwise
     the study is `undecided`.

@@ -42,9 +42,9 @@ Cells = Sequence[Mapping[str, Any]]
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies say about every simulated code, beside its mean figures.
+    """Draw what studies say about each simulated code, beside mean quantities.
 
-    The figures are K_s, K_n, redundancy and C_code.
+    The quantities are K_s, K_n, redundancy and C_code.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def trust_chart(
     cells
         Lines of the table `phase_map`.
     coverages, biases
-        Figures of calibration.json, from `reading.coverages` and `reading.biases`.
+        Rows of calibration.json, from `reading.coverages` and `reading.biases`.
     sessions
         Number of sessions per study whose coverage is shown.
 

@@ -145,7 +145,7 @@ def _opening(settings: Mapping[str, Any]) -> str:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Write the sentence that counts how many figures meet their bounds."""
+    """Write the sentence that counts how many quantities meet their bounds."""
     counts = {
         "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],
@@ -160,7 +160,7 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _caption(content: Mapping[str, Any]) -> str:
-    """Write the caption that says how many sessions the figures are based on."""
+    """Write the caption that says how many sessions the values are based on."""
     cells = content["phase_map"]
     if not cells:
         return ""

@@ -1,8 +1,8 @@
-"""Count errors of the finding of the code, for every cell of the phase map.
+"""Count errors of the finding of the code, for each cell of the phase map.
 
 A cell is one simulated code; its bank is the sessions that were measured for it, from
-which studies are drawn. In: the banks. Out: rows of the report, each a figure with the
-bound it should meet: how often a study says a wrong word, how often 90 % intervals
+which studies are drawn. In: the banks. Out: rows of the report, each a quantity with
+the bound it should meet: how often a study says a wrong word, how often 90 % intervals
 contain the true value, how often false claims about C_code are made, and the bias of
 K_s, K_n, carriers (K_s + K_n) and redundancy against long recordings.
 """
@@ -37,7 +37,7 @@ COVERED = "0.88 to 0.95"
 
 
 def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
-    """Compute every figure of the measured cells.
+    """Compute every quantity of the measured cells.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
     Returns
     -------
     rows
-        The figures, with the bounds they should meet.
+        The quantities, with the bounds they should meet.
     """
     tables["phase_map"] = []
     return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
 
 
 def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
-    """Compute every figure of one cell, and add its line to the phase map."""
+    """Compute every quantity of one cell, and add its line to the phase map."""
     rng, title, short = np.random.default_rng(7), banks.cell.title, banks.short
     lengths = _lengths(banks)
     rows = _bias_rows(banks, lengths)
@@ -96,7 +96,7 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
 
 
 def _lengths(banks: CellBanks) -> dict[str, LongMean]:
-    """Estimate the mean logarithm of every quantity in long recordings.
+    """Estimate the mean logarithm of each quantity in long recordings.
 
     The result is empty if the cell has fewer than three long recordings.
     """
@@ -115,7 +115,7 @@ def _lengths(banks: CellBanks) -> dict[str, LongMean]:
 
 
 def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
-    """Return the rows with the bias of every quantity against long recordings.
+    """Return the rows with the bias of each quantity against long recordings.
 
     The bias is the relative difference of the geometric means, with a 95 % interval.
     """
@@ -242,7 +242,7 @@ def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
 
 
 def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
-    """Mean and SD over sessions of every quantity, by name.
+    """Mean and SD over sessions of each quantity, by name.
 
     Quantities that fewer than two sessions have are omitted. `independent` is the
     C_code that an independent code with the same R2 would have.

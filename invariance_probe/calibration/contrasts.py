@@ -146,7 +146,7 @@ def contrast_rows(
     Returns
     -------
     rows
-        The figures, with the bounds they should meet; empty if the bank has too few
+        The quantities, with the bounds they should meet; empty if the bank has too few
         sessions.
     """
     bank = _bank(measured)

@@ -49,7 +49,7 @@ class Bank:
         (session,), in units of the loss. `noise` is the A/A contrast, the loss at dose
         0 with other seeds minus that at dose 0.
     ranges
-        By estimand, the decodable range of every session (session,): R_code for the
+        By estimand, the decodable range of each session (session,): R_code for the
         finding of the code, R for all else.
     retained, retained_shared
         Fraction of the decodable range that the representation trained at dose 0, or in
@@ -93,7 +93,7 @@ class Bank:
         return at_most <= alpha, more <= alpha
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
-        """Test the claims `<= margin` and `> margin` in every study.
+        """Test the claims `<= margin` and `> margin` in each study.
 
         Parameters
         ----------
@@ -299,7 +299,7 @@ def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]
 
 
 def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
-    """Give the verdict of every study.
+    """Give the verdict of each study.
 
     Studies are judged under the declared recipe alone, with the gates `retention` and
     `noise`.
@@ -344,7 +344,7 @@ def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
 
 
 def code_word_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
-    """Give the finding of the code in every study.
+    """Give the finding of the code in each study.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@
 
 In: measured sessions of simulated codes, called cases: `one-neuron` (a single neuron
 carries the target), `distributed` (all units carry it) and `redundant` (all units carry
-it, with much information to spare). Out: rows of the report, each a figure with the
+it, with much information to spare). Out: rows of the report, each a quantity with the
 bound it should meet: how often studies of six sessions give a right or a wrong verdict,
-the size of every claim (how often it is made although it is false), and how often the
+the size of each claim (how often it is made although it is false), and how often the
 naive rule calls a one-neuron code invariant.
 """
 
@@ -91,7 +91,7 @@ def bank_of(measured: Sequence[MeasuredSession], case: str, names: Sequence[str]
 def dropout_rows(
     measured: Sequence[MeasuredSession], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Compute every figure about verdicts and claims on dropout.
+    """Compute every quantity about verdicts and claims on dropout.
 
     Parameters
     ----------
@@ -100,13 +100,13 @@ def dropout_rows(
     rng
         Random-number generator that draws the studies.
     tables
-        Tables of the report. The fraction of every verdict, the sizes of all claims,
-        and the mean effects of every case are added to `verdicts`, `sizes` and `means`.
+        Tables of the report. The fraction of each verdict, the sizes of all claims,
+        and the mean effects of each case are added to `verdicts`, `sizes` and `means`.
 
     Returns
     -------
     rows
-        The figures, with the bounds they should meet.
+        The quantities, with the bounds they should meet.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):

@@ -2,14 +2,14 @@
 
 With so few sessions a claim is about these recordings only, not about a population. In:
 simulated sessions that were measured with many seeds and many test blocks. Out: the
-size of every claim (how often it is made although it is false), and the coverage of
+size of each claim (how often it is made although it is false), and the coverage of
 intervals.
 
 A study draws three sessions, and from each of them five seeds and eight test blocks
 with replacement. Its true effect is the mean of its own three sessions over all seeds
 and blocks that were measured. With the margin at that value, every claim is false.
 
-Blocks are drawn one by one, so these figures do not show what correlations between
+Blocks are drawn one by one, so these rates do not show what correlations between
 neighbouring blocks would do. The finding of the code has no seeds; its claims use a
 jackknife instead and are not counted here.
 """
@@ -46,7 +46,7 @@ def few_session_rows(measured: Sequence[MeasuredSession], rng: np.random.Generat
     Returns
     -------
     rows
-        The figures, with the bounds they should meet, for every simulated code.
+        The quantities, with the bounds they should meet, for each simulated code.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):

@@ -112,7 +112,7 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
 
 
 def size_chart(found: Sequence[Counted]) -> Chart:
-    """Draw the size of every claim with its upper bound, one panel per case."""
+    """Draw the size of each claim with its upper bound, one panel per case."""
     cases, claims = _names(x.case for x in found), _names(x.of for x in found)
     most = max(0.115, 1.05 * max(x.upper or x.reached for x in found))
 
@@ -145,7 +145,7 @@ def size_chart(found: Sequence[Counted]) -> Chart:
 
 
 def coverage_chart(found: Sequence[Counted]) -> Chart:
-    """Draw the coverage of every estimand's 90 % interval, one panel per case."""
+    """Draw the coverage of each estimand's 90 % interval, one panel per case."""
     cases, names = _names(x.case for x in found), _names(x.of for x in found)
     low, high = (
         min(0.86, *(x.reached - 0.005 for x in found)),
@@ -237,7 +237,7 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for every size or coverage, and a line to its upper bound.
+    """Draw a mark for each size or coverage, and a line to its upper bound.
 
     A coverage has no bound and no line. Every claim or estimand in `names` has one row,
     in which the marks for different numbers of sessions lie below each other.

@@ -222,7 +222,7 @@ def rounds(plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
     Parameters
     ----------
     plans
-        Plan of every cell's study, by the name of the cell.
+        Plan of each cell's study, by the name of the cell.
     """
     most = max((len(plan.sessions) for plan in plans.values()), default=0)
     for number in range(most):

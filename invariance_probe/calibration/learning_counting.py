@@ -2,8 +2,8 @@
 
 A bank holds the sessions of one simulated code (cell), each trained under all recipes:
 those of the panel, and others that are held out of it. In: the effects D, H and delta
-of every recipe in every session. Studies are drawn from the bank with replacement. Out:
-the verdict of every study by the rules of `inference`, and how often a held-out recipe
+of each recipe in each session. Studies are drawn from the bank with replacement. Out:
+the verdict of each study by the rules of `inference`, and how often a held-out recipe
 contradicts it. Of the gates only `retention`, `noise` and `trained` are applied.
 
 Names are like `D` for the declared recipe and `D [longer]` for another one. `noise` is
@@ -59,8 +59,8 @@ class LearningBank:
     Attributes
     ----------
     values
-        Figures of every session (session,), by name. `C_code` and `noise` (the A/A
-        contrast), and for every recipe `D`, `H`, `delta` and the loss `L(0)` at dose 0,
+        Quantities of each session (session,), by name. `C_code` and `noise` (the A/A
+        contrast), and for each recipe `D`, `H`, `delta` and the loss `L(0)` at dose 0,
         are in units of the loss. `kept` and `kept_shared` are the fractions of the
         decodable range that representations trained at dose 0, or in the shared arm,
         retain.
@@ -88,7 +88,7 @@ class LearningBank:
         )
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
-        """Test the claims `<= margin` and `> margin` in every study.
+        """Test the claims `<= margin` and `> margin` in each study.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class LearningBank:
 
 
 def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
-    """Build a bank from the figures of every session (see `session_values`)."""
+    """Build a bank from the quantities of each session (see `session_values`)."""
     names = found[0].keys() if found else ()
     columns = {name: np.array([values[name] for values in found]) for name in names}
     nothing = np.zeros(0)
@@ -140,7 +140,7 @@ def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
 
 
 def session_values(one: MeasuredSession) -> dict[str, float] | None:
-    """Read the figures of one session that a `LearningBank` needs.
+    """Read the quantities of one session that a `LearningBank` needs.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def session_values(one: MeasuredSession) -> dict[str, float] | None:
     Returns
     -------
     values
-        The figures by name, with `range` and `code_range`; None if a run is missing or
-        has failed.
+        The quantities by name, with `range` and `code_range`; None if a run is missing
+        or has failed.
     """
     losses = one.losses
     effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
@@ -191,7 +191,7 @@ def _mean_range(effect: Effect) -> float:
 def verdicts_of(
     bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL
 ) -> np.ndarray:
-    """Give the verdict of every study, judged under a panel of recipes.
+    """Give the verdict of each study, judged under a panel of recipes.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def lowered(
 def lowered_p(
     bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
 ) -> np.ndarray:
-    """Test in every study whether longer training lowers a loss.
+    """Test in each study whether longer training lowers a loss.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Train the sessions on which findings of learning are calibrated.
 
 A cell is one simulated code; its bank is the sessions that were trained for it. In: the
-size of the calibration. Out: the bank of every cell. Sessions are read from the table
+size of the calibration. Out: the bank of each cell. Sessions are read from the table
 of earlier sessions or from the run store if they are there, and trained otherwise. The
 cells take turns, one session each. Nothing is counted here.
 """
@@ -32,7 +32,7 @@ def measured_learning(
     other: Mapping[str, Any],
     kept: Path,
 ) -> dict[str, LearningBank]:
-    """Train the sessions that are missing, and return the bank of every cell.
+    """Train the sessions that are missing, and return the bank of each cell.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def measured_learning(
     Returns
     -------
     banks
-        Bank of every cell, by the name of the cell.
+        Bank of each cell, by the name of the cell.
     """
     plans = {}
     for cell in CELLS:

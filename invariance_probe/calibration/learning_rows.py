@@ -2,7 +2,7 @@
 
 A cell is one simulated code. Its bank is the sessions that were trained for it, under
 the panel's recipes and under recipes held out of the panel. In: the banks. Out: rows of
-the report, each a figure with the bound it should meet: how often a held-out recipe
+the report, each a quantity with the bound it should meet: how often a held-out recipe
 contradicts the verdict, how often false claims are made, how often the right verdict is
 given with and without the panel, and how often the gate `trained` recognises a recipe
 that trains too little.
@@ -54,23 +54,23 @@ UNDERTRAINED = "undertrained"
 
 
 def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> list[Row]:
-    """Compute every figure about findings of learning.
+    """Compute every quantity about findings of learning.
 
     For cells with fewer than six sessions only means are reported.
 
     Parameters
     ----------
     banks
-        Bank of every cell, by the name of the cell.
+        Bank of each cell, by the name of the cell.
     tables
-        Tables of the report. Verdicts and means of every cell are added as `learning`;
+        Tables of the report. Verdicts and means of each cell are added as `learning`;
         what longer training changes is added as `trained` (over studies) and
         `trained_sessions` (over single sessions).
 
     Returns
     -------
     rows
-        The figures, with the bounds they should meet.
+        The quantities, with the bounds they should meet.
     """
     tables |= {"learning": [], "trained": [], "trained_sessions": _single_sessions(banks)}
     rows = []
@@ -112,7 +112,7 @@ PANEL_RECIPES = tuple(
 def _means(bank: LearningBank) -> dict[str, Any]:
     """Mean and SD over sessions of C_code, and of D, H and delta by recipe.
 
-    For every recipe the mean fraction of the range that dose 0 retains (`kept`) is
+    For each recipe the mean fraction of the range that dose 0 retains (`kept`) is
     added; its SD is not computed and is set to 0.
     """
     of_recipes = {

@@ -1,9 +1,9 @@
 """A table of the sessions trained to calibrate findings of learning.
 
-Training them takes days, so their figures are saved in a CSV file beside the report and
-can be used without the run store, on any machine. Every row contains a hash of the keys
-of its session's runs. Rows whose runs differ from the current ones, for example because
-another version of the toolkit made them, are ignored.
+Training them takes days, so their results are saved in a CSV file beside the report and
+can be used without the run store, on any machine. Each row contains a hash of the keys
+of all runs of one session. Rows whose runs differ from the current ones, for example
+because another version of the toolkit made them, are ignored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 
 DIGITS = 7
-"""Number of significant digits of a figure in the table."""
+"""Number of significant digits of a value in the table."""
 _INDEX = ["cell", "session", "runs"]
 
 
@@ -34,7 +34,7 @@ class SessionOfCell:
     cell, session
         Name of the simulated code (cell), and name of the session.
     runs
-        The runs that are needed for the session's figures, by run key.
+        The runs that the session's results are computed from, by run key.
     """
 
     cell: str
@@ -43,12 +43,12 @@ class SessionOfCell:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the keys of all its runs."""
+        """Hash of the keys of all runs of this session."""
         return sha256(" ".join(sorted(self.runs)).encode()).hexdigest()[:16]
 
 
 class SessionTable:
-    """Figures of sessions, as read from and written to a CSV file.
+    """Results of sessions, as read from and written to a CSV file.
 
     Sessions are found by the hash of their runs (`SessionOfCell.digest`).
 
@@ -77,7 +77,7 @@ class SessionTable:
     def add(self, sessions: Iterable[SessionOfCell], plan: Plan, store: Store) -> None:
         """Add the sessions of a cell whose runs are all in the store.
 
-        A session is added without figures if its target cannot be decoded or if one of
+        A session is added without values if its target cannot be decoded or if one of
         its runs failed.
 
         Parameters
@@ -99,7 +99,7 @@ class SessionTable:
             }
 
     def values_of(self, session: SessionOfCell) -> dict[str, float] | None:
-        """Return a session's figures by name, or None if it is not in the table."""
+        """Return a session's values by name, or None if it is not in the table."""
         return self._values.get(session.digest)
 
     def write(self, sessions: list[SessionOfCell]) -> None:

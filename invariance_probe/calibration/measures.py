@@ -2,7 +2,7 @@
 
 In: simulated sessions of three worlds. In world G1 (`smoothness`) the label moves
 smoothly with a known time constant tau, in G1b (`switching`) it jumps, and in G8
-(`nothing`) activity does not code it. Out: rows of the report, each a figure with the
+(`nothing`) activity does not code it. Out: rows of the report, each a quantity with the
 bound it should meet. The test-lag curve shows how the covariance of the label with the
 decoded label falls with the lag between them; its decay gives tau. The same measurement
 tests whether the label jumps. The finding of the code is calibrated elsewhere.
@@ -43,7 +43,7 @@ def measured_sessions(study: Study, bench: CalibrationBench) -> dict[str, list[F
     Returns
     -------
     sessions
-        Figures of every measured session, by the name of its world.
+        Results of each measured session, by the name of its world.
     """
     plan = Plan(study, find_sessions(study, bench.settings.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
@@ -77,7 +77,7 @@ def measure_rows(found: Sessions) -> list[Row]:
 
 
 def _lags(found: Sessions, group: str, reading: Callable[[LagFigures], float]) -> np.ndarray:
-    """Read one figure of the test-lag curve in a world's sessions (session,)."""
+    """Read one quantity of the test-lag curve in a world's sessions (session,)."""
     sessions = found.get(group, [])
     return np.array([reading(one) for one in sessions if isinstance(one, LagFigures)])
 

@@ -1,7 +1,7 @@
 """The page that reports a calibration.
 
 In: the content of calibration.json. Out: README.md and its figures. The page shows
-every figure with the bound it should meet and the number of sessions it is based on.
+every quantity with the bound it should meet and the number of sessions it is based on.
 Functions that other pages use are here too. Nothing is counted here.
 
 A case is one simulated code of known truth. A size is the fraction of studies that make
@@ -176,7 +176,7 @@ def _is_earlier(content: Mapping[str, Any]) -> bool:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Write the sentence that counts how many figures meet their bounds."""
+    """Write the sentence that counts how many quantities meet their bounds."""
     judged = [row for row in headline(content) if row["met"] is not None]
     said = [
         f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table "

@@ -38,7 +38,7 @@ class Counted:
     reached, upper
         Fraction of studies, and its upper bound; None if it has none.
     met
-        Whether the figure meets its bound; None if it has no bound to meet.
+        Whether the quantity meets its bound; None if it has no bound to meet.
     """
 
     case: str
@@ -55,7 +55,7 @@ def sizes(content: Mapping[str, Any]) -> list[Counted]:
 
 
 def coverages(content: Mapping[str, Any]) -> list[Counted]:
-    """List how often the 90 % interval of every estimand contains the true value."""
+    """List how often the 90 % interval of each estimand contains the true value."""
     return list(_counted(content, COVERAGE))
 
 
@@ -89,7 +89,7 @@ class Bias:
 
 
 def biases(content: Mapping[str, Any]) -> list[Bias]:
-    """List the bias of every quantity against long recordings."""
+    """List the bias of each quantity against long recordings."""
     return [
         Bias(row["about"], found["of"], row["reached"], row["low"], row["high"], row["met"])
         for row in content["rows"]

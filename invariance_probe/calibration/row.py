@@ -1,4 +1,4 @@
-"""Rows of the calibration's report: a figure, and the bound it should meet.
+"""Rows of the calibration's report: a quantity, and the bound it should meet.
 
 In: one value per simulated session. Out: a row of calibration.json with their median or
 mean.
@@ -12,7 +12,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of the calibration's report.
+    """One quantity of the calibration's report.
 
     Attributes
     ----------
@@ -23,13 +23,13 @@ class Row:
     asked
         The bound to meet: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
     reached
-        Value of the figure.
+        Value of the quantity.
     low, high
         Ends of its 95 % interval; None if an end was not computed.
     bank
-        Number of simulated sessions that the figure is based on.
+        Number of simulated sessions that the value is based on.
     met
-        Whether the figure meets the bound; None if there is none.
+        Whether the quantity meets the bound; None if there is none.
     """
 
     about: str
@@ -43,14 +43,14 @@ class Row:
 
 
 def met(asked: str, reached: float) -> bool | None:
-    """Whether a figure meets its bound.
+    """Whether a quantity meets its bound.
 
     Parameters
     ----------
     asked
         The bound: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
     reached
-        Value of the figure.
+        Value of the quantity.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Check estimators against the known truth of the simulated worlds G3 to G6.
 
-In: the measured sessions of each world. Out: rows of the report, each a figure with the
-bound it should meet: how well the estimators recover the truth, and how often they are
-wrong. A bank is the set of sessions of one world, from which studies are drawn.
+In: the measured sessions of each world. Out: rows of the report, each a quantity with
+the bound it should meet: how well the estimators recover the truth, and how often they
+are wrong. A bank is the set of sessions of one world, from which studies are drawn.
 
 * G3, `recurring`: behaviours recur while a slow drift changes the activity. Pairs of
   windows far apart in time are mined (nearest neighbours), random, or true recurrences
@@ -89,9 +89,9 @@ def world_rows(worlds: Worlds) -> list[Row]:
 def _values(
     sessions: Sequence[MeasuredWorld], kind: type[F], reading: Callable[[F], float | None]
 ) -> np.ndarray:
-    """Read one value from the figures of every session (session,).
+    """Read one value from the results of each session (session,).
 
-    Sessions whose figures are not of the given kind are skipped. None becomes NaN.
+    Sessions whose results are not of the given kind are skipped. None becomes NaN.
     """
     values = [reading(one.found) for one in sessions if isinstance(one.found, kind)]
     return np.array([np.nan if value is None else value for value in values])
@@ -211,7 +211,7 @@ def _high(ratio: Interval) -> float:
 def _transfers(
     sessions: Sequence[MeasuredWorld], mode: Mode, reading: Callable[[Interval], float]
 ) -> np.ndarray:
-    """Read T, or an end of its interval, in every session (session,).
+    """Read T, or an end of its interval, in each session (session,).
 
     The value is NaN in sessions that do not report T.
     """
@@ -480,7 +480,7 @@ def _successive(arrays: np.ndarray, sessions: int) -> np.ndarray:
     Parameters
     ----------
     arrays
-        Name of the array of every session (session,), in order of recording.
+        Name of the array of each session (session,), in order of recording.
     sessions
         Sessions per study.
 

@@ -100,7 +100,7 @@ class MeasuredWorld:
     session
         The session.
     found
-        Figures of the measurement.
+        Results of the measurement.
     truth
         True values of the simulation, by name.
     """
@@ -176,7 +176,7 @@ def _recurring(count: int) -> list[dict[str, Any]]:
 def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     """Declare the recordings of G4.
 
-    There is one for every number of shared dimensions, and one for every lag.
+    There is one for each number of shared dimensions, and one for each lag.
     """
     own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
     common = [

@@ -74,7 +74,7 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
     Parameters
     ----------
     stretch
-        Number of the trial of every window (window,), ascending.
+        Number of the trial of each window (window,), ascending.
     rng
         Source of the permutation of trials.
 
@@ -114,11 +114,11 @@ def cut_sessions(
     Returns
     -------
     length
-        Length of every cut, in windows.
+        Length of each cut, in windows.
     start
         First window of the session's own cut, which is its middle.
     cut
-        Index of the session and first window, for every cut of another session.
+        Index of the session and first window, for each cut of another session.
     """
     shortest = min(own, *others)
     length = shortest if cuts == 1 else max(1, round(LENGTH_OF_CUTS * shortest))

@@ -2,8 +2,8 @@
 
 In: the `Contents` of a file, and a declaration that says which of its signals are used.
 Out: a `Recording`, with a note for everything that was left out on the way. Bins are
-left out where the activity was not observed, a border of a trial lies inside, or a
-target is unknown; windows never cross such a gap.
+left out if the activity was not observed, if a trial boundary falls inside the bin, or
+if a target is unknown. Windows never cross such a gap.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def assembled(declared: SignalsRecording, contents: Contents, where: str) -> Rec
 
 @dataclass(frozen=True, eq=False)
 class _Assembly:
-    """One file on its way to a recording."""
+    """The contents of a file while they are made into a recording."""
 
     declared: SignalsRecording
     contents: Contents
@@ -213,7 +213,15 @@ class _Assembly:
     def _binned(
         self, signal: SpikeTrains | Series, grid: Grid, notes: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Activity (bin, unit), and the bins in which all units were observed."""
+        """Bin the activity.
+
+        Returns
+        -------
+        activity
+            (bin, unit).
+        observed
+            Whether every unit was observed in a bin (bin,), boolean.
+        """
         if isinstance(signal, SpikeTrains):
             if self.declared.activity_kind == "signal":
                 raise DataError(
@@ -247,10 +255,10 @@ class _Assembly:
     def _summed_counts(
         self, signal: Series, sums: np.ndarray, samples: np.ndarray, notes: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Counts (bin, unit) of a series of counts, and the bins that hold all samples.
+        """Counts (bin, unit) of a series of counts, and a mask of the complete bins.
 
-        A bin must hold the same number of samples as every other, or its counts would
-        vary with that number.
+        All bins must hold the same number of samples, because their counts would
+        otherwise vary with that number.
         """
         name, each = self.declared.activity, self.declared.bin_s / signal.interval_s
         held = np.asarray(signal.values, dtype=np.float64)
@@ -272,7 +280,7 @@ class _Assembly:
     def _target(
         self, name: str, source: TargetSource, grid: Grid, notes: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Values of a target in every bin, and the bins in which it is known (bin,)."""
+        """Values of a target in each bin, and the bins in which it is known (bin,)."""
         where = f"{self.where}: target {name!r}"
         if isinstance(source, FromSeries):
             if source.series not in self.contents.series:

@@ -30,7 +30,7 @@ class Grid:
     origin_s, bin_s
         Time at which bin 0 starts, and length of a bin, in seconds.
     bins
-        Number of every bin that is used (bin,) int64, ascending. Bin k starts at
+        Number of each bin that is used (bin,) int64, ascending. Bin k starts at
         `origin_s + k * bin_s`.
     """
 
@@ -47,7 +47,7 @@ class Grid:
         origin_s, bin_s
             As for the grid.
         intervals
-            Start and stop of every interval (interval, 2), in seconds.
+            Start and stop of each interval (interval, 2), in seconds.
 
         Raises
         ------
@@ -82,17 +82,17 @@ class Grid:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Start of every bin in seconds (bin,)."""
+        """Start of each bin in seconds (bin,)."""
         return self.origin_s + self.bins * self.bin_s
 
     @cached_property
     def centres(self) -> np.ndarray:
-        """Centre of every bin in seconds (bin,)."""
+        """Centre of each bin in seconds (bin,)."""
         return self.starts + self.bin_s / 2
 
     @cached_property
     def stretches(self) -> np.ndarray:
-        """Number of the unbroken stretch that every bin lies in (bin,)."""
+        """Number of the unbroken stretch that each bin lies in (bin,)."""
         return np.concatenate([[0], np.cumsum(np.diff(self.bins) != 1)])[: len(self.bins)]
 
     def bins_of(self, times: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ class Grid:
 
 
 def counts(spikes: SpikeTrains, grid: Grid) -> tuple[np.ndarray, int]:
-    """Count the spikes of every unit in every bin.
+    """Count the spikes of each unit in each bin.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def counts(spikes: SpikeTrains, grid: Grid) -> tuple[np.ndarray, int]:
 
 
 def summed(series: Series, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Sum the samples in every bin, and count them.
+    """Sum the samples in each bin, and count them.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def summed(series: Series, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarray:
-    """Take the sample nearest to the centre of every bin.
+    """Take the sample nearest to the centre of each bin.
 
     Nothing is interpolated, so that angles stay angles and no value is invented. Of two
     samples that are equally near, the earlier one is taken.
@@ -196,7 +196,7 @@ def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarra
 
 
 def covered(start: np.ndarray, stop: np.ndarray, grid: Grid) -> np.ndarray:
-    """Fraction of every bin that some intervals cover together (bin,).
+    """Fraction of each bin that some intervals cover together (bin,).
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def joined(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The label of every bin.
+    """The label of each bin.
 
     Attributes
     ----------
@@ -256,7 +256,7 @@ class Labels:
 
 
 def labelled(table: Table, column: str, grid: Grid, cover: float) -> Labels:
-    """Label every bin by the intervals that cover most of it.
+    """Label each bin by the intervals that cover most of it.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def _missing(values: np.ndarray) -> np.ndarray:
 
 
 def trials_of(table: Table, grid: Grid) -> tuple[np.ndarray, np.ndarray, int]:
-    """Find the trial of every bin.
+    """Find the trial of each bin.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ CATALOG = {
         dealt=Dealt(by="target_angle_deg", rounds=16, gap_bins=1),
     ),
 }
-"""Declaration of every catalogued session; paths start from the data folder."""
+"""Declaration of each catalogued session; paths start from the data folder."""
 
 
 def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:

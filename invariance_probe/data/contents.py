@@ -25,11 +25,11 @@ class SpikeTrains:
     Attributes
     ----------
     names
-        Name of every unit, each once.
+        Name of each unit, each once.
     times
-        Spike times of every unit in seconds, each (spike,) float64 and ascending.
+        Spike times of each unit in seconds, each (spike,) float64 and ascending.
     observed
-        Start and stop of every interval in which all units were observed
+        Start and stop of each interval in which all units were observed
         (interval, 2), in seconds, ascending and apart; None where the file does not say.
         A unit that was not observed is not a unit that was silent.
 
@@ -69,9 +69,9 @@ class Series:
     values
         Samples (sample, channel) in the unit of measure, NaN where a sample is missing.
     times
-        Time of every sample in seconds (sample,), ascending.
+        Time of each sample in seconds (sample,), ascending.
     channels
-        Name of every channel.
+        Name of each channel.
     unit
         Unit of measure, such as `m` or `V`; empty where the file does not say.
 
@@ -111,7 +111,7 @@ class Table:
     Attributes
     ----------
     start, stop
-        Start and stop of every row in seconds (row,). An interval holds its start and
+        Start and stop of each row in seconds (row,). An interval holds its start and
         not its stop. NaN where the file does not say.
     columns
         Other columns by name, each (row,) or (row, ...): numbers or text.
@@ -146,7 +146,7 @@ class Contents:
     Attributes
     ----------
     spikes, series, tables
-        What can be asked for, by name: the names that a study uses.
+        What can be looked up, by the name that a study uses.
     notes
         One sentence for everything that the reader dropped, joined, converted or could
         not know.

@@ -2,7 +2,7 @@
 
 Some files have separate arrays for each epoch, and some sort their time steps by
 condition. In: the named arrays of a file, and what the study declares about them. Out:
-arrays on one time axis, and the gap-free segment of every bin. Values are moved, never
+arrays on one time axis, and the gap-free segment of each bin. Values are moved, never
 changed.
 """
 
@@ -82,7 +82,7 @@ def dealt_order(
 
     In the new order every stretch of the session holds all conditions. Each run of
     steps of one condition is cut into `dealt.rounds` parts. The parts are dealt out in
-    rounds, like cards: a round takes one part of every run, in random order. Epochs are
+    rounds, like cards: a round takes one part of each run, in random order. Epochs are
     treated one by one.
 
     Parameters
@@ -92,16 +92,16 @@ def dealt_order(
     values
         The condition by which the steps are sorted (time,).
     epoch
-        Epoch of every step (time,).
+        Epoch of each step (time,).
     segments
-        Gap-free segment of every step (time,). A run ends where its segment ends.
+        Gap-free segment of each step (time,). A run ends where its segment ends.
     session
         Name of the session, which seeds the random order.
 
     Returns
     -------
     order
-        Position in the file of every bin of the new order (bin,). The steps of the gaps
+        Position in the file of each bin of the new order (bin,). The steps of the gaps
         are missing.
     segments
         Number of the part that each of these bins lies in, its new segment (bin,).
@@ -139,7 +139,7 @@ def in_order(values: np.ndarray, order: np.ndarray, time: int) -> np.ndarray:
         Array (time, ...), or alternative targets (draw, time, ...). Any other array is
         returned unchanged.
     order
-        Old position of every bin of the new order (bin,).
+        Old position of each bin of the new order (bin,).
     time
         Number of bins before reordering.
 

@@ -132,7 +132,7 @@ def _forbidden(
 
 
 def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
-    """Assign every window to a block.
+    """Assign each window to a block.
 
     Blocks have nearly equal numbers of windows. Under the schemes `trials` and
     `segments`, a trial or segment is never divided. Under `shuffled`, windows are
@@ -150,7 +150,7 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     Returns
     -------
     blocks
-        Block of every window, counted from 0 (window,).
+        Block of each window, counted from 0 (window,).
     """
     count = folds.count * folds.blocks_per_fold
     if folds.scheme == "blocks":
@@ -285,7 +285,7 @@ def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> 
     Parameters
     ----------
     labels
-        Class of every window (window,).
+        Class of each window (window,).
     folds
         The session's folds.
     session

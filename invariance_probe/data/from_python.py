@@ -139,8 +139,9 @@ def alternatives_given(
         array = as_given(values, where)
         if array.ndim not in (2, 3) or array.shape[1] != bins:
             raise DataError(
-                f"{where} has shape {array.shape}, but alternatives must have shape (draw, time) "
-                f"or (draw, time, column), and the activity has {bins} bins"
+                f"{where} has shape {array.shape}, but alternative targets must have shape (draw, "
+                "time) or (draw, time, column), where time is the number of bins of the activity, "
+                f"{bins}"
             )
         found[str(name)] = array
     return found
@@ -209,7 +210,8 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     if any(words) and not all(words):
         raise DataError(
             f"session {session!r}: column {names[words.index(True)]!r} holds text, but column "
-            f"{names[words.index(False)]!r} holds numbers; choose only text or only numbers"
+            f"{names[words.index(False)]!r} holds numbers; choose columns that all "
+            "hold text or all hold numbers"
         )
     return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
 

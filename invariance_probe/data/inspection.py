@@ -4,7 +4,7 @@ In: a study, and a recording cut into windows and folds as the study declares th
 remarks, each with its place in the study (the path of a field). A refusal keeps the
 study from running, because a number would be wrong or a worker would fail. A caution is
 printed when the study is validated, and at the head of its report. What must hold for
-every recording (shapes, finite numbers) is checked where a `Recording` is made. To add
+each recording (shapes, finite numbers) is checked where a `Recording` is made. To add
 a check, write a function that yields the remarks about an `Inspected` recording, and
 add a line to `CHECKS`.
 """
@@ -131,7 +131,7 @@ class Inspected:
 
     @cached_property
     def training(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Mean and SD of every unit in each fold's training part.
+        """Mean and SD of each unit in each fold's training part.
 
         For each fold there are three arrays (unit,), computed over the bins that training
         windows cover: mean, standard deviation, and whether the unit varies.

@@ -60,7 +60,7 @@ class Joinable(Protocol):
 
     @property
     def columns(self) -> Mapping[str, tuple[int, ...]]:
-        """Shape of every array over time by name, without its first axis."""
+        """Shape of each array over time by name, without its first axis."""
 
 
 def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Check the classes of one's own that a study names, before anything is trained.
+"""Check the user-defined classes that a study names, before training.
 
 In: a study and its folder. Out: problems, each with its place in the study. Whether a
 class takes its settings and computes a loss is only known by trying. It is tried in a
@@ -17,13 +17,13 @@ from invariance_probe.study.methods import OwnMethod, own_method_of
 from invariance_probe.study.study import Study
 
 CHECK = (sys.executable, "-m", "invariance_probe.methods.own_check")
-"""Command that checks methods of one's own with this Python."""
+"""Command that checks user-defined methods with this Python."""
 LIMIT_S = 300
 """Longest time for all classes of a study to be imported and tried, in seconds."""
 
 
 def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
-    """Yield what keeps a study's methods of one's own from being trained.
+    """Yield what keeps a study's user-defined methods from being trained.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
 
 
 def _own_methods(study: Study) -> Iterator[tuple[PathInStudy, OwnMethod]]:
-    """Yield every method of one's own in a study, with its place."""
+    """Yield every user-defined method in a study, with its place."""
     for place, method in study.methods():
         if (own := own_method_of(method)) is not None:
             yield place, own

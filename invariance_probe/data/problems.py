@@ -228,7 +228,7 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
     for name, values in (("partners", pairing.partners), ("others", pairing.others)):
         if not np.isin(states, values).any():
             never = (
-                f"session {recording.session!r}: {within.array!r} never has any of the values "
+                f"session {recording.session!r}: {within.array!r} never takes any of the values "
                 f"{list(values)}; {listed(states)}"
             )
             yield ("views", "pairing", name), list(values), never

@@ -62,13 +62,13 @@ class Recording:
     bin_s
         Length of a bin in seconds.
     unit_ids
-        Name of every unit.
+        Name of each unit.
     targets
         Arrays by name, each with time as its first axis.
     trials
-        Trial of every bin (time,), or None.
+        Trial of each bin (time,), or None.
     segments
-        Gap-free segment of every bin (time,).
+        Gap-free segment of each bin (time,).
     truth
         The parameters that a simulation was made with. Empty for real recordings.
     alternatives
@@ -160,9 +160,11 @@ class Recording:
         targets : (time,) or (time, column)
             What can be decoded, by name: numbers or text labels.
         trials : (time,), optional
-            Trial of every bin, numbers or text labels. Windows never cross a trial border.
+            Trial of each bin, numbers or text labels. Windows never cross a trial
+            border.
         segments : (time,), optional
-            Gap-free stretch of every bin. Windows never cross a segment border.
+            Gap-free part of the recording that each bin lies in. Windows never cross
+            the border of such a segment.
         session
             Name of the session, unique within a study.
         subject
@@ -250,7 +252,7 @@ class Recording:
             Columns that hold the units' activity; if omitted, all columns that are not
             named as targets, trials or segments. Units get the names of their columns.
         trials, segments
-            Columns of trials and of gap-free stretches; see `from_arrays`.
+            Columns of trials and of gap-free segments; see `from_arrays`.
         session, subject, group, activity_kind
             See `from_arrays`.
 
@@ -442,7 +444,7 @@ class Recording:
 
     @cached_property
     def columns(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every target by name, without its first axis (time)."""
+        """Shape of each target by name, without its first axis (time)."""
         return {name: np.shape(values)[1:] for name, values in self.targets.items()}
 
     def array(self, name: str, asked: str) -> np.ndarray:
@@ -498,7 +500,7 @@ class Recording:
         return values.reshape(len(values), -1)
 
     def target(self, declared: Target, asked: str = "target") -> np.ndarray:
-        """Values of the declared target in every bin.
+        """Values of the declared target in each bin.
 
         Parameters
         ----------
@@ -556,10 +558,10 @@ class Recording:
 
 
 def _single(activity: np.ndarray, where: str) -> np.ndarray:
-    """Convert signals to single precision, unless rounding would matter.
+    """Convert signals to single precision, unless rounding would distort them.
 
-    Rounding matters if the root mean square of a unit's rounding errors exceeds
-    `MOST_LOST` SDs of the unit.
+    They would be distorted if, for any unit, the root mean square of the rounding
+    errors exceeded `MOST_LOST` times the unit's SD.
 
     Parameters
     ----------
@@ -576,7 +578,7 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
     Raises
     ------
     DataError
-        When single precision cannot hold the values or their variation.
+        When values are too large for single precision, or rounding would distort them.
     """
     with np.errstate(over="ignore"):
         kept = activity.astype(np.float32)

@@ -109,7 +109,7 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
     Returns
     -------
     sessions
-        Names, sizes, fingerprints and cautions of every session.
+        Names, sizes, fingerprints and cautions of each session.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 In: a recording and the study's `window.within`, which names states. Out: the recording
 restricted to the bins inside these states, from which folds and decoders (probes) are
 made; and `UnlabelledWindows`, the windows of all other bins, which have no labels. They
-come with three versions of the activity: as recorded, with the bins of every stretch
+come with three versions of the activity: as recorded, with the bins of each stretch
 shuffled, and with units permuted among units of similar rate. Training pairs between
 states are searched elsewhere (`augmentations.state_mining`).
 """
@@ -25,7 +25,7 @@ RECORDED, SHUFFLED, PERMUTED = range(3)
 
 
 def states_of(recording: Recording, within: Within) -> np.ndarray:
-    """Look up the state of every bin, and check it against the study.
+    """Look up the state of each bin, and check it against the study.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
     Returns
     -------
     states
-        State of every bin (time,), int64.
+        State of each bin (time,), int64.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
     states = values.astype(np.int64)
     if not np.isin(states, within.values).any():
         raise DataError(
-            f"{where} never has any of the values {list(within.values)}; {listed(states)}"
+            f"{where} never takes any of the values {list(within.values)}; {listed(states)}"
         )
     return states
 
@@ -125,7 +125,7 @@ class UnlabelledWindows:
         Activity in the bins outside the states, in order of time
         (version, time, unit).
     starts
-        First bin of every window, as an index into the time axis of `activity`
+        First bin of each window, as an index into the time axis of `activity`
         (window,).
     stretch
         Number of the unbroken stretch of one state that each window lies in (window,).

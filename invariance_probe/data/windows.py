@@ -52,12 +52,12 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
     Returns
     -------
     windows
-        One window from every bin at which a whole window fits into the stretch.
+        One window from each bin at which a whole window fits into the stretch.
 
     Raises
     ------
     DataError
-        When no stretch is as long as a window.
+        When every stretch is shorter than a window.
     """
     stretches = recording.stretches
     starts = np.arange(len(stretches) - length_bins + 1)

@@ -22,7 +22,7 @@ from invariance_probe.study.encoders import ConvolutionEncoder
 
 
 def taps(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Lay the bins that a kernel covers side by side, for every place.
+    """Lay the bins that a kernel covers side by side, for each place.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Executors: measure runs in worker processes, here or on a cluster.
 
 In: runs, their sessions, and the folders and device to use. Out: results in the store,
-and the reason for every run that was lost. Runs are handed out in stacks: runs of one
+and the reason for each run that was lost. Runs are handed out in stacks: runs of one
 session and one architecture, which are trained together. Every executor is a function
 `(runs, sessions, settings, on_event) -> reasons for lost runs, by key` (`jobs.Executor`).
 

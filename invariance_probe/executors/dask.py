@@ -72,7 +72,7 @@ class Dask:
         settings
             Folders and device.
         on_event
-            Called with every event, from one thread at a time.
+            Called with each event, from one thread at a time.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         keys
             Keys of its runs.
         tell
-            Called with every event of the process.
+            Called with each event of the process.
 
         Returns
         -------
@@ -222,7 +222,7 @@ def _measured(
         Command that starts a worker process; None for the worker module, run with the
         Python of the dask worker.
     on_event
-        Called with every event, from one thread at a time.
+        Called with each event, from one thread at a time.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from invariance_probe.study.session import Session
 TRIES = 3
 """How often a run is handed out: in its stack, then in ever smaller halves."""
 GO_ON_LATER = 75
-"""Exit code of a worker that was asked to stop.
+"""Exit code of a worker that was told to stop.
 
 Nothing was wrong, and what it has trained so far is kept.
 """
@@ -46,7 +46,7 @@ class WorkerSettings:
     device
         Device to compute on.
     registration
-        Hash of the study's registration, kept with every result; empty if there is none.
+        Hash of the study's registration, kept with each result; empty if there is none.
     """
 
     base: Path
@@ -79,7 +79,7 @@ class Executor(Protocol):
         settings
             Folders and device.
         on_event
-            Called with every event, from one thread at a time.
+            Called with each event, from one thread at a time.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class JobOutcome:
     message
         Why they were not committed.
     stopped
-        Whether the worker ended only because it was asked to stop.
+        Whether the worker ended only because it was told to stop.
     fatal
         Whether trying again is useless, because the store cannot be written to.
     """

@@ -62,7 +62,7 @@ class WorkerProcess:
         keys
             Keys of its runs.
         tell
-            Called with every event of the worker, except `stack_done`.
+            Called with each event of the worker, except `stack_done`.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class LocalWorkers:
         settings
             Folders and device.
         on_event
-            Called with every event of a worker, from one thread at a time.
+            Called with each event of a worker, from one thread at a time.
 
         Returns
         -------
@@ -298,7 +298,7 @@ def _serve(
     workers
         Number of worker processes.
     tell
-        Called with every event.
+        Called with each event.
     process
         The worker process.
     """

@@ -105,7 +105,7 @@ class Slurm:
         settings
             Folders and device.
         on_event
-            Called with every event.
+            Called with each event.
 
         Returns
         -------
@@ -175,7 +175,7 @@ class _ArrayTask:
     """Number of times in a row that it was missing from the queue."""
     message: str = ""
     stopped: bool = False
-    """Whether its last event says that it was asked to stop."""
+    """Whether its last event says that it was told to stop."""
 
     def events(self) -> Iterator[Event]:
         """Yield the events that the task has written since the last call.
@@ -216,7 +216,7 @@ class _ArrayTask:
 
 @dataclass(eq=False)
 class _Watch:
-    """Watches the tasks of one stage, and submits again what they leave undone.
+    """Watches the tasks of one stage, and resubmits what they leave unfinished.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class _Watch:
     jobs
         Converts stacks to jobs, the plain data that workers read.
     tell
-        Called with every event.
+        Called with each event.
     running
         Tasks that are not finished.
     lost
@@ -285,7 +285,11 @@ class _Watch:
                 )
 
     def wait_for_the_store(self) -> None:
-        """Wait until the results that tasks committed are visible on this machine."""
+        """Wait until committed results are visible on this machine.
+
+        They are the results that the tasks say they have committed. On a network file
+        system they may appear here later.
+        """
         store, deadline = Store(self.settings.store), time.monotonic() + SHARED_S
         while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
             time.sleep(1)
@@ -319,7 +323,7 @@ class _Watch:
         ]
 
     def poll(self) -> None:
-        """Read the output of tasks, and submit again what finished ones left undone."""
+        """Read the output of tasks, and resubmit what ended ones left unfinished."""
         for one in self.running:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})

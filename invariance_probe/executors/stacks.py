@@ -111,7 +111,7 @@ def _near_equal_parts(models: list[list[Run]], size: int) -> list[list[list[Run]
 
 
 def _architecture(run: Run) -> str:
-    """Return a text that is equal for runs that can be in one stack."""
+    """Return a string that is identical for runs whose models can share a stack."""
     examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
         return examined + run.method.kind

@@ -43,7 +43,7 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     Returns
     -------
     findings
-        By session name, for every session of the study.
+        By session name, for each session of the study.
     """
     why_not = {
         run.session: result.message
@@ -112,7 +112,7 @@ def _session(
     measured
         The result of the null; None if it is missing.
     code, lag
-        Figures of the code and of the test-lag curve; None if they are missing.
+        Results about the code and the test-lag curve; None if they are missing.
     why_no_null
         Why the null could not be measured, in words; empty otherwise.
     """
@@ -165,7 +165,7 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
     Returns
     -------
     codes
-        Measured figures by the name of the session or planted control. Those without a
+        Results by the name of the session or planted control. Those without a
         result are omitted.
     """
     return by_session(plan, results, CodeFigures)
@@ -174,7 +174,9 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
 def persistence(
     plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float
 ) -> float | None:
-    """Read how well a target correlates with itself over the lags of a jitter.
+    """Look up the target's autocorrelation, averaged over a time jitter's lags.
+
+    It was measured by the baseline `persistence` of this session, axis and dose.
 
     Parameters
     ----------
@@ -190,8 +192,8 @@ def persistence(
     Returns
     -------
     float or None
-        Correlation over these lags (for classes, agreement beyond chance); None if it
-        was not measured.
+        Mean autocorrelation over the lags that are possible with this jitter (for
+        classes, agreement beyond chance); None if it was not measured.
     """
     for run in plan.baselines:
         if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (

@@ -400,11 +400,11 @@ class LookTaken:
     seeds: int
     """Seeds per session at this analysis."""
     planned: tuple[int, ...]
-    """Seeds per session at every planned analysis."""
+    """Seeds per session at each planned analysis."""
     spending: str
     """How alpha is spread over the analyses: `obrien_fleming` or `pocock`."""
     level: float
-    """Nominal one-sided level of every claim at this analysis.
+    """Nominal one-sided level of each claim at this analysis.
 
     The levels are such that all analyses together keep alpha = .05.
     """

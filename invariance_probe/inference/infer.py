@@ -107,7 +107,7 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
     Parameters
     ----------
     judged
-        The judgement of every hypothesis, with its p value.
+        The judgement of each hypothesis, with its p value.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def _adjusted(
     Parameters
     ----------
     p_values
-        P value of every hypothesis of the study.
+        P value of each hypothesis of the study.
     members
         Positions of the hypotheses to adjust.
     adjust

@@ -184,10 +184,10 @@ def restrict_to_judged(evidence: Evidence, judged: Sequence[Stopped]) -> Evidenc
 def unneeded_runs(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Find the SSL runs that no hypothesis needs any more.
 
-    These are trainings, and examinations of trained encoders, whose seed is later than
-    the interim analyses at which the hypotheses that read them stopped. A hypothesis
-    that the existing runs do not settle needs all its seeds. Without interim analyses,
-    every run is needed and the result is empty.
+    These are runs that train, and examinations of trained encoders, whose seed is later
+    than the interim analyses at which the hypotheses that read them stopped. A
+    hypothesis that the existing runs do not settle needs all its seeds. Without interim
+    analyses, every run is needed and the result is empty.
 
     Parameters
     ----------

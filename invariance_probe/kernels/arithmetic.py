@@ -57,7 +57,7 @@ class Arithmetic:
         return self.kernels == "native"
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
-        """Multiply the matrices of every run, with torch.
+        """Multiply the matrices of each run, with torch.
 
         Parameters
         ----------

@@ -52,7 +52,7 @@ METHODS: dict[str, type[Method]] = {
 }
 """Class of each SSL method trained by gradient, by the kind a study declares.
 
-Methods of one's own (`own`) are not among them: `class_of` imports their classes.
+User-defined methods (`own`) are not among them: `class_of` imports their classes.
 """
 
 
@@ -64,12 +64,12 @@ def class_of(declared: Any, base: Path) -> type[Method]:
     declared
         The method.
     base
-        Folder of the study, in which modules of one's own are looked for first.
+        Folder of the study, in which user-defined modules are looked for first.
 
     Raises
     ------
     StudyError
-        When a class of one's own cannot be imported, or is not what the study declares.
+        When a user-defined class cannot be imported, or is not what the study declares.
     """
     return own_class(declared, base) if isinstance(declared, OwnMethod) else METHODS[declared.kind]
 
@@ -88,7 +88,7 @@ def make_method(
     generators
         The generator of each run's initial weights.
     base
-        Folder of the study, in which modules of one's own are looked for first.
+        Folder of the study, in which user-defined modules are looked for first.
     """
     settings = declared.settings if isinstance(declared, OwnMethod) else {}
     made: Any = class_of(declared, base)

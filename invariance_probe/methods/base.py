@@ -26,14 +26,13 @@ class Timeline:
     Attributes
     ----------
     starts
-        First bin of every window (window,).
+        First bin of each window (window,).
     stretches
-        Index of the trial, or of the gap-free stretch of recording, that every window
-        lies in (window,).
+        Index of the trial or gap-free segment that each window lies in (window,).
     length_bins, bin_s
         Bins per window, and seconds per bin.
     sessions, subjects
-        Index of the session and of the subject that every window comes from (window,);
+        Index of the session and of the subject that each window comes from (window,);
         None if each model is trained on a single session.
     """
 
@@ -93,7 +92,7 @@ class Batch:
         return self.timeline.starts[self.windows]
 
     def stretches(self) -> Tensor:
-        """Index of the trial or gap-free stretch of each row's window (run, row)."""
+        """Index of the trial or segment that each row's window lies in (run, row)."""
         assert self.timeline is not None and self.windows is not None
         return self.timeline.stretches[self.windows]
 
@@ -154,7 +153,7 @@ class Method(nn.Module, ABC):
     """
 
     encoder: StackedEncoder
-    """Encoder of every run; its output is the representation."""
+    """Encoder of each run; its output is the representation."""
     arithmetic: Arithmetic = PLAIN
     """How matrix products are computed; set by `compute_with`."""
 

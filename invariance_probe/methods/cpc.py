@@ -74,7 +74,7 @@ def _held_against(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 class CPC(Method, PretextTask):
-    """Encoder, recurrent context, and a bilinear score for every horizon.
+    """Encoder, recurrent context, and a bilinear score for each horizon.
 
     The encoder turns every window into a latent z. A recurrent network summarises the
     latents of successive windows in a context c. The score of a candidate k windows
@@ -111,7 +111,7 @@ class CPC(Method, PretextTask):
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Score every candidate window for every context.
+        """Score every candidate window for each context.
 
         The contexts of one view are scored against the candidates of the other view, in
         both directions.

@@ -108,7 +108,7 @@ def matched_moments(
     activity
         Activity (time, unit); the windows are indices of its rows.
     first, second
-        The two windows of every pair, (pair,) each. A window may occur in many pairs.
+        The two windows of each pair, (pair,) each. A window may occur in many pairs.
     split
         Whether views are made by count splitting. Each view then shows one random half
         of every count, multiplied by 2.
@@ -212,8 +212,9 @@ def corrupted_moments(
         Standard deviation of each unit (unit,). The dose of added noise is in units of
         it.
     split
-        Whether views are made by count splitting. Each view then shows one random half
-        of every count, multiplied by 2, and deleting spikes adds twice the variance.
+        Whether views are made by count splitting. Each view then shows a random half of
+        every count, times 2, so deleting spikes adds twice as much variance as without
+        splitting.
 
     Returns
     -------
@@ -223,14 +224,14 @@ def corrupted_moments(
     Raises
     ------
     TrainingError
-        If the transform has no closed form. Spike thinning has none with shared or
-        paired draws, because the result depends on more than second moments.
+        If the transform has no closed form. Spike thinning has none when draws are
+        shared or paired, because the result depends on more than second moments.
     """
     if not transform.has_closed_form:
         if is_idle(transform):
             return moments
         raise TrainingError(
-            f"linear_ssl cannot be computed in closed form under {transform.kind}; use "
+            f"linear_ssl has no closed-form solution with {transform.kind}; use "
             "unit_dropout, spike_thinning, gaussian_noise or another method"
         )
     if isinstance(transform, GaussianNoise):
@@ -244,8 +245,8 @@ def corrupted_moments(
     if isinstance(transform, SpikeThinning):
         if arm in ("shared", "paired") and transform.rate > 0:
             raise TrainingError(
-                "linear_ssl cannot be computed in closed form under spike_thinning in the arm "
-                f"{arm!r}; use another method or arm"
+                f"linear_ssl has no closed-form solution with spike_thinning in the arm {arm!r}; "
+                "use another method or arm"
             )
         keep = 1 - transform.rate
         doubled = 2.0 if split else 1.0

@@ -60,7 +60,7 @@ def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
 
 
 def distractor_mask(numbers: Tensor, count: int) -> Tensor:
-    """Choose distractors for every window at random within its sequence.
+    """Choose distractors for each window at random within its sequence.
 
     They are the `count` other windows with the smallest random numbers.
 

@@ -6,7 +6,7 @@ other entries are mismatched pairs, whose x and y are called strangers. All valu
 in nats.
 
 In: pairs (x, y) of vectors; the caller chooses what x and y are. Out: the value of a
-bound for every run. Several critics (runs) are trained together, so the first axis of
+bound for each run. Several critics (runs) are trained together, so the first axis of
 every tensor is the run.
 
 References

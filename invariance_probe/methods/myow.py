@@ -41,9 +41,9 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
     """Find which windows of a pool may be mined for which anchors.
 
     A window may be mined if it starts at least `gap_s` from the anchor, shares no bin
-    with it (for a gap above 0), and lies in another trial or gap-free stretch. If the
+    with it (for a gap above 0), and lies in another trial or gap-free segment. If the
     pool has fewer than `enough` such windows for an anchor, as in a recording of one
-    stretch, windows of the anchor's own stretch are allowed too, and only the gap
+    segment, windows of the anchor's own segment are allowed too, and only the gap
     excludes trivial neighbours.
 
     Parameters

@@ -21,10 +21,10 @@ def admissible(
 
     * An anchor's own window is never a negative, in either view.
     * If the rule's `scope` is trial, all negatives come from the anchor's own trial or
-      gap-free stretch. If it is session or subject, they come from the anchor's own
+      gap-free segment. If it is session or subject, they come from the anchor's own
       session or subject; this matters only if a model is trained on several.
     * If `same_trial` is False, no negative comes from the anchor's own trial or
-      stretch.
+      segment.
     * If `gap_s` > 0, the first bins of anchor and negative are at least the gap
       apart, and the two windows share no bin.
 

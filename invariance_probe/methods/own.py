@@ -1,9 +1,9 @@
-"""Classes of one's own: import the class that a study names, and check it.
+"""User-defined classes: import the class that a study names, and check it.
 
-In: the declaration of a method of one's own and the folder of the study. Out: the class,
-or what keeps it from being used, each with its place in the declaration. Its source file
-is executed as it is now: a file that was changed is executed anew, also in a process that
-has imported it before.
+In: the declaration of a user-defined method and the folder of the study. Out: the
+class, or what keeps it from being used, each with its place in the declaration. Its
+source file is executed as it is now: a file that was changed is executed anew, also in
+a process that has imported it before.
 """
 
 import inspect
@@ -34,7 +34,7 @@ TRIED_RUNS, TRIED_PAIRS, TRIED_UNITS = 2, 32, 8
 
 
 def own_class(declared: OwnMethod, base: Path) -> type[Method]:
-    """Import the class of a method of one's own.
+    """Import the class of a user-defined method.
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ def own_class(declared: OwnMethod, base: Path) -> type[Method]:
 def own_problems(
     declared: OwnMethod, base: Path, length_bins: int, target: str
 ) -> Iterator[Problem]:
-    """Yield what keeps a class of one's own from being trained.
+    """Yield what keeps a user-defined class from being trained.
 
-    It is imported, made with its settings, and, if it learns from pairs, asked for its
-    loss on a batch of noise.
+    It is imported and made with its settings. If it learns from pairs, its loss on a
+    batch of noise is computed.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def own_problems(
 
 
 class _RefusedError(Exception):
-    """Why a class of one's own is refused, with the field that says so."""
+    """Why a user-defined class is refused, with the field that says so."""
 
     def __init__(self, place: tuple[str | int, ...], got: object, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Check methods of one's own in a process of their own, for `data.own_code`.
+"""Check user-defined methods in a process of their own, for `data.own_code`.
 
 In: on standard input, the methods as JSON with the study's folder, bins per window and
 kind of target. Out: on standard output, the problems of each method as JSON.

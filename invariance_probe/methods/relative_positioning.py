@@ -128,7 +128,7 @@ class RelativePositioning(Method, PretextTask):
         self.readout = Readout(declared.encoder.dimensions, generators)
 
     def logits(self, batch: Batch) -> Tensor:
-        """Logit of every pair being near in time (run, pair).
+        """Logit of each pair being near in time (run, pair).
 
         A pair consists of the first view of an anchor and the second view of another
         window.

@@ -60,7 +60,7 @@ def class_weights(classes: Tensor, dtype: torch.dtype) -> Tensor:
     Parameters
     ----------
     classes
-        Integer class of every row (run, row).
+        Integer class of each row (run, row).
     dtype
         Number type of the weights.
 
@@ -82,7 +82,7 @@ def supervised_contrast(embeddings: Tensor, classes: Tensor, temperature: float)
     embeddings
         (run, row, width).
     classes
-        Integer class of every row (run, row).
+        Integer class of each row (run, row).
     temperature
         Positive; divides the cosine similarities.
 
@@ -95,7 +95,7 @@ def supervised_contrast(embeddings: Tensor, classes: Tensor, temperature: float)
 
 
 class SupCon(Method):
-    """Encoder and projector, trained with L_out on both views of every window.
+    """Encoder and projector, trained with L_out on both views of each window.
 
     The class of a view is the class of its window.
 

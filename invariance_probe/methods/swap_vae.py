@@ -77,7 +77,7 @@ def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 class SwapVAE(Method):
     """Encoder, a linear head for the style's log-variance, and a decoder.
 
-    The decoder predicts the count of every bin and unit of a window.
+    The decoder predicts the count of each bin and unit of a window.
 
     The loss is in nats per window. It sums the reconstruction errors over bins and
     units, and the KL divergence over the dimensions of the style; with

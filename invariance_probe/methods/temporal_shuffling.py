@@ -77,7 +77,7 @@ class UnsignedReadout(nn.Module):
         self.linear = Readout(2 * dimensions, generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logit of every triplet being in temporal order.
+        """Logit of each triplet being in temporal order.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class SignedReadout(nn.Module):
         self.last = Readout(widths[-1], generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logit of every triplet running forwards in time.
+        """Logit of each triplet running forwards in time.
 
         Parameters
         ----------

@@ -31,7 +31,7 @@ def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
     Parameters
     ----------
     targets
-        Target y of every row (run, row, column).
+        Target y of each row (run, row, column).
     bandwidth
         Standard deviation of the kernel, in the targets' units.
 

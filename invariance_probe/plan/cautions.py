@@ -133,7 +133,7 @@ def _benefits_out_of_reach(
 def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
     """Yield the layer widths of a method that are not multiples of `LANES`.
 
-    The settings of a method of one's own may have anything under such a name.
+    The settings of a user-defined method may have anything under such a name.
     """
     for name, value in settings.items():
         if isinstance(value, dict):

@@ -109,7 +109,7 @@ class Plan:
 
     @cached_property
     def panels(self) -> dict[str, PlannedPanel]:
-        """The panel of training recipes of every hypothesis about a dose, by its id."""
+        """The panel of training recipes of each hypothesis about a dose, by its id."""
         own = self.settings[0]
         return {
             h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims
@@ -189,7 +189,7 @@ class Plan:
     def primary(self) -> tuple[Condition, ...]:
         """The conditions in which planted controls are trained.
 
-        They are the identity dose and the primary dose of every hypothesis, in the arms
+        They are the identity dose and the primary dose of each hypothesis, in the arms
         `independent` and `shared`.
         """
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
@@ -226,7 +226,7 @@ class Plan:
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
-        """Runs that need no SSL, for every session and every planted control."""
+        """Runs that need no SSL, for each session and each planted control."""
         own = [run for session in self.sessions for run in self._session_baselines(session)]
         return (
             *own,
@@ -235,7 +235,7 @@ class Plan:
 
     @cached_property
     def grid(self) -> tuple[Run, ...]:
-        """SSL runs, for every session and every planted control."""
+        """SSL runs, for each session and each planted control."""
         with _no_collection():
             own = [run for session in self.sessions for run in self._trained(session)]
             return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
@@ -541,7 +541,7 @@ class Plan:
     ) -> Iterator[Examination]:
         """Yield the examinations of one encoder.
 
-        `asked` has the primary doses of every axis that a hypothesis is about. A quick
+        `asked` maps each axis that a hypothesis is about to its primary doses. A quick
         study makes only the examinations that are shown beside verdicts.
         """
         study = self.study

@@ -5,7 +5,7 @@ should be within a factor of two. The measurements `messengers`, `shared_dimensi
 `mined_pairs` have no rates of their own.
 
 The time of a model-step (one update of one model) is a fixed part, plus the
-multiplications of its network, plus SimCLR's similarities of every row of the batch
+multiplications of its network, plus SimCLR's similarities of each row of the batch
 with every other. The rates were fitted to 16 models trained together on a current CPU,
 where a step of the quickstart study takes 1.3 ms. Methods whose step takes longer or
 shorter than SimCLR's have a factor. The time of a measurement is a fixed part plus its
@@ -97,7 +97,7 @@ number of input columns.
 
 
 class Prices:
-    """Expected single-core seconds of every run of a plan.
+    """Expected single-core seconds of each run of a plan.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def _passes(run: Run) -> float:
     if isinstance(adversary, LearnedPolicy):
         return adversary.draws
     # A learned mask that sees the window needs a random number and a network output for every
-    # unit of every window.
+    # unit of each window.
     return 3.0 if adversary.sees == "window" else 1.0
 
 

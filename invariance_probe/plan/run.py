@@ -52,7 +52,7 @@ class Run(Declaration):
     fingerprint: str
     """Hash of the recording's activity, bins, units, trials and segments."""
     arrays: ArrayHashes = added(())
-    """Hash of every array over time that the run reads for something else than its target."""
+    """Hashes of arrays over time that the run reads other than as its target."""
     target_array: str = added("")
     """Hash of the target's array."""
     session: str
@@ -283,23 +283,23 @@ class RunResult:
     measured_at: str = ""
     """Time of the measurement (UTC, ISO 8601); empty in older results."""
     code_sha256: str = ""
-    """SHA-256 of the source file of the run's method of one's own; empty for all others.
+    """SHA-256 of the source file of a user-defined method; empty for all others.
 
     It is in no key. It tells that the file changed while its declared version did not.
     """
 
     def measured(self, kind: type[F]) -> F | None:
-        """Return the figures, if they are of a given type.
+        """Return the measured quantities, if they are of a given type.
 
         Parameters
         ----------
         kind
-            A type of figures, such as `NullFigures`.
+            A type of results, such as `NullFigures`.
 
         Returns
         -------
         figures
-            None if there are no figures, or if they are of another type.
+            None if nothing was measured, or if they are of another type.
         """
         return self.figures if isinstance(self.figures, kind) else None
 

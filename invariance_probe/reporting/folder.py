@@ -22,7 +22,7 @@ def report_folder(file: StudyFile, asked: Path | None) -> Path:
     file
         The study, with the file that it was read from.
     asked
-        The folder given by the user; None for reports/NAME.
+        Folder given by the user; reports/NAME if None.
 
     Raises
     ------

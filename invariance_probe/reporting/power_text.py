@@ -12,7 +12,7 @@ from invariance_probe.study.counting import counted
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
-    """Describe the power of every hypothesis and the smallest sufficient designs.
+    """Describe the power of each hypothesis and the smallest sufficient designs.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Report sections on further measurements, shown beside the verdicts.
 
 In: the content of report.json. Out: one section for each measurement that the study or its
-hypotheses asked for, with its meaning, figures and tables.
+hypotheses declare, with its meaning, figures and tables.
 """
 
 from collections.abc import Callable

@@ -115,7 +115,7 @@ class Store:
         return self._find(runs, lambda status, text: RunResult.from_json(json.loads(text)))
 
     def statuses(self, runs: Iterable[Run]) -> tuple[dict[str, str], dict[str, str]]:
-        """Read only the status of every stored result, such as `done` or `failed`.
+        """Read only the status of each stored result, such as `done` or `failed`.
 
         Returns
         -------
@@ -151,7 +151,7 @@ class Store:
             return {name: archive[name] for name in archive.files}
 
     def training(self, run: Run) -> TrainingFigures | None:
-        """Read the training figures of a run's stored encoder; None if not stored."""
+        """Read how a run's stored encoder was trained; None if it is not stored."""
         files = self.files("encoders", run.train_key())
         if files is None:
             return None
@@ -164,7 +164,7 @@ class Store:
         training: TrainingFigures,
         seconds: float = 0.0,
     ) -> None:
-        """Store an encoder's weights with the figures of its training.
+        """Store an encoder's weights with the description of its training.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Store:
         weights
             Weights by name.
         training
-            Figures of its training, such as the final SSL loss.
+            Description of its training, such as the final SSL loss.
         seconds
             Duration of the training.
 
@@ -494,7 +494,7 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
 
 
 def read_training(text: bytes) -> TrainingFigures:
-    """Read training figures from the text of training.json.
+    """Read the description of a training from the text of training.json.
 
     Other entries, which earlier versions wrote, are ignored.
     """

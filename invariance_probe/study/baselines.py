@@ -173,7 +173,7 @@ class Code(MethodDeclaration):
     If the study has more folds than this, the number of its folds is used.
     """
     draws: Annotated[int, Field(ge=8)] = 8
-    """Number of corrupted versions of every window.
+    """Number of corrupted versions of each window.
 
     The blind decoder, which is not told what was corrupted, reads all of them.
     """
@@ -262,7 +262,7 @@ class Messengers(MethodDeclaration):
     budgets: tuple[Annotated[int, Field(ge=1)], ...] = added(())
     """Numbers of units to choose, each in turn; every study has to give them.
 
-    `budget` is then ignored. For every number the report shows how much the loss rises
+    `budget` is then ignored. For each number the report shows how much the loss rises
     without the units, next to random sets; whether the set is accepted as more harmful
     than those; how stable the choice is; and the transfer ratio.
     """

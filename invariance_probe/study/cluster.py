@@ -25,8 +25,8 @@ class SlurmProfile(Declaration):
     time: str | int = ""
     """Longest time of a task: minutes, or `HH:MM:SS`, or `D-HH:MM:SS`.
 
-    When the time of a task ends, its unfinished trainings are saved, and another task
-    continues them.
+    When the time of a task ends, its unfinished training is saved, and another task
+    continues it.
     """
     memory: str | int = ""
     """Memory of a task: megabytes, or with a unit, such as `4G`."""
@@ -53,6 +53,6 @@ class SlurmProfile(Declaration):
     at_once: Annotated[int, Field(ge=1)] | None = None
     """Largest number of tasks that run at the same time; no limit if omitted."""
     warning_s: Annotated[int, Field(ge=1, le=65535)] = 120
-    """Seconds before its end at which a task is told to save its trainings."""
+    """Seconds before its end at which a task is told to save unfinished training."""
     poll_s: Annotated[float, Field(gt=0)] = 15.0
     """Seconds between two queries of the queue."""

@@ -15,7 +15,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def some(items: Iterable[object], most: int = 10) -> str:
-    """List the first of some items, and count those that are not listed.
+    """List the first items (at most `most`), and say how many more there are.
 
     Examples
     --------

@@ -51,8 +51,8 @@ class Declaration(BaseModel):
     def canonical(self) -> str:
         """Return the canonical JSON of this declaration.
 
-        It is computed once and kept, because the runs of a plan have most of their
-        parts in common.
+        It is computed once and cached, because the runs of a plan share most of their
+        declarations.
         """
         known: str | None = getattr(self, "_canonical", None)
         if known is None:

@@ -343,7 +343,7 @@ class _Amount(Declaration):
 
 
 def _put(declared: Any, path: list[str], value: Any) -> dict[str, Any]:
-    if isinstance(declared, dict):  # settings of a class of one's own, which checks them
+    if isinstance(declared, dict):  # settings of a user-defined class, checked there
         below = declared.get(path[0], {})
         return {**declared, path[0]: value if len(path) == 1 else _put(below, path[1:], value)}
     if not isinstance(declared, Declaration) or path[0] not in type(declared).model_fields:

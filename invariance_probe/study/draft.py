@@ -113,7 +113,7 @@ def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[PathInStudy, bool]]
     given
         The study as plain data.
     wrong
-        The place of every error, and whether the error is a key that no study has. Of
+        The place of each error, and whether the error is a key that no study has. Of
         such an error only the key is removed; of any other, the list entry or the whole
         section.
 

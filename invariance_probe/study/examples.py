@@ -1,8 +1,8 @@
-"""How windows form the training examples of a method of one's own.
+"""How windows form the training examples of a user-defined method.
 
-In: the field `examples` of such a method. Out: frozen declarations, each of a kind of
-`training.examples.EXAMPLES` with what that kind asks. Methods of the package have the
-same fields themselves.
+In: the field `examples` of such a method. Out: frozen declarations, each of a kind
+listed in `training.examples.EXAMPLES`, with the settings that this kind requires.
+Methods of the package have the same settings as fields of their own.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -37,7 +37,10 @@ Distance = Annotated[float, Field(gt=0)]
 
 
 class InPairs(Declaration):
-    """Two windows, which the pairing of the views puts together."""
+    """Each example is a pair of windows: an anchor and its partner.
+
+    The partner is chosen as `views.pairing` of the study declares.
+    """
 
     swept: ClassVar[str] = ""
 

@@ -60,7 +60,7 @@ class Hypothesis(Declaration):
     """
 
     needs: ClassVar[tuple[Baseline, ...]] = ()
-    """Measurements of every session that only this kind of hypothesis reads."""
+    """Measurements of each session that only this kind of hypothesis reads."""
     experimental: ClassVar[bool] = False
     """Whether it counts as exploratory, whatever its role says."""
     arms: ClassVar[tuple[str, ...]] = ("independent", "shared")
@@ -134,7 +134,7 @@ class Contrast(Declaration):
         return given
 
     needs: ClassVar[tuple[Baseline, ...]] = ()
-    """Measurements of every session that only this kind of hypothesis reads."""
+    """Measurements of each session that only this kind of hypothesis reads."""
     about_units: ClassVar[bool] = False
     """Whether it is about how many units carry the target, not about learning."""
 

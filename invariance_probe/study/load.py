@@ -108,7 +108,7 @@ RecordingCheck = Callable[[Study, Path], Iterable[Problem]]
 def open_study(
     path: str | Path, overrides: Sequence[str] = (), look: RecordingCheck | None = None
 ) -> StudyFile:
-    """Read the study of a YAML file, and remember the line of every value.
+    """Read the study of a YAML file, and remember the line of each value.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _parse(path: Path) -> CommentedMap:
-    """Parse a YAML file and keep the line and column of every key."""
+    """Parse a YAML file and keep the line and column of each key."""
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)
     try:

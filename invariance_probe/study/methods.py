@@ -40,7 +40,7 @@ class Negatives(Declaration):
     scope: Literal["session", "trial", "subject", "any"] = "session"
     """Where negatives come from.
 
-    `trial`: the anchor's own trial (or gap-free stretch) only. `session` and `subject`:
+    `trial`: the anchor's own trial (or gap-free segment) only. `session` and `subject`:
     the anchor's own session or subject only, so that a model of several sessions
     (`views.pool`) gains nothing from telling them apart. `any`: everywhere.
     """
@@ -350,7 +350,7 @@ class RelativePositioning(TrainedMethod):
     near_s: Annotated[float, Field(gt=0)] = 0.2
     """Windows that start at most this far apart are near (tau_pos, seconds).
 
-    They do not overlap, and lie in the same trial or gap-free stretch.
+    They do not overlap, and lie in the same trial or gap-free segment.
     """
     far_s: Annotated[float, Field(gt=0)] = 2.0
     """Windows that start more than this apart are far (tau_neg, seconds)."""
@@ -453,8 +453,8 @@ class MaskedSequence(TrainedMethod):
             )
         if self.position_windows % 2 == 0:
             raise ValueError(
-                f"position_windows is {self.position_windows}; it must be odd, so that it reaches "
-                "as many windows back as ahead"
+                f"position_windows is {self.position_windows}; it must be odd, so that it covers "
+                "equally many windows before and after"
             )
         if self.context_width % self.heads:
             raise ValueError(
@@ -505,7 +505,7 @@ class YAware(TrainedMethod):
 
 
 class OwnMethod(OwnClass, TrainedMethod):
-    """A method of one's own: a class outside of the package, found by its name.
+    """A user-defined method: a class outside of the package, found by its name.
 
     The class is a `methods.base.Method` that is made from this declaration, the shape of a
     window, the random generators, and the settings as keyword arguments. It has no licence,
@@ -602,9 +602,9 @@ class Reliance(MethodDeclaration):
     """Which few units a trained SSL model and two decoders rely on.
 
     The three targets of the search are the model's SSL loss, a decoder that is refitted
-    without the removed units, and one whose weights stay fixed. For every fold and seed,
+    without the removed units, and one whose weights stay fixed. For each fold and seed,
     a set of units is chosen to harm each target most, on data to which that target was
-    not fitted. The harm of every set to all three is then measured on other test
+    not fitted. The harm of each set to all three is then measured on other test
     windows.
     """
 
@@ -670,7 +670,7 @@ class Reliance(MethodDeclaration):
 
 
 def title_of(method: "AnyMethod") -> str:
-    """How sentences name a method: its kind, or the class of a method of one's own."""
+    """How sentences name a method: its kind, or a user-defined method's class."""
     return method.title if isinstance(method, OwnMethod) else method.kind
 
 
@@ -690,7 +690,7 @@ def asks_for(method: "AnyMethod") -> Declaration:
 
 
 def own_method_of(method: "AnyMethod") -> OwnMethod | None:
-    """The method of one's own that a run trains with; None if it trains with another."""
+    """The user-defined method that a run trains; None if it trains another one."""
     trained = method.of if isinstance(method, Reliance) else method
     return trained if isinstance(trained, OwnMethod) else None
 
@@ -702,4 +702,4 @@ DECLARED_METHODS: dict[str, type[MethodDeclaration]] = {
     for union in (Method, Baseline, Reliance)
     for declared in members(union, MethodDeclaration)
 }
-"""The declaration of every method and measurement, by its kind."""
+"""The declaration of each method and measurement, by its kind."""

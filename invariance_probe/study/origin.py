@@ -23,7 +23,7 @@ class Origin:
     path
         The study's file; None where the study was made in Python.
     tree
-        The parsed YAML of the file, which knows the line and column of every key.
+        The parsed YAML of the file, which knows the line and column of each key.
     """
 
     path: Path | None = field(default=None, compare=False)

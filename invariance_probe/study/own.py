@@ -1,4 +1,4 @@
-"""Classes of one's own that a study names, and the files that they are in.
+"""User-defined classes that a study names, and the files that they are in.
 
 In: a class as `module:Class`, its version and its settings, and the folder of the study.
 Out: the declaration that they have in common, and the source file of the module. The
@@ -25,7 +25,7 @@ _NAMED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 def _names_a_class(of: str) -> str:
     if not _NAMED.fullmatch(of):
         raise ValueError(
-            "a class of one's own is named module:Class, such as agreeing_pairs:AgreeingPairs, "
+            "a user-defined class is named module:Class, such as agreeing_pairs:AgreeingPairs, "
             "where agreeing_pairs.py is beside the study's file"
         )
     return of
@@ -47,7 +47,7 @@ Settings = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
 class OwnClass(Declaration):
-    """A class of one's own: where it is, which version, and with which settings."""
+    """A user-defined class: where it is, which version, and with which settings."""
 
     of: Of
     """The class, as `module:Class`.

@@ -61,7 +61,7 @@ class MinedPairing(Swept):
     share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Fraction of the pairs that are distant; at 0 all pairs are local.
 
-    Whether a pair is distant is drawn anew for every pair.
+    Whether a pair is distant is drawn anew for each pair.
     """
     window_s: Annotated[float, Field(ge=0)] = 0.0
     """Local pairs lie at most this far apart (seconds); a whole number of bins."""

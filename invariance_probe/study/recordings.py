@@ -4,7 +4,7 @@ In: the entries of a study's `recordings`. Out: frozen declarations. One entry i
 session, except that a simulated one can give several (`sessions: 6` makes `NAME-1` ...
 `NAME-6`, each with its own random numbers). Nothing here opens a file.
 
-Simulated recordings are called worlds and have numbers from G1 to G10. In a world,
+Simulated recordings are called worlds and are numbered G1 to G10. In a world,
 latents drive the log firing rates of the units. One latent is the target (the label);
 the others are nuisances. A carrier is a unit whose rate depends on the label.
 """
@@ -24,7 +24,7 @@ class Dealt(Declaration):
     """A new order for time steps that a file has sorted by condition.
 
     Each uninterrupted stretch of one condition is cut into `rounds` parts of successive
-    steps. The new order consists of rounds, each of which has one part of every stretch
+    steps. The new order consists of rounds, each of which has one part of each stretch
     in random order. So every condition occurs throughout, and no shift in time lines the
     conditions up again. A part is a segment of its own, and no window, pair or lag
     crosses its end.
@@ -74,7 +74,7 @@ class NpzRecording(Declaration):
     Windows never cross a trial border.
     """
     segment: str | None = None
-    """Name of the array (time,) of labels of gap-free stretches.
+    """Name of the array (time,) of labels of gap-free segments.
 
     Windows never cross a segment border.
     """
@@ -233,7 +233,7 @@ class RedundancyRecording(_Simulated):
     It limits the information to J / (1 + eps J).
     """
     carrier_counts: Annotated[float, Field(gt=0)] | None = None
-    """Mean count per bin of every carrier; drawn like all other rates if omitted."""
+    """Mean count per bin of each carrier; drawn like all other rates if omitted."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
     """Time constant of the label (seconds)."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -264,7 +264,7 @@ class CarriersRecording(_Simulated):
     carriers: Annotated[int, Field(ge=1)] = 6
     """Number of neurons that carry the label."""
     carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
-    """Mean count per bin of every carrier; drawn like all other rates if null."""
+    """Mean count per bin of each carrier; drawn like all other rates if null."""
     information: Annotated[float, Field(gt=0, le=64)] = 8.0
     """Linear Fisher information J of all carriers together, per bin.
 
@@ -318,9 +318,9 @@ class CarriersRecording(_Simulated):
             )
         if self.carriers * self.units_per_carrier > self.units:
             raise ValueError(
-                f"{self.carriers} carriers with {self.units_per_carrier} units each need more "
-                f"than the {self.units} units of the recording; declare more `units` or fewer "
-                "`carriers`"
+                f"{self.carriers} carriers with {self.units_per_carrier} units each need "
+                f"{self.carriers * self.units_per_carrier} units, but the recording has only "
+                f"{self.units}; increase `units`, or reduce `carriers`"
             )
         return self
 
@@ -342,7 +342,7 @@ class RingRecording(_Simulated):
     copies: Annotated[int, Field(ge=1)] = 7
     """Number of units per preferred direction; the last direction has one."""
     mean_counts: Annotated[float, Field(gt=0)] = 10.0
-    """Mean count per bin of every unit."""
+    """Mean count per bin of each unit."""
     concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
     """Concentration kappa of the von Mises tuning."""
     direction_tau_s: Annotated[float, Field(gt=0)] = 0.2
@@ -599,10 +599,10 @@ class IrreversibleRecording(_Simulated):
 
 
 class HeadDirectionRecording(_Simulated):
-    """G10: head-direction cells awake, in NREM sleep and in REM sleep.
+    """G10: head-direction cells in wakefulness, NREM sleep and REM sleep.
 
-    The states are 0 (awake), 1 (NREM) and 2 (REM). Asleep, the represented direction
-    drifts by itself.
+    The states are 0 (awake), 1 (NREM) and 2 (REM). During sleep, the represented
+    direction drifts spontaneously.
     """
 
     generator: Literal["head_direction"] = "head_direction"

@@ -56,7 +56,7 @@ class Content(Declaration):
     recording: str
     """Hash of the activity with its bins and units, and of trials and segments."""
     arrays: ArrayHashes = ()
-    """Hash of every array over time."""
+    """Hash of each array over time."""
 
     def of(self, names: Collection[str]) -> ArrayHashes:
         """Hashes of the arrays with given names; those that are not there are left out."""
@@ -86,7 +86,7 @@ class Session:
     bin_s: float = 0.0
     """Length of a bin in seconds; 0 if the recording was not inspected."""
     unit_ids: tuple[str, ...] = ()
-    """Name of every unit; empty if the recording was not inspected."""
+    """Name of each unit; empty if the recording was not inspected."""
     parts: Content | None = None
     """Hashes of the parts of its content; None if the recording was not inspected."""
 
@@ -118,7 +118,7 @@ class OtherSession(Declaration):
     fingerprint: str
     """Hash of its activity, bins, units, trials and segments."""
     arrays: ArrayHashes = added(())
-    """Hash of every array over time that the run reads of it."""
+    """Hash of each array over time that the run reads of it."""
 
 
 class Companions(Declaration):

@@ -139,7 +139,7 @@ class NwbRecording(SignalsRecording):
 
 
 class PhyRecording(SignalsRecording):
-    """One session in a folder of Kilosort and phy: a unit for every cluster that is used."""
+    """One session in a folder of Kilosort and phy: one unit per cluster used."""
 
     kind: Literal["phy"] = "phy"
     groups: Annotated[tuple[str, ...], Field(min_length=1)] = ("good",)
@@ -154,7 +154,7 @@ class PhyRecording(SignalsRecording):
 
 
 class Suite2pRecording(SignalsRecording):
-    """One imaging plane in a folder of suite2p: a channel for every region of interest."""
+    """One imaging plane in a suite2p folder: one channel per region of interest."""
 
     kind: Literal["suite2p"] = "suite2p"
     activity: str = "corrected"
@@ -189,7 +189,7 @@ class MatSeries(Declaration):
     interval_s: Positive | str | None = None
     """Seconds between samples, such as a bin length, or the path of its variable."""
     start_s: float = 0.0
-    """Time of the first sample, or of the first sample of every trial (seconds)."""
+    """Time of the first sample, or of the first sample of each trial (seconds)."""
     channels: str | None = None
     """Path of the variable with the channels' names; they are 1, 2 ... if omitted."""
     unit: str = ""
@@ -208,7 +208,7 @@ class MatSeries(Declaration):
             raise ValueError("name exactly one of times, rate_hz and interval_s")
         if "time" not in self.axes or len(set(self.axes)) < len(self.axes):
             raise ValueError(
-                f"axes are {list(self.axes)}; one of them must be time, and each occurs once"
+                f"axes are {list(self.axes)}; they must include time, and no axis may be repeated"
             )
         return self
 

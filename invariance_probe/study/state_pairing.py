@@ -4,7 +4,7 @@ Experimental. In a fraction `share` of the pairs, a waking window is paired with
 sleep in which activity follows a similar trajectory; the other pairs are local, that
 is, near in time. The arm of a run says where it finds its windows of sleep. In the arm
 `mined` they come from the states `partners`. The controls are `other_state` (they come
-from the states `others`), `time_shuffled` (the bins of every stretch of sleep are
+from the states `others`), `time_shuffled` (the bins of each stretch of sleep are
 shuffled before the search) and `unit_permuted` (units of similar rate are exchanged
 before the search, and training is shown the exchanged units). In: the fields of a
 study's `views.pairing` of kind `state`. Out: a frozen declaration. Nothing is mined
@@ -61,7 +61,7 @@ class StatePairing(Swept):
     share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Fraction of the pairs that are across states; at 0 all pairs are local.
 
-    Whether a pair is across states is drawn anew for every pair.
+    Whether a pair is across states is drawn anew for each pair.
     """
     window_s: Annotated[float, Field(ge=0)] = 0.0
     """Local pairs lie at most this far apart (seconds); a whole number of bins."""

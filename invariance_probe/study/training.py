@@ -129,7 +129,7 @@ class Training(Optimisation):
     """The optimisation, and how often it is repeated."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Number of repetitions of every training, each with other random numbers."""
+    """Number of repetitions of each training, each with other random numbers."""
     study_seed: Annotated[int, Field(ge=0)] = 1
     """Seed from which all random numbers of the study are derived."""
     adaptive: AdaptiveSeeds | None = added(None)

@@ -43,7 +43,7 @@ class TimeJitter(Swept):
 class CountSplitting(Declaration):
     """Count splitting: each view gets one half of every spike count.
 
-    x1 ~ Bin(x, 1/2) and x2 = x - x1, with a new split of every bin at every step.
+    x1 ~ Bin(x, 1/2) and x2 = x - x1, with a new split of each bin at every step.
     """
 
     identity: ClassVar[dict[str, float]] = {}
@@ -92,7 +92,7 @@ class Views(Declaration):
     transforms: tuple[Transform, ...] = ()
     """Augmentations of each view, in the order in which they act."""
     adversary: Adversary | None = added(None)
-    """A corruption that is searched for so as to raise the loss of the models.
+    """A corruption that is optimised to raise the loss of the models.
 
     It acts in training only. Models are tested under an equally strong random corruption.
     """
@@ -121,7 +121,7 @@ class Views(Declaration):
         return {stage.kind: stage for stage in (self.pairing, self.base, *self.corruptions)}
 
     def doses(self) -> dict[str, float]:
-        """Return the identity dose of every path (`kind.field`) that can be swept."""
+        """Return the identity dose of each path (`kind.field`) that can be swept."""
         return {
             f"{kind}.{field}": dose
             for kind, stage in self.stages().items()
@@ -178,6 +178,6 @@ DOSE_WORDS: dict[str, DoseWords] = {
 def has_closed_form(views: Views) -> bool:
     """Whether closed-form linear SSL can be fitted on such views.
 
-    It can if the moments of every transform that changes something are known.
+    It can if the moments of each transform that changes something are known.
     """
     return all(transform.has_closed_form or is_idle(transform) for transform in views.transforms)

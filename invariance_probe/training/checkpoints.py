@@ -34,7 +34,7 @@ HEADER = "invariance_probe.checkpoint"
 """Key in a file's metadata that holds its header (run, step, versions, hash)."""
 
 Tensors = Mapping[str, Tensor]
-"""State of stacked trainings by name: (run, ...), or a scalar for all runs."""
+"""Training state of stacked runs by name: (run, ...), or one scalar for all."""
 
 
 _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
@@ -42,7 +42,7 @@ _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, Safetensor
 
 
 class Stopped(Exception):  # noqa: N818
-    """Raised when the process was asked to end and the training is interrupted.
+    """Raised when the process was told to end and training is interrupted.
 
     Its state has been saved, and it can continue later.
     """
@@ -63,7 +63,7 @@ class Checkpoints:
     every_s
         Seconds between two checkpoints.
     code
-        Hash of the code of a method of one's own, with which alone a training goes on;
+        Hash of the code of a user-defined method, with which alone a training goes on;
         empty for all other methods.
     """
 
@@ -74,7 +74,7 @@ class Checkpoints:
     code: str = ""
 
     def of(self, keys: Sequence[str]) -> "Checkpoint":
-        """Return the checkpoint of one stack of trainings, given their train keys."""
+        """Return the checkpoint of stacked runs, given their training keys."""
         return Checkpoint(self, tuple(keys))
 
     def step(self, key: str) -> int:
@@ -94,7 +94,7 @@ class Checkpoints:
             return 0
 
     def read(self, keys: Sequence[str]) -> tuple[int, dict[str, Tensor]] | None:
-        """Read the saved state of a stack of trainings.
+        """Read the saved training state of stacked runs.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class Checkpoints:
         return known[0][0], {_own(name): value for name, value in stacked.items()}
 
     def write(self, keys: Sequence[str], step: int, tensors: Tensors) -> None:
-        """Save every run's part of a state.
+        """Save each run's part of a state.
 
         If the disk cannot take it, a warning is issued and the training continues.
 
@@ -183,8 +183,8 @@ class Checkpoints:
     def _versions(self) -> dict[str, str]:
         """What the reader and the writer of a file must have in common.
 
-        It is the version of torch, the kind of device, and the code of a method of
-        one's own.
+        It is the version of torch, the kind of device, and the code of a user-defined
+        method.
         """
         own = {"code": self.code} if self.code else {}
         return {"torch": torch.__version__, "device": self.device.type, **own}
@@ -193,7 +193,7 @@ class Checkpoints:
         """Number of steps according to a file's header; 0 if it must not be used.
 
         A file must not be used if it belongs to another run, version of torch, kind of
-        device or code of a method of one's own.
+        device or code of a user-defined method.
         """
         header = json.loads((metadata or {}).get(HEADER, "{}"))
         expected = {"key": key, **self._versions()}

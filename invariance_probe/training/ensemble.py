@@ -1,9 +1,9 @@
 """The one training loop, for K stacked models at once.
 
 The first axis of every tensor is the run (one of the K models). All models take the
-same number of steps, and none influences another. When training stops is fixed
+same number of steps, and none influences another. The number of steps is fixed
 beforehand and depends on no label. If the loss of a run is no longer finite, the step
-is recorded. Its numbers stay in its own slices, so the other runs are not affected.
+is recorded. Non-finite values cannot spread to other runs.
 
 In: the models, the batch of each step, and the settings. Out: trained models, and a
 `Training` that describes how the training went. Nothing is evaluated here.
@@ -63,7 +63,8 @@ class _Seen:
     failed_at
         First step with a loss that was not finite (run,); -1 if there was none.
     norms
-        Gradient norms (run, measurement).
+        Gradient norm of each run at each step at which it was recorded
+        (run, recorded step).
     """
 
     total: Tensor
@@ -125,7 +126,7 @@ def train(
         Where the state is saved now and then. If it holds the state of an interrupted
         training, that training continues; `method` must then be newly built.
     adversary
-        Corrupts the views of every step so that the loss rises. If omitted, views are
+        Corrupts the views of each step so that the loss rises. If omitted, views are
         left as they are.
 
     Returns
@@ -136,7 +137,7 @@ def train(
     Raises
     ------
     training.checkpoints.Stopped
-        If the process was asked to end. The state is saved before.
+        If the process was told to end. The state is saved first.
     """
     method.compute_with(Arithmetic.of(settings, next(method.parameters()).device))
     optimizer = make_optimizer(method, settings)

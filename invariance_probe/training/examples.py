@@ -87,19 +87,19 @@ class TrainingWindows:
         return self.keys.device
 
     def shuffled(self, found: list[np.ndarray], size: int) -> ShuffledBatches:
-        """Create shuffled batches over one list per run.
+        """Create an object that draws shuffled batches, separately for each run.
 
         Parameters
         ----------
         found
-            The list of each run, such as its anchors.
+            For each run, the positions to draw from, such as its anchors.
         size
             Number of entries per batch.
 
         Returns
         -------
         order
-            Returns for each step the indices of the batch's entries in these lists.
+            Gives, for each step, the indices of the batch's entries in these lists.
         """
         counts = torch.tensor([len(one) for one in found], device=self.device)
         return ShuffledBatches(self.keys, counts, size, self.repeats)
@@ -225,7 +225,7 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     """Bins from the start of a sequence to the start of each of its windows.
 
     Windows share no bin. A masked sequence has `sequence_windows` successive windows.
-    Other sequences have `context_windows` successive windows and, for every horizon h,
+    Other sequences have `context_windows` successive windows and, for each horizon h,
     the h-th window after these. Windows in between that are not predicted are left out.
 
     Parameters

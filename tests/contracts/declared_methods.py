@@ -1,6 +1,6 @@
 """Every method that learns by gradient, small, as the contract tests declare it.
 
-The method of one's own is the one of docs/examples.
+The user-defined method is the one of docs/examples.
 """
 
 import sys

@@ -120,7 +120,7 @@ REFUSED = {
     "kind": ({"activity_kind": "rates"}, "activity_kind is 'rates'; allowed: 'counts', 'signal'"),
     "alternatives": (
         {"alternatives": {"a": VELOCITY}},
-        "alternatives must have shape (draw, time)",
+        "alternative targets must have shape (draw, time)",
     ),
 }
 

@@ -141,10 +141,10 @@ def files(folder):
         ("words", "begins with b'hello'"),
         ("flipped", "damaged or incomplete"),
         ("pickle", "never loaded"),
-        ("mat", "scipy.io.loadmat"),
+        ("mat", "MATLAB file (.mat), which `kind: mat` reads"),
         ("edf", "mne.io.read_raw_edf"),
-        ("hdf", "HDF5 file (.nwb"),
-        ("npy", "save named arrays by np.savez"),
+        ("hdf", "HDF5 file, which `kind: nwb`"),
+        ("npy", "save named arrays with np.savez"),
     ],
 )
 def test_a_file_that_is_no_archive_is_told_by_what_it_is(tmp_path, name, said):

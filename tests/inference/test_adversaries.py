@@ -55,5 +55,5 @@ def test_a_dropout_hypothesis_under_an_adversary_that_is_always_there_has_none_e
 
 
 def test_a_closed_form_cannot_train_against_an_adversary():
-    with pytest.raises(ValidationError, match="in closed form under worst_of_masks"):
+    with pytest.raises(ValidationError, match="closed-form solution with worst_of_masks"):
         make_plan(**ATTACKED, method={"kind": "linear_ssl"})

@@ -1,4 +1,4 @@
-"""A method of one's own is trained, examined and judged without a change of the package.
+"""A user-defined method is trained and judged without changing the package.
 
 The method is that of docs/examples; the contract tests run over it too.
 """

@@ -156,7 +156,7 @@ def test_linear_ssl_refuses_what_has_no_closed_form():
     x = gen.poisson(3, (100, 3))
     partners = find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1)
     views = Views(transforms=(SpikeThinning(rate=0.3),))
-    with pytest.raises(TrainingError, match="in closed form under spike_thinning"):
+    with pytest.raises(TrainingError, match="closed-form solution with spike_thinning"):
         fit_directions(x, partners, views, "spike_thinning.rate", "shared", x.std(0), 2, 1e-3)
 
 
@@ -177,7 +177,7 @@ def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its
         x, find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1), split=True
     )
     with pytest.raises(
-        TrainingError, match=f"in closed form under {transform.kind}; use unit_dropout"
+        TrainingError, match=f"closed-form solution with {transform.kind}; use unit_dropout"
     ):
         corrupted_moments(moments, transform, "independent", np.ones(3), split=True)
     idle = transform.model_copy(update=transform.identity)

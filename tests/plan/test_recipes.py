@@ -1,6 +1,6 @@
 """The panel of recipes of a hypothesis.
 
-Which recipes are trained, where they are cut, and what a panel of one's own must hold.
+Which recipes are trained, where they are cut, and what a user-defined panel must hold.
 """
 
 import pytest

@@ -1,9 +1,9 @@
 """Read HDF5 files of torch_brain, in the layout of temporaldata.
 
-In: a file whose groups say by their attribute `object` what they are. Out: `Contents`,
+In: a file whose groups state their type in the attribute `object`. Out: `Contents`,
 with all spike trains, series and tables of intervals by their path, such as
-`cursor.velocity`. The domain of spikes is when units were observed. Values of series are
-read when they are asked for.
+`cursor.velocity`. The domain of the spikes gives the intervals in which the units were
+observed. Values of series are read only when they are needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from invariance_probe.study.signals import BrainsetRecording
 
 TIME_SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 NO_SIGNAL = ("timestamps", "timestamp_indices_1s", "unit_index", "domain")
-"""Members of a time series that are no signals."""
+"""Members of a time series that are not signals."""
 
 
 def read_brainset(path: Path, declared: BrainsetRecording) -> Contents:
@@ -76,7 +76,7 @@ def kind_of(group: h5py.Group) -> str:
 
 
 class _Reading:
-    """One open file on its way to `Contents`."""
+    """An open file while its data are collected into `Contents`."""
 
     def __init__(self, path: Path, file: h5py.File, declared: BrainsetRecording) -> None:
         self.path, self.file = path, file

@@ -116,7 +116,7 @@ def grouped(times: np.ndarray, units: np.ndarray, where: str) -> dict[str, np.nd
     Parameters
     ----------
     times, units
-        Time and unit of every spike (spike,).
+        Time and unit of each spike (spike,).
     where
         What the units are, for messages.
 
@@ -145,7 +145,7 @@ def trains(
     Parameters
     ----------
     names, times
-        Name and spike times of every unit, in seconds.
+        Name and spike times of each unit, in seconds.
     observed
         Start and stop of the observed intervals (interval, 2), or None.
     notes
@@ -291,7 +291,7 @@ def intervals(
     Parameters
     ----------
     start, stop
-        Start and stop of every row in seconds (row,), NaN where there is none.
+        Start and stop of each row in seconds (row,), NaN where there is none.
     columns
         The other columns by name.
     notes

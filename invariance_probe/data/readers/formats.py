@@ -17,21 +17,21 @@ BY_NAME = {
 BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy": "phy"}
 """Kind of recording that a folder is likely to be, by a file in it."""
 FORMATS = {
-    b"\x93NUMPY": "it is a single NumPy array (.npy); save named arrays by np.savez",
+    b"\x93NUMPY": "it is a single NumPy array (.npy); save named arrays with np.savez",
     b"\x89HDF\r\n\x1a\n": (
         "it is an HDF5 file, which `kind: nwb`, `kind: mat` (MATLAB 7.3) or `kind: brainset` may "
-        "read; else load it by h5py and save its arrays by np.savez"
+        "read; else load it with h5py and save its arrays with np.savez"
     ),
     b"MATLAB 5.0": ("it is a MATLAB file (.mat), which `kind: mat` reads"),
     b"0       ": (
-        "it is an EDF file, which no reader of this version opens; load it by mne.io.read_raw_edf "
-        "and save its arrays by np.savez"
+        "it is an EDF file, which no reader of this version opens; load it with "
+        "mne.io.read_raw_edf and save its arrays with np.savez"
     ),
     b"\xffBIOSEMI": (
-        "it is a BDF file, which no reader of this version opens; load it by mne.io.read_raw_bdf "
-        "and save its arrays by np.savez"
+        "it is a BDF file, which no reader of this version opens; load it with "
+        "mne.io.read_raw_bdf and save its arrays with np.savez"
     ),
-    b"\x80": "it is a Python pickle, which is never loaded; save its arrays by np.savez",
+    b"\x80": "it is a Python pickle, which is never loaded; save its arrays with np.savez",
 }
 """Format of a file and how to save its arrays as an archive, by its first bytes."""
 
@@ -50,7 +50,7 @@ def described(path: Path) -> str:
         return "it is empty"
     if start.startswith(b"PK"):
         return "the archive is damaged or incomplete; copy or save it again"
-    return f"it begins with {start!r}; save named arrays by np.savez"
+    return f"it begins with {start!r}; save named arrays with np.savez"
 
 
 def kind_of(path: Path) -> str:
@@ -68,11 +68,12 @@ def kind_of(path: Path) -> str:
             if (path / name).is_file():
                 return kind
         raise DataError(
-            f"{path} is a folder without {', '.join(BY_CONTENT)}; say what it is with --kind"
+            f"{path} is a folder that contains none of {', '.join(BY_CONTENT)}, so its format "
+            "cannot be recognised; state it with --kind"
         )
     if path.suffix.lower() in BY_NAME:
         return BY_NAME[path.suffix.lower()]
     raise DataError(
-        f"{path}: its name does not say what it is (known: {', '.join(BY_NAME)}); "
-        f"{described(path)}. Say what it is with --kind"
+        f"{path}: its format cannot be recognised from its name (known: {', '.join(BY_NAME)}); "
+        f"{described(path)}. State it with --kind"
     )

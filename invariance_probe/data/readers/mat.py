@@ -1,7 +1,8 @@
 """Read the signals that a study names in a MATLAB file.
 
-In: a .mat file, and the variables that the declaration names with their axes and clocks.
-Out: `Contents`. Lengths of axes are checked against each other; no axis is guessed.
+In: a .mat file, and the variables named in the declaration, together with their axes
+and clocks. Out: `Contents`. Lengths of axes are checked against each other; no axis is
+guessed.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.signals import MatRecording, MatSeries, MatSpikes, MatTable
 
 MOST_LISTED = 100
-"""Most variables that are listed where a study names none."""
+"""Largest number of variables that are listed if a study names none."""
 
 
 def read_mat(path: Path, declared: MatRecording) -> Contents:
@@ -55,7 +56,7 @@ def read_mat(path: Path, declared: MatRecording) -> Contents:
 
 
 class _Reading:
-    """One .mat file on its way to `Contents`."""
+    """A .mat file while its data are collected into `Contents`."""
 
     def __init__(self, file: MatFile, declared: MatRecording) -> None:
         self.file = file
@@ -140,7 +141,7 @@ class _Reading:
         return 1 / given if source.interval_s is None else given
 
     def _table(self, name: str, table: MatTable) -> Table:
-        """Read a table of intervals with starts of its own."""
+        """Read a table of intervals that has its own column of start times."""
         assert table.start is not None
         start = self._seconds(table.start, table)
         stop = np.full(len(start), np.nan)
@@ -186,7 +187,7 @@ class _Reading:
                     self._joined_series(name, group, self.parts.tables[table], table)
 
     def _offsets(self, source: MatSeries, pieces: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Times of the samples of every trial, from the start of the trial."""
+        """Times of the samples of each trial, from the start of the trial."""
         if source.times is None:
             return [self._times(source, len(piece), source.start_s) for piece in pieces]
         value = self.file.value(source.times)
@@ -225,8 +226,8 @@ class _Reading:
         source, pieces, offsets = group.sources[name], group.pieces[name], group.offsets[name]
         if len(table.start) != len(pieces):
             raise DataError(
-                f"{source.values!r} has {len(pieces)} trials, and table {said!r} has "
-                f"{len(table.start)} rows"
+                f"{source.values!r} has {len(pieces)} trials, but table {said!r} has "
+                f"{len(table.start)} rows; the table must have one row per trial"
             )
         timed = np.isfinite(table.start)
         if not timed.all():
@@ -293,7 +294,7 @@ class _Reading:
         self.parts.spikes[name] = trains(names, each, observed, notes, repr(name))
 
     def _trial_clock(self, spikes: MatSpikes, trials: int) -> Table:
-        """The table whose starts the spike times of every trial count from."""
+        """The table whose starts the spike times of each trial count from."""
         table = self.parts.tables.get(spikes.trials)
         if table is None or not table.complete.any():
             raise DataError(
@@ -302,8 +303,8 @@ class _Reading:
             )
         if len(table.start) != trials:
             raise DataError(
-                f"{spikes.times!r} has {trials} trials, and table {spikes.trials!r} has "
-                f"{len(table.start)} rows"
+                f"{spikes.times!r} has {trials} trials, but table {spikes.trials!r} has "
+                f"{len(table.start)} rows; the table must have one row per trial"
             )
         return table
 
@@ -363,7 +364,7 @@ class _Trials:
         return float(min(times, default=0.0))
 
     def lengths(self) -> list[float]:
-        """Length of every trial in seconds: that of its longest series."""
+        """Length of each trial in seconds: that of its longest series."""
         return [
             max(_ends(offsets[k]) for offsets in self.offsets.values()) - self.first()
             for k in range(self.count)
@@ -384,7 +385,10 @@ def _elements(value: np.ndarray, path: str) -> list[np.ndarray]:
         if isinstance(one, Unreadable):
             raise DataError(f"an element of {path!r} {one.why}")
         if not isinstance(one, np.ndarray):
-            raise DataError(f"the elements of {path!r} are structs; name one of their fields")
+            raise DataError(
+                f"the elements of {path!r} are structs; extend the path to one of their fields, "
+                f"such as {path}.field"
+            )
         elements.append(one)
     return elements
 
@@ -422,7 +426,7 @@ def _trials(value: np.ndarray, axes: Sequence[str], path: str) -> list[np.ndarra
     Returns
     -------
     trials
-        Samples of every trial, each (time, channel); one without an axis `trial`.
+        Samples of each trial, each (time, channel); one without an axis `trial`.
     """
     if value.dtype == object:
         elements, rest = _elements(value, path), axes[1:]
@@ -506,7 +510,7 @@ def _column(value: np.ndarray, path: str) -> np.ndarray:
 
 
 def _cells(value: np.ndarray, axes: Sequence[str], path: str) -> list[list[np.ndarray]]:
-    """Spike times of every unit and trial, from a cell array or a nested one."""
+    """Spike times of each unit and trial, from a cell array or a nested one."""
     if value.dtype != object:
         if len(axes) > 1:
             raise DataError(f"{path!r} is no cell array, but {len(axes)} axes are declared")

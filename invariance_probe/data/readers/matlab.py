@@ -70,7 +70,7 @@ def opened(path: Path) -> "MatFile":
 
 
 class MatFile(ABC):
-    """A .mat file, whose variables are read when they are asked for."""
+    """A .mat file, whose variables are read only when they are needed."""
 
     path: Path
 
@@ -124,14 +124,14 @@ class MatFile(ABC):
 
 
 class _Older(MatFile):
-    """A .mat file of version 7 or older, by SciPy."""
+    """A .mat file of version 7 or older, read with SciPy."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._shown = {name: (shape, kind) for name, shape, kind in whosmat(path)}
         self._roots: dict[str, object] = {}
         if not self._shown and path.stat().st_size < 128:
-            raise ValueError("it is too short")
+            raise ValueError("the file is shorter than the header of a .mat file, 128 bytes")
 
     def variables(self) -> dict[str, str]:
         found: dict[str, str] = {}

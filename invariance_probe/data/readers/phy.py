@@ -86,7 +86,7 @@ def _spikes(path: Path, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     samples, clusters
-        Sample and cluster of every spike (spike,), int64.
+        Sample and cluster of each spike (spike,), int64.
     """
     samples = _whole_numbers(path / "spike_times.npy")
     templates = path / "spike_templates.npy"
@@ -371,7 +371,7 @@ def _on_labels(
 
 
 def _number(text: str) -> bool:
-    """Whether a text is a number."""
+    """Whether a string is a number."""
     try:
         float(text)
     except ValueError:

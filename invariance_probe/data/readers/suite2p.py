@@ -1,7 +1,7 @@
 """Read calcium signals from a folder of suite2p (one imaging plane).
 
 In: the folder with `F.npy`, `Fneu.npy`, `spks.npy` and `iscell.npy`. Out: each as a
-series with a channel for every region of interest, and `corrected`, the fluorescence
+series with a channel for each region of interest, and `corrected`, the fluorescence
 less a part of the neuropil. `ops.npy` and `stat.npy` are pickles and are never read;
 so the frame rate has to be declared. No baseline (dF/F) is computed.
 """

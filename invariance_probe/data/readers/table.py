@@ -98,7 +98,7 @@ class _Sheet:
 
 
 class _Reading:
-    """A table, or a folder of tables, on its way to `Contents`."""
+    """A table or folder of tables while its data are collected into `Contents`."""
 
     def __init__(self, path: Path, declared: TableRecording) -> None:
         self.path = path
@@ -130,7 +130,7 @@ class _Reading:
         return parts.contents()
 
     def _list_all(self) -> None:
-        """Note the columns of every file."""
+        """Note the columns of each file."""
         files = [self.path]
         if self.path.is_dir():
             endings = (*SEPARATORS, *PARQUET)
@@ -184,7 +184,7 @@ class _Reading:
         return header
 
     def _check_text(self, file: Path) -> None:
-        """Refuse what is no text."""
+        """Raise an error if a file does not contain text."""
         opener = gzip.open if file.suffix == ".gz" else open
         try:
             with opener(file, "rb") as raw:
@@ -194,7 +194,7 @@ class _Reading:
         if not start or b"\0" in start or start.startswith(b"PK"):
             said = "it is a zip archive or a spreadsheet (.xlsx): save the sheet as .csv"
             said = said if start.startswith(b"PK") else described(file)
-            raise DataError(f"{file} is not a readable table of text: {said}")
+            raise DataError(f"cannot read {file} as a text table (such as csv or tsv): {said}")
 
     def _separator(self, file: Path) -> str:
         """Character between columns: declared, that of the ending, or the header's."""
@@ -228,7 +228,7 @@ class _Reading:
         return _Sheet(file, frame)
 
     def _read_text(self, file: Path, used: list[str], as_text: list[str] | None) -> pd.DataFrame:
-        """Read a text file by pandas, with nothing replaced."""
+        """Read a text file with pandas, with nothing replaced."""
         header = self._header(file)
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
@@ -305,7 +305,7 @@ class _Reading:
         return columns, labels
 
     def _sample_times(self, name: str, source: SampleColumns, sheet: _Sheet) -> np.ndarray:
-        """Time of every sample in seconds, by time stamps, a rate, or both."""
+        """Time of each sample in seconds, by time stamps, a rate, or both."""
         count = len(sheet.frame)
         if source.time is None:
             assert source.rate_hz is not None
@@ -456,7 +456,7 @@ def labels_of(values: pd.Series) -> np.ndarray:
 
 
 def first_text(values: pd.Series) -> str | None:
-    """First value of a column of text that is no number; None if it holds no text."""
+    """First value in a column of text that is not a number; None without text."""
     if not _is_text(values):
         return None
     missing = values.isna() | values.str.strip().str.lower().isin(NO_NUMBER)

@@ -170,9 +170,9 @@ def simulated_recording(
     truth
         What is known because the recording was simulated, by name.
     segments
-        Gap-free segment of every bin (time,); one segment if omitted.
+        Gap-free segment of each bin (time,); one segment if omitted.
     trials
-        Trial of every bin (time,); no trials if omitted.
+        Trial of each bin (time,); no trials if omitted.
     unit_ids
         Names of the units (unit,); 0, 1, 2 ... if omitted.
 

@@ -72,7 +72,7 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
 
 
 def _states(rng: np.random.Generator, source: SwitchingRecording) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the state of every bin (time,), and the bins at which it changes."""
+    """Draw the state of each bin (time,), and the bins at which it changes."""
     dwell_s = source.label_tau_s * source.states / (source.states - 1)
     changes = rng.random(source.bins) < 1 - np.exp(-source.bin_s / dwell_s)
     steps = np.where(changes, rng.integers(1, source.states, source.bins), 0)

@@ -40,7 +40,7 @@ The similarity of a dose to dose 0 is read against it.
 def matrix(
     evidence: Evidence, by_hypothesis: Sequence[HypothesisEvidence]
 ) -> Iterator[MatrixPoint]:
-    """Yield the excess loss (L(d, e) - L(0, 0)) / R for every pair of doses.
+    """Yield the excess loss (L(d, e) - L(0, 0)) / R for each pair of doses.
 
     L(d, e) is the loss of encoders trained at dose d and tested on inputs corrupted at
     dose e. There is one row over the sessions of each hypothesis, and one row per
@@ -151,7 +151,7 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 
 
 def classes(own: HypothesisEvidence) -> Iterator[ClassPoint]:
-    """Yield delta at the primary dose for every class of a categorical target.
+    """Yield delta at the primary dose for each class of a categorical target.
 
     delta is in units of the range R of all classes. Other targets, and hypotheses that
     are no claims on a dose, have no rows.

@@ -154,9 +154,9 @@ class ReliancePoint:
     They are chosen on data on which the target was neither fitted nor is scored.
     """
     models: int
-    """Number of models that the figures average over."""
+    """Number of models that the values average over."""
     missing: int
-    """Number of models that failed or have no result; the figures exclude them."""
+    """Number of models that failed or have no result; the values exclude them."""
     batch_windows: int
     """Number of windows over which the SSL loss is computed at once.
 

@@ -2,7 +2,7 @@
 
 Sets of a given size (the budget) are chosen on half of a session's blocks and scored on
 the other half, by a decoder that is fitted again without the units (`refit`) and by one
-that is held fixed (`fixed`). docs/messengers.md explains the figures.
+that is held fixed (`fixed`). The quantities are explained in docs/messengers.md.
 
 In: a plan and the results of its runs. Out: points for the report. They describe
 sessions and enter no verdict.
@@ -32,7 +32,7 @@ from invariance_probe.study.baselines import Messengers
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:
-    """Yield a point for every session, decoder and budget that was measured.
+    """Yield a point for each session, decoder and budget that was measured.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
-    """Yield the scores of every single unit of every measured session.
+    """Yield the scores of each single unit of each measured session.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitSc
 def _measured(
     plan: Plan, results: Mapping[str, RunResult]
 ) -> Iterator[tuple[Run, MessengerFigures]]:
-    """Yield the runs that measured messenger units, with their figures."""
+    """Yield the runs that measured messenger units, with their results."""
     for run in plan.baselines:
         result = results.get(run.key()) if isinstance(run.method, Messengers) else None
         found = result.measured(MessengerFigures) if result is not None else None
@@ -116,7 +116,7 @@ def _point(run: Run, worst: WorstSet, found: MessengerFigures) -> MessengerPoint
     worst
         The set that one decoder chose at one budget.
     found
-        All figures of the session.
+        All that was measured in the session.
     """
     own = worst.scored_by(worst.mode)
     moved = found.transfer(worst.mode, worst.budget)
@@ -143,5 +143,8 @@ def _banded(damage: Damage) -> BandedDamage:
 
 
 def _ends(found: Interval | None) -> tuple[float | None, float | None, float | None]:
-    """Estimate, low and high end of an interval; three times None without one."""
+    """Return an interval's point estimate, lower end and upper end.
+
+    All three are None if there is no interval.
+    """
     return (found.estimate, found.low, found.high) if found else (None, None, None)

@@ -39,7 +39,7 @@ BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervise
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
-    """Yield the loss of every baseline, and of SSL at dose 0, for each session.
+    """Yield the loss of each baseline, and of SSL at dose 0, for each session.
 
     The best constant (`floor`) is one of the baselines. Sessions whose range is not
     known are omitted.
@@ -71,7 +71,7 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
 
 def _scores(evidence: Evidence) -> dict[tuple[str, str], list[Scores]]:
-    """Collect the scores at dose 0 of every fold and seed.
+    """Collect the scores at dose 0 of each fold and seed.
 
     Keys are (session, baseline); SSL at dose 0 is listed as `OWN_SSL`.
     """
@@ -218,7 +218,7 @@ def _ranks(evidence: Evidence) -> _Ranks:
 
 
 def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
-    """Yield the test-lag curve of every session in which it was measured.
+    """Yield the test-lag curve of each session in which it was measured.
 
     The curve compares the target with what is decoded a lag later.
 

@@ -1,6 +1,6 @@
 """Which units an SSL objective and two decoders rely on.
 
-For every fold and seed an SSL model is trained, and sets of units are chosen whose
+For each fold and seed an SSL model is trained, and sets of units are chosen whose
 removal harms most: the SSL loss (`objective`), a decoder that is fitted again without
 the units (`refit`), or a decoder that is held fixed (`fixed`). Each set is then scored
 by all three (docs/messengers.md). The budget is the number of units in a set.
@@ -29,13 +29,13 @@ LEVEL = 0.05
 """Level of the test over folds that a target has a range above 0."""
 
 RelianceRuns = Sequence[tuple[Run, RelianceFigures]]
-"""Runs of one session with their figures, one per fold and seed."""
+"""Runs of one session with their results, one per fold and seed."""
 
 
 def reliance(
     plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]
 ) -> Iterator[ReliancePoint]:
-    """Yield the damage by sets of units, for every session and budget.
+    """Yield the damage by sets of units, for each session and budget.
 
     There is one point for each of the three targets that sets are chosen for. Sessions
     without any measured model are omitted.

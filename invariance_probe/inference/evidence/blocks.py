@@ -36,8 +36,8 @@ class Blocks:
         Length of all blocks together in seconds, without the gaps between them.
     autocorrelation_s
         Autocorrelation time in seconds of the target or of the errors, whichever is
-        longer. None if it was not measured or if a block is no stretch of time; blocks
-        are then not merged.
+        longer. None if it was not measured or if a block is not contiguous in time;
+        blocks are then not merged.
     """
 
     planned: int
@@ -46,17 +46,17 @@ class Blocks:
 
     @classmethod
     def of(cls, planned: int, code: CodeFigures | None, in_time: bool = True) -> "Blocks":
-        """Build the blocks of a session from the figures of its code.
+        """Build the blocks of a session from the results about its code.
 
         Parameters
         ----------
         planned
             Number of blocks in which the session's losses are stored.
         code
-            Figures of the session's code, which hold its duration and its
+            Results about the session's code, which hold its duration and its
             autocorrelation time; None if they were not measured.
         in_time
-            Whether each block is a stretch of time. If not, blocks are not merged.
+            Whether each block is contiguous in time. If not, blocks are not merged.
         """
         if code is None or not in_time:
             return cls(planned)

@@ -385,7 +385,7 @@ def _tested(axis: str, dose: float) -> str:
 
 
 def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Collect the losses of every planted control.
+    """Collect the losses of each planted control.
 
     A planted control has the activity of a session and a target computed from it. Its
     range is always that of the raw decoder.

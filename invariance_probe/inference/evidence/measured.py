@@ -1,6 +1,6 @@
-"""Figures of measurements that are made once per session.
+"""Results of measurements that are made once per session.
 
-In: the results of a plan. Out: the figures of one kind by session, or the figures of
+In: the results of a plan. Out: the quantities of one kind by session, or those of
 all measurements that were made only because a hypothesis needs them. They are passed on
 as they were measured.
 """
@@ -16,7 +16,7 @@ F = TypeVar("F")
 
 
 def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> dict[str, F]:
-    """Read the figures of a measurement that is made once per session.
+    """Read the results of a measurement that is made once per session.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
     results
         Results of its runs, by `Run.key()`.
     kind
-        The type of the figures, such as `CodeFigures`.
+        The type of the results, such as `CodeFigures`.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
 
 
 def needed(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MeasuredPoint]:
-    """Yield the figures of measurements that were made only for a hypothesis.
+    """Yield the results of measurements that were made only for a hypothesis.
 
     Parameters
     ----------

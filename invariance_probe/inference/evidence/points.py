@@ -351,7 +351,7 @@ class ClassPoint:
 
 @dataclass(frozen=True)
 class MeasuredPoint:
-    """Figures measured in one session only because a hypothesis needs them."""
+    """Quantities of one session, measured only because a hypothesis needs them."""
 
     session: str
     group: str

@@ -1,6 +1,6 @@
 """The finding of the code: what decoders without SSL show.
 
-In: the held-out sums of errors of every session. Out: samples of the quantities of the
+In: the held-out sums of errors of each session. Out: samples of the quantities of the
 code, on which claims are tested, and the finding (science.md 2.1 and 3.1). Nothing here
 depends on SSL.
 

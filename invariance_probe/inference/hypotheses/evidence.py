@@ -65,7 +65,7 @@ class Evidence:
 
     plan: Plan
     results: Mapping[str, RunResult]
-    """Result of every run that was made, by run key."""
+    """Result of each run that was made, by run key."""
     losses: dict[str, SessionLosses]
     """Decoding losses of every session, by session name."""
     sessions: dict[str, SessionFinding]
@@ -226,10 +226,10 @@ class HypothesisEvidence:
 
     @cached_property
     def code(self) -> Code | None:
-        """Results of decoders without SSL in the decodable sessions.
+        """Results of the decoders without SSL in the decodable sessions.
 
-        None for a jitter or a contrast, and if such results are missing for any
-        session.
+        None if the hypothesis is about a time jitter or a contrast of pairings, or if
+        the results of a decodable session are missing.
         """
         return None if self.jitter else self.code_of(self.names)
 
@@ -261,7 +261,7 @@ class HypothesisEvidence:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Subject of every decodable session, in the order of `names`."""
+        """Subject of each decodable session, in the order of `names`."""
         return tuple(self.of_study.sessions[name].subject for name in self.names)
 
     @property

@@ -83,7 +83,7 @@ def movement(
     plan
         The study's plan.
     results
-        Result of every run, by run key.
+        Result of each run, by run key.
     hypothesis
         The hypothesis.
     sessions
@@ -209,7 +209,7 @@ def collapse(
     plan
         The study's plan.
     results
-        Result of every run, by run key.
+        Result of each run, by run key.
     sessions
         Names of the decodable sessions.
     setting
@@ -334,7 +334,7 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     plan
         The study's plan.
     results
-        Result of every run, by run key.
+        Result of each run, by run key.
     sessions
         Names of the decodable sessions.
     """

@@ -150,7 +150,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def capital(text: str) -> str:
-    """Write a text with a capital letter at its start."""
+    """Write a string with a capital letter at its start."""
     return f"{text[0].upper()}{text[1:]}"
 
 

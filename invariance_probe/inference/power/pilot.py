@@ -39,7 +39,7 @@ from invariance_probe.study.session import Session
 def pilot_spreads(
     pilot: Plan, results: Mapping[str, RunResult], planned: Plan
 ) -> dict[str, Spread]:
-    """Estimate the spread of every hypothesis's estimands from a pilot study.
+    """Estimate the spread of each hypothesis's estimands from a pilot study.
 
     See `pilot_spread`.
 
@@ -158,7 +158,7 @@ def pilot_spread(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What to read of every session of a pilot: estimands and recipes.
+    """What to read of each session of a pilot: estimands and recipes.
 
     Attributes
     ----------
@@ -213,7 +213,7 @@ class _Wanted:
 def _wanted(
     pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]
 ) -> _Wanted:
-    """Choose what to read of every session of the pilot.
+    """Choose what to read of each session of the pilot.
 
     It is the declared recipe, and those recipes of the planned panel that the pilot
     trained at this dose in all its candidate sessions. (A session marked `pilot: true`
@@ -366,7 +366,7 @@ def _few(reasons: Sequence[str], most: int = 3) -> list[str]:
 def components(
     values: np.ndarray, subjects: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Estimate the covariance of every level by the method of moments.
+    """Estimate the covariance of each level by the method of moments.
 
     The levels are subjects, sessions, seeds, blocks, and the rest (what is specific to
     one seed in one block). Within sessions, mean squares over seeds, over blocks and
@@ -378,7 +378,7 @@ def components(
     values
         (session, seed, block, name) estimands, without missing values.
     subjects
-        Subject of every session.
+        Subject of each session.
 
     Returns
     -------
@@ -424,7 +424,7 @@ def _between(
     means
         (session, name) mean of each estimand.
     subjects
-        Subject of every session.
+        Subject of each session.
 
     Returns
     -------

@@ -163,7 +163,7 @@ class HypothesisPower:
     truth
         What was assumed to be true.
     table
-        Power of every design, by sessions, then seeds; the planned one is among them.
+        Power of each design, by sessions, then seeds; the planned one is among them.
     planned
         Power of the planned design; None if no session is planned.
     alone
@@ -212,7 +212,7 @@ class _PoweredHypothesis:
     spread: Spread
     studies: int
     subjects: tuple[str, ...]
-    """Subject of every planned session."""
+    """Subject of each planned session."""
     steps: float
     """Model-steps per session and seed, as planned."""
     only: tuple[str, ...] = ()
@@ -291,7 +291,7 @@ class _PoweredHypothesis:
         return self.plan.seeds_of(self.plan.study.method)
 
     def of(self, sessions: int) -> tuple[str, ...]:
-        """Subject of every session of a design with a given number of sessions.
+        """Subject of each session of a design with a given number of sessions.
 
         If this is the planned number, the planned subjects are returned. For any other
         number, sessions are spread evenly over these subjects.
@@ -312,14 +312,14 @@ def study_power(
     seeds: Sequence[int] = SEEDS,
     studies: int = STUDIES,
 ) -> tuple[HypothesisPower, ...]:
-    """Compute the power of a study for every hypothesis about a dose.
+    """Compute the power of a study for each hypothesis about a dose.
 
     Parameters
     ----------
     plan
         The planned study.
     spreads
-        Spread of every hypothesis's estimands by its id, from `stated_spreads` or
+        Spread of each hypothesis's estimands by its id, from `stated_spreads` or
         `pilot_spreads`.
     effects
         True effects to assume, by estimand (see `may_assume`), in units of the range.
@@ -434,7 +434,7 @@ def _as_in_the_pilot(spread: Spread) -> Truth:
 
 
 def _pilots(spread: Spread) -> dict[str, float]:
-    """The pilot's mean of every estimand, without ranges and the A/A contrast."""
+    """The pilot's mean of each estimand, without ranges and the A/A contrast."""
     means = zip(spread.names, spread.mean, strict=True)
     return {name: float(value) for name, value in means if name not in (NOISE, RANGE, CODE_RANGE)}
 
@@ -461,7 +461,7 @@ def _hypothesis_power(
     sessions: Sequence[int],
     seeds: Sequence[int],
 ) -> HypothesisPower:
-    """Compute the power of every design for one hypothesis."""
+    """Compute the power of each design for one hypothesis."""
     truth = assumed_truth(case.hypothesis, case.spread, case.jitter, effects)
     once = isinstance(case.plan.study.method, LinearSSL) or case.hypothesis.about_units
     repeats = {case.seeds} if once else {*seeds, case.seeds}
@@ -492,7 +492,7 @@ def _hypothesis_power(
 def _judged(
     case: _PoweredHypothesis, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Simulate studies of one design, and compute the p value of every word.
+    """Simulate studies of one design, and compute the p value of each word.
 
     Parameters
     ----------
@@ -555,7 +555,7 @@ def _power(
 
 
 def _word_powers(case: _PoweredHypothesis, planned: Power) -> Iterator[WordPower]:
-    """Yield, for every word, how often the planned study says it if it is true."""
+    """Yield, for each word, how often the planned study says it if it is true."""
     for word in _words_of(case.hypothesis, case.jitter):
         truth = truth_of(word, case.hypothesis, case.jitter)
         panel, alone = (

@@ -43,7 +43,7 @@ class Design:
     Attributes
     ----------
     subjects
-        Subject of every session.
+        Subject of each session.
     seeds
         Number of seeds per session.
     blocks
@@ -87,18 +87,18 @@ def simulate(
     studies: int,
     rngs: Mapping[str, np.random.Generator],
 ) -> Means:
-    """Simulate studies of one design: the means of every estimand.
+    """Simulate studies of one design: the means of each estimand.
 
     For normally distributed values the mean of a session, the deviations of its seeds
     and those of its blocks from this mean are independent. So these are drawn instead
-    of a value for every seed and block.
+    of a value for each seed and block.
 
     Parameters
     ----------
     spread
         How the estimands vary.
     effects
-        True mean of every estimand, in units of its range. An estimand under another
+        True mean of each estimand, in units of its range. An estimand under another
         recipe that is not named has the mean of the declared recipe. Ranges have the
         mean 1, and the A/A contrast has 0.
     design
@@ -153,7 +153,7 @@ def _truth(name: str, effects: Mapping[str, float]) -> float:
 def _tested(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], name: str, at: float
 ) -> PValues:
-    """Test an estimand against a fraction of its range, in every study.
+    """Test an estimand against a fraction of its range, in each study.
 
     An estimand without a range is tested against `at` itself.
 
@@ -174,7 +174,7 @@ def _tested(
 def claims(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], margin: float
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Compute the p values of every claim against the margin.
+    """Compute the p values of each claim against the margin.
 
     As in a real study, claims about learning that something is at most the margin need
     the A/A contrast: dose 0 must be shown equivalent to dose 0 with other seeds. So
@@ -188,7 +188,7 @@ def claims(
     names
         The estimands on their last axis, as in `Spread.names`.
     subjects
-        Subject of every session.
+        Subject of each session.
     margin
         Margin in units of the range.
 
@@ -223,7 +223,7 @@ def claims(
 def verdict_p_values(
     found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0
 ) -> dict[str, np.ndarray]:
-    """Compute the p value of every verdict about a dose.
+    """Compute the p value of each verdict about a dose.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def unit_words(
     names
         The estimands on their last axis, which are `UNITS`.
     subjects
-        Subject of every session.
+        Subject of each session.
     share
         Fraction of the units that separates `few` from `spread`.
 

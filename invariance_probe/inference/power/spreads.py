@@ -83,7 +83,7 @@ class Spread:
     mean
         (name,) mean of each; 1 for ranges. Other means are 0 if only SDs were stated.
     covariance
-        (name, name) covariance of every level.
+        (name, name) covariance of each level.
     source
         Where the numbers come from, in words.
     pilot
@@ -265,7 +265,7 @@ def read_numbers(
     Raises
     ------
     InferenceError
-        If a name is unknown or given twice, or a value is no number or too low.
+        If a name is unknown or given twice, or a value is not a number or is too low.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def read_numbers(
 
 
 def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
-    """Build the spread of every hypothesis's estimands from stated SDs.
+    """Build the spread of each hypothesis's estimands from stated SDs.
 
     See `stated_spread` and `stated_unit_spread`.
 

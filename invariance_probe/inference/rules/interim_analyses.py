@@ -2,7 +2,7 @@
 
 A study with interim analyses (also called looks) trains its models with a few random
 seeds first, and adds seeds until its hypotheses are settled. In: the number of seeds at
-every analysis, and a spending function, which says how alpha is distributed over the
+each analysis, and a spending function, which says how alpha is distributed over the
 analyses. Out: the nominal one-sided level of each analysis, chosen so that all analyses
 together keep alpha, and the repeated p value (Jennison & Turnbull 1989, J R Stat Soc B
 51:305). The repeated p value is the smallest alpha at which the claim would be made at
@@ -24,7 +24,7 @@ from scipy import optimize, special, stats
 from invariance_probe.study.training import Spending, Training
 
 ALPHA = 0.05
-"""Level of every one-sided claim."""
+"""Level of each one-sided claim."""
 ALPHAS = np.unique(np.append(np.logspace(-8, np.log10(0.5), 90), ALPHA))
 """Grid of alphas at which nominal levels are computed.
 
@@ -45,7 +45,7 @@ class InterimAnalysis:
     seeds
         Number of seeds per session that this analysis uses.
     planned
-        Number of seeds per session at every planned analysis, ascending.
+        Number of seeds per session at each planned analysis, ascending.
     spending
         Spending function: how alpha is distributed over the analyses.
     """
@@ -62,7 +62,7 @@ class InterimAnalysis:
 
     @property
     def level(self) -> float:
-        """Nominal one-sided level of every claim at this analysis."""
+        """Nominal one-sided level of each claim at this analysis."""
         return float(self._levels[np.searchsorted(ALPHAS, ALPHA)])
 
     def repeated(self, p: float) -> float:
@@ -123,7 +123,7 @@ def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np.ndarray:
-    """Nominal one-sided level of every interim analysis.
+    """Nominal one-sided level of each interim analysis.
 
     With these levels, the probability that a true null hypothesis is rejected at any of
     the analyses is alpha.
@@ -131,7 +131,7 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
     Parameters
     ----------
     seeds
-        Seeds per session at every analysis, ascending. They serve as the information.
+        Seeds per session at each analysis, ascending. They serve as the information.
     spending
         Name of the spending function.
     alpha

@@ -1,6 +1,6 @@
 """Tests and intervals of a ratio effect / range, without a division by range.
 
-In: the effect and the decodable range of every session (`Effect`). Out: p values of the
+In: the effect and the decodable range of each session (`Effect`). Out: p values of the
 claims `effect <= margin * range` and `effect > margin * range`, and 90 % intervals of
 the ratio, either for a population of sessions or for these recordings only. No verdict
 is chosen here.

@@ -43,14 +43,14 @@ class Means:
 
 
 def p_values(q: Means, subjects: Sequence[str]) -> PValues:
-    """P values of both claims in every study, as `Sample` gives them for one.
+    """P values of both claims in each study, as `Sample` gives them for one.
 
     Parameters
     ----------
     q
-        Means of q in every study.
+        Means of q in each study.
     subjects
-        Subject of every session; the same in all studies.
+        Subject of each session; the same in all studies.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
 
 
 def p_over_replicates(q: np.ndarray) -> PValues:
-    """P values of both claims in every study: t tests over sessions or subjects.
+    """P values of both claims in each study: t tests over sessions or subjects.
 
     Parameters
     ----------

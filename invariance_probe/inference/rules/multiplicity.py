@@ -17,11 +17,11 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 
 
 def holm_levels(p_values: Sequence[float]) -> list[float]:
-    """Level that Holm's step-down procedure leaves to every hypothesis.
+    """Level at which Holm's step-down procedure tests each hypothesis.
 
-    The smallest p value is compared with alpha / n, the next with alpha / (n - 1), and
-    so on, with alpha = `ALPHA`. From the first p value that exceeds its level, the
-    level stays the same.
+    The smallest p value is tested at alpha / n, the next at alpha / (n - 1), and so on,
+    where alpha is `ALPHA` (.05). Once a p value exceeds its level, all larger p values
+    are assigned that same level.
 
     Parameters
     ----------

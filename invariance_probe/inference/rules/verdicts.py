@@ -1,7 +1,7 @@
 """The verdicts of science.md 3.1 and 3.2, and the claims that each one needs.
 
 In: p values of one-sided claims against the margin m, such as `D <= m`. Out: the p
-value of every verdict, and the verdict that is shown at a level. A small p value speaks
+value of each verdict, and the verdict that is shown at a level. A small p value speaks
 for the claim or verdict, whose null hypothesis is the opposite. Nothing is estimated or
 adjusted here.
 
@@ -75,7 +75,7 @@ def together(p_values: PValues, needed: Sequence[str]) -> Any:
 
 
 def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) -> dict[str, Any]:
-    """P value of every finding about what training costs.
+    """P value of each finding about what training costs.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) 
 
 
 def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
-    """P value of every verdict on a dose: the largest among the claims it needs.
+    """P value of each verdict on a dose: the largest among the claims it needs.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def undertrained_p(lowered: PValues) -> Any:
 
 
 def carriers_p(p_values: PValues) -> dict[str, Any]:
-    """P value of every verdict on how many units carry the target.
+    """P value of each verdict on how many units carry the target.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIV
     Parameters
     ----------
     p_values
-        P value of every verdict.
+        P value of each verdict.
     level
         Level of the test, in (0, 1).
     otherwise

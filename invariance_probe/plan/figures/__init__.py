@@ -1,4 +1,4 @@
-"""Figures: the numbers that a measurement returns, with one type per kind.
+"""Figures: the quantities that a measurement returns, with one type per kind.
 
 Each type is a frozen dataclass with a `kind`, by which it is read back from its plain
 JSON form. Results of earlier versions, which are numbers under names, are read by
@@ -32,22 +32,22 @@ Figures = (
     | SimilarityFigures
     | ClassFigures
 )
-"""Figures of any kind of measurement."""
+"""Quantities that any kind of measurement returns."""
 
 _READER: TypeAdapter[Figures] = TypeAdapter(Annotated[Figures, Field(discriminator="kind")])
 
 
 def written(figures: Figures) -> dict[str, Any]:
-    """Return figures as plain JSON data."""
+    """Return measured quantities as plain JSON data."""
     return asdict(figures)
 
 
 def read(data: dict[str, Any]) -> Figures:
-    """Return the figures that `written` turned into plain JSON data.
+    """Return the quantities that `written` turned into plain JSON data.
 
     Raises
     ------
     pydantic.ValidationError
-        When the data do not fit any kind of figures.
+        When the data do not fit any kind of measurement.
     """
     return _READER.validate_python(data)

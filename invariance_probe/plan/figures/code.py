@@ -1,4 +1,4 @@
-"""Figures of the measurement `code`: held-out errors and their summaries.
+"""Quantities of the measurement `code`: held-out errors and their summaries.
 
 They say what decoders without SSL show about the code of a session (docs/code.md). All
 quantities follow from sums of errors over the windows of each held-out fold, which are
@@ -188,7 +188,10 @@ class HeldOutErrors:
 
     @property
     def range_se(self) -> float:
-        """Standard error of R_code, from its variation over the held-out blocks."""
+        """Standard error of R_code: SD over the held-out blocks / sqrt(their number).
+
+        Each block contributes its own range per window, and blocks have equal weight.
+        """
         gains = np.subtract(self.floor, self.everything) / np.array(self.windows)
         return float(gains.std(ddof=1) / np.sqrt(len(gains)))
 
@@ -390,7 +393,7 @@ class HeldOutErrors:
 
 @dataclass(frozen=True)
 class CodeFigures:
-    """All figures of the measurement `code` of one session.
+    """All quantities of the measurement `code` of one session.
 
     Attributes
     ----------
@@ -416,7 +419,7 @@ class CodeFigures:
     sums
         Units that are the sum of others: each entry names such a unit and those others.
     distinct
-        The same figures without the units that repeat others; None if no unit does.
+        The same quantities without the units that repeat others; None if no unit does.
     n_eff, red_idx
         Exploratory measures: the effective number of units that carry the target, at
         most the number of units, and redundancy, both from the masks of unit dropout.

@@ -1,8 +1,8 @@
-"""Figures of runs whose representation is decoded: SSL models and their baselines.
+"""Quantities of runs whose representation is decoded: SSL models, baselines.
 
-The decoding loss itself is in `RunResult`. The figures here describe the rest: the usual
-scores of decoders, the representation, the training, and the pairs of windows that were
-used in training.
+The decoding loss itself is in `RunResult`. The quantities here describe the rest: the
+usual scores of decoders, the representation, the training, and the pairs of windows
+that were used in training.
 """
 
 from dataclasses import dataclass
@@ -85,9 +85,9 @@ class TrainingFigures:
 class PairFigures:
     """How far the windows of a pair agree in target and nuisance.
 
-    The pairs were drawn by a pairing or mined by a method. Each figure is None where it
-    is not defined. Each `expected` value is what the same windows would give if partners
-    were exchanged at random.
+    The pairs were drawn by a pairing or mined by a method. Each quantity is None where
+    it is not defined. Each `expected` value is what the same windows would give if
+    partners were exchanged at random.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class SleepDistances:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedFigures:
-    """All figures of one decoded representation.
+    """All quantities that describe one decoded representation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Read the figures of results that were stored before figures had types.
+"""Read results that were stored before measured quantities had types.
 
 Such results are numbers under names. A name says what its number is, and can have a
 suffix after an `@`, such as a lag or the index of a unit. This is the only module that
@@ -61,14 +61,14 @@ Found = Mapping[str, float]
 
 
 def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
-    """Return the figures of a result of an earlier version.
+    """Return the quantities of a result of an earlier version.
 
     Parameters
     ----------
     numbers
         Its numbers by name.
     code
-        Its figures of the measurement `code`, if it has them.
+        Its quantities of the measurement `code`, if it has them.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
 
 
 def _decoded(found: Found) -> DecodedFigures:
-    """Return figures of a decoded representation; missing parts are None."""
+    """Return the quantities of a decoded representation; missing parts are None."""
     pairs = {name.removeprefix("pair_"): value for name, value in found.items()}
     mined = {
         name.removeprefix("mined_"): value

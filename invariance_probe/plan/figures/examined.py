@@ -1,4 +1,4 @@
-"""Figures of examinations of stored encoders; no verdict rests on them."""
+"""Quantities from examinations of stored encoders; no verdict rests on them."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Figures of the measurements of a whole session without SSL, except `code`.
+"""Quantities measured in a whole session without SSL, except `code`.
 
 They are known before any model is trained: the decodability test, how much the target
 changes over a jitter, the time constant of the code, whether folds leak, what activity
@@ -136,9 +136,9 @@ class LeakFigures:
     Attributes
     ----------
     r2
-        Held-out R2 of every walk, relative to its mean over the session (walk,).
+        Held-out R2 of each walk, relative to its mean over the session (walk,).
     beyond
-        Held-out R2 of every walk, relative to the means of the training parts (walk,).
+        Held-out R2 of each walk, relative to the means of the training parts (walk,).
     """
 
     kind: Literal["leak"] = "leak"
@@ -273,4 +273,4 @@ class MinedPairsFigures:
 SessionFigures = (
     NullFigures | PersistenceFigures | LagFigures | LeakFigures | SharedFigures | MinedPairsFigures
 )
-"""The figures of any measurement of this file."""
+"""The quantities of any measurement in this file."""

@@ -1,4 +1,4 @@
-"""Figures about the units whose removal harms a decoder or an SSL model most.
+"""Quantities about the units whose removal does most harm.
 
 They belong to the measurements `messengers` and `reliance`. A set of units is chosen on
 one half of the data, and its removal is scored on the other half, by two decoders:
@@ -189,7 +189,7 @@ class Localisation:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitFigures:
-    """Figures of a single unit, on the half of the blocks used for scoring.
+    """Quantities of a single unit, on the half of the blocks used for scoring.
 
     Attributes
     ----------
@@ -264,7 +264,7 @@ class MessengerFigures:
     localisations
         How few units matter, one entry per decoder; empty unless it has `budgets`.
     units
-        Figures of every single unit (unit,); empty unless it has `budgets`.
+        Quantities of each single unit (unit,); empty unless it has `budgets`.
     switching
         Tests between epochs; None if the study does not declare them.
     """

@@ -21,7 +21,7 @@ def first_lag(values: np.ndarray, stretch: np.ndarray) -> int:
         Series (window, column). The columns' autocorrelations are weighted by their
         variances.
     stretch
-        Stretch of every window (window,). Only pairs of windows from one stretch are
+        Stretch of each window (window,). Only pairs of windows from one stretch are
         compared.
 
     Returns
@@ -46,9 +46,9 @@ def first_lag_of_classes(labels: np.ndarray, stretch: np.ndarray) -> int:
     Parameters
     ----------
     labels
-        Class of every window (window,), counted from 0.
+        Class of each window (window,), counted from 0.
     stretch
-        Stretch of every window (window,). Only pairs of windows from one stretch are
+        Stretch of each window (window,). Only pairs of windows from one stretch are
         compared.
 
     Returns
@@ -70,7 +70,7 @@ def _first(products: Callable[[int], np.ndarray], stretch: np.ndarray, limit: fl
     products
         From a lag to one value per pair of windows with that lag (pair,).
     stretch
-        Stretch of every window (window,).
+        Stretch of each window (window,).
     limit
         Value that the mean must fall below.
 

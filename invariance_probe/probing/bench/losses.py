@@ -74,7 +74,7 @@ class DecodedTarget:
         return self.values
 
     def losses(self, predictions: Tensor, windows: Tensor | None = None) -> Tensor:
-        """Compute the decoding loss of every predicted window.
+        """Compute the decoding loss of each predicted window.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class DecodedTarget:
         return (predictions - values).square().sum(2) / self.scale
 
     def floor(self, train: Tensor) -> Tensor:
-        """Compute every window's loss under the best constant prediction.
+        """Compute each window's loss under the best constant prediction.
 
         The constant is the mean of the training windows or, for classes, the frequency
         of each class in them.

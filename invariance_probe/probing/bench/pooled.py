@@ -40,8 +40,8 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 
     Returns
     -------
-    The same bench for a run without companions; otherwise a bench that joins the
-    session and its companions. The session's own windows come first.
+    If the run has no companions, the bench unchanged. Otherwise a bench that joins the
+    session and its companions, with the session's own windows first.
     """
     if run.companions is None:
         return bench
@@ -103,13 +103,13 @@ class PooledBench(Workbench):
     def train_windows(self, run: Run) -> np.ndarray:
         """Return the training windows of a run's fold.
 
-        If the run trains on a fraction of the windows, that fraction is taken of every
-        session.
+        If the run trains on a fraction of the windows, that fraction of each session's
+        windows is taken.
 
         Parameters
         ----------
         run
-            A run with a fold.
+            A run that is assigned to a fold.
 
         Returns
         -------

@@ -175,14 +175,14 @@ class SleepWindows:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """First bin in `activity` of every window, waking or sleep (window,)."""
+        """First bin in `activity` of each window, waking or sleep (window,)."""
         versions, bins, _ = self.unlabelled.activity.shape
         first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
         return np.concatenate([self.windows.starts, (first + self.unlabelled.starts).ravel()])
 
     @cached_property
     def stretch(self) -> np.ndarray:
-        """Number of the gap-free stretch that every window lies in (window,).
+        """Number of the gap-free segment that each window lies in (window,).
 
         The order is that of `starts`. Windows of different versions lie in different
         stretches.

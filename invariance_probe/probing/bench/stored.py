@@ -39,7 +39,7 @@ class Stored:
     weights
         Weights of the encoders, by train key.
     trainings
-        Figures of their trainings, such as the final loss, by train key.
+        Descriptions of their training, such as the final loss, by train key.
     """
 
     weights: Weights

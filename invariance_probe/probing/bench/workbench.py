@@ -109,7 +109,7 @@ class Workbench:
     elsewhere
         Where the recordings of other sessions come from.
     checkpoints
-        Where unfinished trainings are saved.
+        Where unfinished training is saved.
     """
 
     recording: Recording
@@ -161,7 +161,7 @@ class Workbench:
             Where the recordings of other sessions come from; needed by runs that read
             any.
         checkpoints
-            Where unfinished trainings are saved; nowhere if omitted.
+            Where unfinished training is saved; nowhere if omitted.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class Workbench:
 
     @cached_property
     def starts(self) -> Tensor:
-        """First bin of every window (window,)."""
+        """First bin of each window (window,)."""
         return torch.from_numpy(self.windows.starts).to(self.device)
 
     @cached_property
@@ -204,7 +204,7 @@ class Workbench:
 
     @property
     def all_windows(self) -> Tensor:
-        """Index of every window (window,)."""
+        """Index of each window (window,)."""
         return torch.arange(len(self.windows.starts), device=self.device)
 
     def train_windows(self, run: Run) -> np.ndarray:
@@ -249,7 +249,7 @@ class Workbench:
         )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
-        """Compute the mean and SD of every unit over each run's windows.
+        """Compute the mean and SD of each unit over each run's windows.
 
         Parameters
         ----------
@@ -567,7 +567,7 @@ def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.d
 
     Returns
     -------
-    The inner fold of every window (run, window) int64; -1 for windows that are not
+    The inner fold of each window (run, window) int64; -1 for windows that are not
     among the run's own.
     """
     inner = np.full((len(parts), count), -1, dtype=np.int64)

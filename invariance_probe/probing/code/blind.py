@@ -6,7 +6,7 @@ clean ones, over the decodable range (science.md 2.1).
 
 The session is cut into contiguous blocks that are held out in turn. The windows that
 remain when some blocks and their embargo are taken out are called a training part. For
-each training part one decoder is fitted on several corrupted versions of every window,
+each training part one decoder is fitted on several corrupted versions of each window,
 and tested on corrupted versions of the blocks that were taken out. No decoder is told
 which inputs were corrupted, and no SSL is involved.
 

@@ -2,7 +2,7 @@
 
 In: the second moments of a session's inputs and one-hot classes (`Moments`), the class
 labels, and masks that say which inputs a decoder may read. Out: sums of log-losses on
-held-out blocks. They are computed for every training part: the windows that remain when
+held-out blocks. They are computed for each training part: the windows that remain when
 one or two blocks and their embargo are taken out of the session. The discriminants
 follow from the same moments as the ridge regressions; no other classifier is fitted
 here.
@@ -113,17 +113,18 @@ class Discriminants:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Sums of losses over a held-out block.
+    """Decoding losses, each summed over the windows of a held-out block.
 
     Attributes
     ----------
     floor
-        Loss of the best constant: the class frequencies or the mean of the training
-        windows.
+        Loss of the best constant prediction: the class frequencies in the training
+        windows (for a continuous target, its mean over them).
     everything
         Loss of the decoder that reads all inputs.
     masked
-        Loss of the decoder that reads only the inputs each mask keeps (mask,).
+        Loss of a decoder that reads only the inputs that a mask keeps, for each mask
+        (mask,).
     """
 
     floor: float
@@ -149,11 +150,11 @@ def log_losses(
     moments
         Second moments of the same inputs, with one-hot classes as target.
     labels
-        Class of every window (window,).
+        Class of each window (window,).
     folds
         The blocks that are held out in turn.
     penalties
-        Ridge penalty of every training part.
+        Ridge penalty of each training part.
     masks
         Inputs that are kept (mask, feature).
 
@@ -190,7 +191,7 @@ def _inverse_temperatures(
     folds: tuple[Fold, ...],
     penalties: dict[LeftOut, float],
 ) -> dict[LeftOut, float]:
-    """Fit the inverse temperature of every training part.
+    """Fit the inverse temperature of each training part.
 
     Each of the part's blocks is held out in turn and scored by a discriminant fitted on
     the others. Windows within the embargo of a block that the part leaves out are not

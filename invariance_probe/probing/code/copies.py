@@ -124,7 +124,7 @@ def agreement(counts: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    Agreement of every pair of units (unit, unit), by the equation at the top of this
+    Agreement of each pair of units (unit, unit), by the equation at the top of this
     module; 0 or less where the units share only their rates.
     """
     return _agreement(*_statistics(counts))
@@ -151,7 +151,7 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Agreement of every pair (unit, unit), from the values of `_statistics`."""
+    """Agreement of each pair (unit, unit), from the values of `_statistics`."""
     noise, covariance = noise / mean**2, covariance / np.outer(mean, mean)
     variance = np.diagonal(covariance)
     in_common = 1 - (variance[:, None] + variance - 2 * covariance) / (noise[:, None] + noise)

@@ -1,16 +1,17 @@
 """Neuron-dropping curves: chosen on training data, scored on held-out data.
 
 In: a ridge regression of a training part (the windows that remain when some blocks are
-held out) and the moments of the held-out blocks. Out: for each curve, held-out squared
-errors after every unit that is gained or lost (science.md 2.1). Errors of different
-folds are pooled elsewhere.
+held out) and the moments of the held-out blocks. Out: for each curve, the held-out
+squared errors after each unit that is added or removed (science.md 2.1). Errors of
+different folds are pooled elsewhere.
 
-Units are gained greedily, the most useful first. They are lost in three orders: the
-unit whose loss harms most at that moment; the unit with the largest R2 of its own; and
-the order in which units were gained. Three are tried because greedy harm alone never
-sees copies: losing one of them costs nothing. Scored is the order whose R2 in the
-training part falls below half first. That R2 is the part of the target's variance that
-the ridge objective counts as explained.
+Units are added greedily, the most useful first ("gained"). They are removed ("lost") in
+three orders: at each step the unit whose removal does most harm; by the R2 of each unit
+alone, the largest first; and in the order in which units were added. Three orders are
+tried because the first one cannot detect copies: removing one of two copies costs
+nothing. The order that is scored is the one whose R2 in the training part falls below
+half of its start after the fewest units. This R2 is the part of the target's variance
+that the ridge objective counts as explained.
 """
 
 from collections.abc import Sequence
@@ -50,11 +51,11 @@ class Dropped:
     errors
         Held-out squared errors by curve: one array (step + 1,) for each tested block.
     scored
-        The order of loss that is scored: the one whose R2 in the training part falls
-        below half first.
+        The order of removing units that is scored: the one whose R2 in the training
+        part falls below half first.
     gained, lost
-        Units (step,) in the order in which they were gained, and lost in the scored
-        order.
+        Units (step,) in the order in which they were added, and in the scored order of
+        removing them.
     """
 
     errors: dict[CurveName, list[np.ndarray]]
@@ -70,13 +71,13 @@ class CurveRequest:
     Attributes
     ----------
     steps
-        Smallest number of steps, by curve.
+        Smallest number of units to add or remove, by curve.
     at_random
-        Random orders of the units (order, unit); empty if the curve of units lost at
+        Random orders of the units (order, unit); empty if the curve of units removed at
         random is not measured.
     every_order
-        Whether each of the three orders of loss is scored, or only the one that falls
-        below half first.
+        Whether all three orders of removing units are scored, or only the one whose R2
+        in the training part falls below half first.
     """
 
     steps: dict[CurveName, int] = field(default_factory=dict)
@@ -153,7 +154,7 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
     Parameters
     ----------
     left
-        Explained variance after every step (step,).
+        Explained variance after each step (step,).
     explained
         Explained variance with all units.
     power

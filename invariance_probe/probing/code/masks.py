@@ -1,7 +1,7 @@
 """Masks that say which units or inputs a refitted decoder may read.
 
 In: the number of units, or a declared transform. Out: boolean masks, true where an
-input is kept: masks in which every unit is absent equally often, masks of what a
+input is kept: masks in which each unit is absent equally often, masks of what a
 transform removes, and random halves of the units. Decoders are refitted on these masks
 elsewhere.
 """
@@ -45,7 +45,7 @@ def masking(views: Views) -> Transform | None:
 def balanced_masks(
     rng: np.random.Generator, count: int, units: int, rates: np.ndarray
 ) -> np.ndarray:
-    """Draw masks in which every unit is absent equally often, up to rounding.
+    """Draw masks in which each unit is absent equally often, up to rounding.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 def _beside_distinct(
     bench: Workbench, run: Run, prepared: PreparedSession, figures: CodeFigures
 ) -> CodeFigures:
-    """Name the units that repeat others, and add the figures without them.
+    """Name the units that repeat others, and add the results without them.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _beside_distinct(
     prepared
         The session, prepared for decoding.
     figures
-        The figures with all units, to which names and figures are added.
+        The results with all units, to which names and results are added.
     """
     seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
     activity = bench.recording.activity[np.ix_(seen, prepared.varying)]
@@ -205,7 +205,7 @@ def exploratory(
     prepared
         The session, prepared for decoding.
     found
-        Errors of every training part that leaves out one block.
+        Errors of each training part that leaves out one block.
     asked
         The declared measurement.
 
@@ -254,7 +254,7 @@ def autocorrelation_s(prepared: PreparedSession, found: Scored, bin_s: float) ->
     prepared
         The session, prepared for decoding.
     found
-        Errors of every training part that leaves out one block.
+        Errors of each training part that leaves out one block.
     bin_s
         Length of a bin (s).
     """

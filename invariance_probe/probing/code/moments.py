@@ -1,6 +1,6 @@
 """Second moments of inputs and target per block, and ridge systems from them.
 
-In: inputs and target of every window, and the folds. Out: the moments of any training
+In: inputs and target of each window, and the folds. Out: the moments of any training
 part or held-out block, standardised for ridge regression. The data are read once; the
 systems are solved elsewhere.
 
@@ -39,7 +39,7 @@ class Moments:
     Attributes
     ----------
     blocks
-        Moments of every block (block, side, side), where side = features + 1 + columns.
+        Moments of each block (block, side, side), where side = features + 1 + columns.
     edges
         Rows of the table that lie within the embargo of some block (row, side).
     edge_block
@@ -60,7 +60,7 @@ class Moments:
     def of(
         cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]
     ) -> "Moments":
-        """Compute the moments of the test block of every fold.
+        """Compute the moments of the test block of each fold.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class System:
     Attributes
     ----------
     mean, inverse_sd
-        Mean and inverse standard deviation of every input column (feature,); the latter
+        Mean and inverse standard deviation of each input column (feature,); the latter
         is zero for columns that do not vary.
     target_mean
         Mean of the target (column,).

@@ -94,7 +94,7 @@ def part_errors(
     part
         Numbers of the blocks that the training part leaves out.
     penalty
-        Ridge penalty, used for all units and for every refit.
+        Ridge penalty, used for all units and for each refit.
     bins
         Input columns per unit.
     masks

@@ -24,7 +24,7 @@ LeftOut = frozenset[int]
 def choose_penalties(
     moments: Moments, left_out: int, penalties: tuple[float, ...]
 ) -> dict[LeftOut, float]:
-    """Choose a ridge penalty for every training part of a session.
+    """Choose a ridge penalty for each training part of a session.
 
     Inside a part, each of its blocks is held out in turn. Held-out rows within the
     embargo of a block that the part leaves out are not scored.

@@ -35,7 +35,7 @@ class PreparedSession:
     folds
         Contiguous blocks with their training windows: each block is held out once.
     stretch
-        Number of the gap-free stretch that each window lies in (window,).
+        Number of the trial or gap-free segment that each window lies in (window,).
     moments
         Second moments of inputs and target, by block.
     units

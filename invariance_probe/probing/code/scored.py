@@ -40,14 +40,14 @@ SCALES: tuple[Scale, ...] = ("r2", "information")
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Errors of every training part that leaves out a given number of blocks.
+    """Errors of each training part that leaves out a given number of blocks.
 
     Attributes
     ----------
     squares
-        Squared errors and dropping curves of every part.
+        Squared errors and dropping curves of each part.
     losses
-        Losses of every part on each block that it leaves out.
+        Losses of each part on each block that it leaves out.
     masks
         The masks that decoders were refitted on (mask, feature): those of the halves of
         the units, then those of each corruption.
@@ -133,7 +133,7 @@ def _lacking(
     prepared
         The session, prepared for decoding.
     found
-        Errors of every training part so far.
+        Errors of each training part so far.
     left_out
         How many blocks a training part leaves out.
 

@@ -1,7 +1,7 @@
 """Sweep units in and out of a ridge regression, one after another.
 
 In: normal equations, or their inverse. Out: the units in a greedy or a given order
-(`Sweep`), and held-out squared errors of every nested set of units.
+(`Sweep`), and held-out squared errors of each nested set of units.
 
 For normal equations A w = b, adding one more unit is a step of pivoted Cholesky on (A,
 b), and removing one is the same step on (A^-1, A^-1 b): a block step with pivot D and
@@ -57,7 +57,7 @@ class Sweep:
 
     @property
     def changes(self) -> np.ndarray:
-        """Change of the explained variance at every step (step,), not negative."""
+        """Change of the explained variance at each step (step,), not negative."""
         return (self.loads**2).sum(axis=1).reshape(len(self.order), -1).sum(axis=1)
 
     def first(self, steps: int) -> "Sweep":

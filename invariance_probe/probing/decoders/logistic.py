@@ -2,7 +2,7 @@
 
 In: features and classes of several runs that are computed together (stacked; the run is
 the first axis), and inner folds, which split each run's training rows. Out:
-coefficients of every run, with the penalty that does best over its inner folds. Newton
+coefficients of each run, with the penalty that does best over its inner folds. Newton
 steps start from the solution of the next larger penalty.
 
 References
@@ -163,7 +163,7 @@ def _best_penalty(design: Tensor, labels: Tensor, inner: Tensor, penalties: list
 
 
 def _row_losses(design: Tensor, labels: Tensor, coefficients: Tensor) -> Tensor:
-    """Log-loss of every row (run, row), in nats."""
+    """Log-loss of each row (run, row), in nats."""
     return -(torch.log_softmax(torch.bmm(design, coefficients), dim=2) * labels).sum(2)
 
 
@@ -211,7 +211,7 @@ def _newton(
         hessian = _hessian(design, probability, share, ridge)
         flat = gradient.transpose(1, 2).reshape(runs, count * dim, 1)
         direction = torch.linalg.solve(hessian, flat).view(runs, count, dim).transpose(1, 2)
-        # Halve the step of every run whose loss would rise.
+        # Halve the step of each run whose loss would rise.
         length = torch.ones_like(loss)
         for _ in range(12):
             proposal = current - length[:, None, None] * direction

@@ -1,7 +1,7 @@
 """Probes on frozen representations: from features of all windows to results.
 
-In: features of every window, and the windows that a probe (a decoder of frozen
-features) is fitted on. Out: the decoding loss of every window, and from these a
+In: features of each window, and the windows that a probe (a decoder of frozen
+features) is fitted on. Out: the decoding loss of each window, and from these a
 `RunResult`. Several runs are fitted together (stacked): the run is the first axis of
 their arrays. Encoders are not changed.
 """
@@ -44,7 +44,7 @@ class Measurement:
 def probe_losses(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> Tensor:
-    """Fit each run's probe and compute its decoding loss on every window.
+    """Fit each run's probe and compute its decoding loss on each window.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def probe_losses(
 
     Returns
     -------
-    Loss of every window (run, window), averaged over draws.
+    Loss of each window (run, window), averaged over draws.
     """
     count, draws, windows, dim = features.shape
     predictions = fit_probe(bench, runs, features, parts).predict(
@@ -178,7 +178,7 @@ def by_block(
     run
         The run; its fold is used.
     losses
-        Loss of every window (window,).
+        Loss of each window (window,).
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 In: windows of a session, and courses: time series that the target might have taken, for
 example the target shifted in time, or a random walk. Out: held-out squared errors of
-every course, summed over folds. The ridge penalty is chosen anew for each course.
+each course, summed over folds. The ridge penalty is chosen anew for each course.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ More would only fill the memory.
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """Held-out squared errors of every course.
+    """Held-out squared errors of each course.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
 
 
 def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
-    """Refit the decoder on every course, as many at a time as memory allows.
+    """Refit the decoder on each course, as many at a time as memory allows.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Ref
     windows
         Numbers of the windows that are used (window,), ascending.
     courses
-        Values of every course (draw, window, column).
+        Values of each course (draw, window, column).
     """
     x = inputs_of(bench, windows)
     draws, _, columns = courses.shape
@@ -108,7 +108,7 @@ def refit(
     x
         Inputs of these windows (1, window, feature).
     courses
-        Values of every course (window, draw x column).
+        Values of each course (window, draw x column).
     draws
         Number of courses; the penalty is chosen for each.
     """
@@ -130,7 +130,7 @@ def refit(
 
 
 def _by_draw(residuals: Tensor, draws: int) -> np.ndarray:
-    """Sum the squared residuals of every course (draw,).
+    """Sum the squared residuals of each course (draw,).
 
     Parameters
     ----------

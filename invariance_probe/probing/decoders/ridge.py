@@ -2,7 +2,7 @@
 
 In: features and targets of several runs that are computed together (stacked; the run is
 the first axis), and inner folds, which split each run's training rows. Out:
-coefficients of every run, with the penalty that does best over its inner folds.
+coefficients of each run, with the penalty that does best over its inner folds.
 
 The Gram matrix of each inner fold is computed once. The Gram matrix of the rows outside
 a fold is the sum of all of them less that of the fold. The squared error of a

@@ -282,7 +282,7 @@ def failed(runs: list[Run], error: Exception) -> list[Measurement]:
     runs
         The runs.
     error
-        What went wrong; its text becomes the message of every result.
+        What went wrong; its text becomes the message of each result.
     """
     return [Measurement(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
 
@@ -303,5 +303,5 @@ def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor
 
 
 def _bins(bench: Workbench) -> Tensor:
-    """Return the bins of every window (window, bin of the window)."""
+    """Return the bins of each window (window, bin of the window)."""
     return bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)

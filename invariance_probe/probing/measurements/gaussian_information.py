@@ -53,7 +53,7 @@ def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:
 
 
 def bound_on_gaussians(bound: Bound, settings: Optimisation) -> np.ndarray:
-    """Estimate mutual information by a bound, for every true value and seed.
+    """Estimate mutual information by a bound, for each true value and seed.
 
     One critic is trained for each true value and seed, all together as a stack. Each is
     then evaluated on fresh batches.

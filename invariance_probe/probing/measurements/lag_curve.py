@@ -58,7 +58,7 @@ class LagCurve:
     counts: np.ndarray
 
     def r(self, pieces: np.ndarray | None = None) -> np.ndarray:
-        """Compute the test-lag curve r at every lag (lag,).
+        """Compute the test-lag curve r at each lag (lag,).
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class LagCurve:
         return self._normalised(self.decoded, pieces)
 
     def rho(self) -> np.ndarray:
-        """Compute the target's own autocorrelation at every lag (lag,)."""
+        """Compute the target's own autocorrelation at each lag (lag,)."""
         return self._normalised(self.target, None)
 
     def tau(self, bin_s: float, pieces: np.ndarray | None = None) -> float:
@@ -174,7 +174,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
-    """Predict every window's target with the raw decoder, by cross-validation.
+    """Predict each window's target with the raw decoder, by cross-validation.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def joined(stretch: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     stretch
-        Stretch of every window (window,).
+        Stretch of each window (window,).
     fold_of
         Fold in whose test part every window lies (window,).
 
@@ -225,7 +225,7 @@ def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) ->
     target, predicted
         True and decoded target, each (window, column).
     stretch
-        Stretch of every window (window,), numbered from 0. Two windows of different
+        Stretch of each window (window,), numbered from 0. Two windows of different
         stretches are never multiplied.
 
     Returns

@@ -141,7 +141,7 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
     bench
         The opened session: its windows, folds and target.
     array
-        Name of an array with the epoch of every bin; empty if there is none.
+        Name of an array with the epoch of each bin; empty if there is none.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def transfer(
     method
         The declared measurement: budget, random sets, resamples and margin.
     rates
-        Mean activity of every unit (unit,), by which random sets are matched.
+        Mean activity of each unit (unit,), by which random sets are matched.
     rng
         Random generator for the random sets and the resamples.
 

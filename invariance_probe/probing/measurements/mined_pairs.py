@@ -159,7 +159,7 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
 def distant_pairs(
     bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator
 ) -> dict[PairsKind, Pairs]:
-    """Find random, mined and oracle partners of every training window.
+    """Find random, mined and oracle partners of each training window.
 
     The number of partners per window is the same for every kind. All partners are at
     least the declared gap away.

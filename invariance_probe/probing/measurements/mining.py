@@ -1,7 +1,7 @@
 """How mined pairs of windows relate to the target and to a nuisance variable.
 
 Some SSL methods and some pairings look for windows that are alike and make them a
-positive pair. In: the pairs that were found in this way, without sight of the target.
+positive pair. In: the pairs that were found in this way, without access to the target.
 Out: their `PairFigures`. The two main ones, for a target y and a nuisance n, are:
 
 * agreement: the proportion of pairs with the same class or, for other targets,
@@ -28,13 +28,13 @@ def found_by_mining(
 ) -> list[PairFigures | None]:
     """Describe the pairs of windows that each run's method mined.
 
-    Of the figures returned, `distance_s` is the mean distance in time of pairs within
-    one session, in seconds; times that were not recorded do not count. `elsewhere` is
-    the proportion of pairs whose windows are from two sessions, for a model that is
-    trained on several. For `agreement` the variance is taken over the anchors.
-    `nuisance_distance` is computed only if the run's pairing names a nuisance. The
-    figures whose names end in `_expected` are the values for independent draws of
-    anchors and of mined windows.
+    Of the quantities returned, `distance_s` is the mean distance in time of pairs
+    within one session, in seconds; times that were not recorded do not count.
+    `elsewhere` is the proportion of pairs whose windows are from two sessions, for a
+    model that is trained on several. For `agreement` the variance is taken over the
+    anchors. `nuisance_distance` is computed only if the run's pairing names a nuisance.
+    The quantities whose names end in `_expected` are the values for independent draws
+    of anchors and of mined windows.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def found_by_mining(
 
     Returns
     -------
-    Figures of each run; None for a run or a method without mined pairs.
+    Description of each run's pairs; None for a run or a method without mined pairs.
     """
     return (
         [None] * len(runs)
@@ -87,7 +87,7 @@ def _against_draws(
     second: np.ndarray,
     share: float | None = None,
 ) -> PairFigures:
-    """Compute the figures of pairs, and those expected of independent draws.
+    """Describe pairs of windows, beside what independent draws would give.
 
     Parameters
     ----------
@@ -119,11 +119,12 @@ def _against_draws(
 def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
     """Describe the distant pairs that a run's training draws from.
 
-    The figures are those of `found_by_mining`, over all distant pairs. `share` is the
-    proportion of all pairs that are distant; it is smaller than declared if some
-    windows have no distant partner. `nuisance_distance` is computed only if the pairing
-    names a nuisance that varies over the training windows. For pairs of waking with
-    sleep, only `share` and `partners` (effective number of sleep windows) are computed.
+    The quantities are those of `found_by_mining`, computed over all distant pairs.
+    `share` is the proportion of all pairs that are distant; it falls below the declared
+    share if some windows have no distant partner. `nuisance_distance` is computed only
+    if the pairing names a nuisance that varies over the training windows. For
+    wake-sleep pairs, only `share` and `partners` are computed. `partners` is the
+    effective number of different sleep windows used as partners.
 
     Parameters
     ----------
@@ -134,12 +135,12 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
 
     Returns
     -------
-    The figures; None if all pairs of the run are local (near in time).
+    The quantities; None if all pairs of the run are local (near in time).
 
     Raises
     ------
     DataError
-        When the recording lacks the nuisance, or has NaN or words in it.
+        If the recording lacks the nuisance variable, or it contains NaN or text.
     """
     train = bench.train_windows(run)
     distant = bench.distant(run, train)
@@ -156,11 +157,11 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
 
 
 def _asleep(distant: Distant) -> PairFigures:
-    """Describe pairs of waking with sleep windows: their share and variety.
+    """Describe wake-sleep pairs: their share and the variety of their partners.
 
-    `share` is the proportion of all pairs that are made with sleep. `partners` is the
-    effective number of sleep windows: exp of the entropy of how often each one is a
-    partner.
+    `share` is the proportion of all pairs whose partner is a sleep window. `partners`
+    is the effective number of different sleep windows used as partners: exp of the
+    entropy of how often each one is used.
     """
     used = distant.partners[distant.partners >= 0]
     often = np.unique(used, return_counts=True)[1] / max(len(used), 1)

@@ -4,7 +4,7 @@ In: an opened session. Out, for the nulls: the rank of the raw decoder's loss am
 losses on other time courses of the target, which the activity cannot encode
 (docs/science.md, Is it decodable at all). The raw decoder is ridge regression on
 standardised activity; classes are decoded as one column per class. It is refitted on
-every course, and its penalty chosen anew. Out, for persistence: the correlation of the
+each course, and its penalty chosen anew. Out, for persistence: the correlation of the
 target with itself over the lags between paired windows. No encoder is trained here.
 
 References

@@ -1,7 +1,7 @@
 """Which few units an SSL objective, a refitted and a fixed decoder rely on.
 
-Three losses are attacked: for each, a set of units is searched whose removal raises it
-most.
+Three losses are attacked: for each, we search for the set of units whose removal raises
+it most.
 
 * `objective`: the loss that a trained SSL model minimises, with the units removed from
   both views.
@@ -13,14 +13,14 @@ most.
 Decoders read square roots of counts, or signals as they are.
 
 In: one session, and runs of one SSL method that train together as a stack, one run per
-fold and seed. Out: for every budget (number of units in a set) the three sets, and by
+fold and seed. Out: for each budget (number of units in a set) the three sets, and by
 how much each set raises each of the three losses, compared with random sets.
 
 A set is never scored on the windows that it was chosen on. For `objective` it is chosen
 on one half of the fold's test windows; which half, the earlier or the later,
 alternates over seeds and folds. For the decoders it is chosen on held-out parts of the
-training windows, which are many more. All sets are scored on the other half of the test
-windows.
+training windows, of which there are many more. All sets are scored on the other half of
+the test windows.
 
 A model may ignore units although both views show them, and a decoder may ignore units
 that others can replace. Nothing here is about causes.
@@ -468,7 +468,7 @@ def _scored(
 
     Returns
     -------
-    Figures of each run: the scale of each loss, and by how much each set raises it.
+    For each run, the scale of each loss, and by how much each set raises it.
     """
     asked, units = runs[0].method, loss.shape[1]
     assert isinstance(asked, Reliance)
@@ -553,9 +553,12 @@ class _Cost:
 def _beside(
     units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a chosen set followed by random sets of other units.
+    """Return a chosen set, followed by random sets of as many other units.
 
-    Random sets are matched in rate if enough units have similar rates.
+    Random sets contain as many units of low, middle and high activity (thirds of all
+    units) as the chosen set. A third with too few other units is topped up from all
+    others. If fewer than `OF_A_BAND` different sets can be matched in this way, all
+    random sets are drawn from all other units, whatever their activity.
 
     Parameters
     ----------
@@ -584,7 +587,7 @@ def _damage(damages: np.ndarray) -> SetDamage:
     Parameters
     ----------
     damages
-        Rise in loss for every set (set,): the chosen set first, then the random sets.
+        Rise in loss for each set (set,): the chosen set first, then the random sets.
 
     Returns
     -------
@@ -600,7 +603,7 @@ def _damage(damages: np.ndarray) -> SetDamage:
 
 
 def _wrong(found: RelianceFigures) -> str:
-    """Name the first figure that is not finite; empty if all are finite."""
+    """Name the first quantity that is not finite; empty if all are finite."""
     if not np.isfinite([found.range_objective, found.nothing_objective, found.range_decoder]).all():
         return "a range"
     for one in found.sets:

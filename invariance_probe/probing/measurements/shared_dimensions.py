@@ -206,7 +206,7 @@ def drawn_shifts(rows: int, shifts: int, rng: np.random.Generator) -> np.ndarray
 def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Test the canonical correlations one after the other (step-down test).
 
-    Each correlation is compared with the largest correlation of every circular shift.
+    Each correlation is compared with the largest correlation of each circular shift.
     Comparing dimension k with dimension k of the shifts would be too lenient: after the
     shared dimensions, training selects the direction with the strongest chance
     correlation, as it does for the first dimension of a shift.
@@ -233,7 +233,7 @@ def lagged_agreement(
     """Sum the squared held-out canonical correlations at one lag.
 
     Negative correlations count as 0. Left out are windows whose partner, a lag later,
-    is in another trial or gap-free stretch, or in another part (training or test) of
+    is in another trial or gap-free segment, or in another part (training or test) of
     the fold.
 
     Parameters

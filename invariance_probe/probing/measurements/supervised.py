@@ -157,7 +157,7 @@ class _Best:
         )
 
     def frozen(self) -> Frozen:
-        """Return the weights with the smallest validation loss, for every run."""
+        """Return the weights with the smallest validation loss, for each run."""
         assert self._kept is not None
         return self._kept
 
@@ -166,7 +166,7 @@ class _Best:
 def _prediction_losses(
     bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor
 ) -> Tensor:
-    """Training losses (run, window) on one augmented view of every window."""
+    """Training losses (run, window) on one augmented view of each window."""
     windows = bench.all_windows.expand(len(targets), -1)
     return target_loss(frozen(views.single(FIRST_EVALUATION_DRAW, windows)), targets).to(
         torch.float64

@@ -3,7 +3,7 @@
 In: an opened session and the runs of one SSL method, which train together as a stack
 (one batched model with separate weights per run). Out: for each run, the decoding loss
 of a probe (a decoder fitted on the frozen encoder's representation of clean activity),
-figures that describe the training and the representation, and the encoder's weights.
+quantities that describe the training and the representation, and the encoder's weights.
 SSL in closed form is measured in `baselines`.
 """
 
@@ -73,8 +73,8 @@ TARGET_FREE = {
 }
 """Methods whose trained encoders can be reused when the target changes.
 
-Neither their training nor the figures recorded of it depend on the target. Methods of
-one's own are not among them: a stored encoder does not say with which code it was made.
+Neither their training nor what is recorded about it depends on the target. User-defined
+methods are not among them: a stored encoder does not say with which code it was made.
 """
 
 
@@ -96,16 +96,17 @@ def train_ssl(
         The opened session, or several sessions joined for training
         (`probing.bench.pooled.training_bench`).
     runs
-        Runs of one method with the same optimisation.
+        Runs of one method that share the same optimiser settings.
     on_progress
         Called during training; see `Progress`.
     keys
-        Names under which checkpoints of unfinished trainings are saved, one per run;
-        the runs' train keys if empty.
+        One name per run, under which checkpoints are saved; if empty, each run's
+        training key.
 
     Returns
     -------
-    The trained models, the object that drew their views, and figures of the training.
+    The trained models, the object that drew their views, and a description of the
+    training.
     """
     settings = settings_of(runs)
     declared: Any = runs[0].method
@@ -266,7 +267,7 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     runs
         Runs of one SSL method, whose encoders are all in the store.
     stored
-        Weights of the encoders, and figures of their trainings.
+        Weights of the encoders, and descriptions of their training.
     """
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, storage(settings_of(runs).precision))
@@ -302,9 +303,9 @@ def _probed(
     failed_at
         Step at which the loss was first not finite (run,); -1 if it was always finite.
     trained
-        Figures of each run's training.
+        Description of each run's training.
     mined
-        Figures of the pairs that each run's method mined; None if it mined none.
+        Description of the pairs that each run's method mined; None if it mined none.
     """
     representation = frozen(views.clean(bench.all_windows))
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
@@ -414,8 +415,8 @@ def _describe(
 ) -> list[RepresentationFigures]:
     """Describe each run's representation by its rank, alignment and invariance.
 
-    The rank is computed from all clean windows. The other figures are from one draw of
-    the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
+    The rank is computed from all clean windows. The other quantities are from one draw
+    of the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
     """
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))

@@ -1,6 +1,6 @@
 """How near representations of sleep lie to those of waking, without labels.
 
-In: representations of windows awake and asleep. Out: for every kind of sleep, its mean
+In: representations of windows awake and asleep. Out: for each kind of sleep, its mean
 Euclidean distance to the nearest waking training window, with each dimension divided by
 its standard deviation over these. The unit is the same distance for waking test
 windows. So a value of 1 means that sleep lies as near to waking as waking itself.
@@ -68,7 +68,7 @@ def few(windows: np.ndarray) -> np.ndarray:
 def sleep_distances(
     train: np.ndarray, test: np.ndarray, asleep: Sequence[np.ndarray]
 ) -> SleepDistances | None:
-    """Distance of every kind of sleep from waking.
+    """Distance of each kind of sleep from waking.
 
     Parameters
     ----------

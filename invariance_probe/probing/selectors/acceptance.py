@@ -77,7 +77,7 @@ def judge(
     chosen
         The units of the set.
     rates
-        Firing rate of every unit (unit,), which the random sets match.
+        Firing rate of each unit (unit,), which the random sets match.
     draws
         Number of random sets, at least `DRAWS`.
     rng

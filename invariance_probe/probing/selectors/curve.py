@@ -1,10 +1,10 @@
 """The damage of removing units of one session, for several budgets.
 
 In: the halves of a session that choose and score, and what a study declares. Out: for
-every decoder (refitted or fixed) and budget (number of removed units) the set that
+each decoder (refitted or fixed) and budget (number of removed units) the set that
 harms most, with its damage, whether it is accepted and how stable the choice is; then
 the localisation (how many random units do as much damage as the chosen ones), and the
-damage of every single unit.
+damage of each single unit.
 """
 
 from collections.abc import Sequence
@@ -51,14 +51,14 @@ def curve(
     method
         Budgets, selector, passes, random sets and resamples.
     rates
-        Mean activity of every unit (unit,), which the random sets match.
+        Mean activity of each unit (unit,), which the random sets match.
     rng
         Random generator for the searches, random sets and resamples.
 
     Returns
     -------
-    The set that harms most for every decoder and budget, the localisation for every
-    decoder, and the figures of every single unit.
+    The set that harms most for each decoder and budget, the localisation for each
+    decoder, and the scores of each single unit.
     """
     worst, where = [], []
     choosing, scoring = (

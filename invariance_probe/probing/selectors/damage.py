@@ -33,7 +33,7 @@ Sets are given as (set, unit of the set).
 
 
 def losses_without(parts: Sequence[FoldMoments], removed: Sequence[int], mode: str) -> np.ndarray:
-    """Held-out loss on every block without some units.
+    """Held-out loss on each block without some units.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ A decoder is fitted on all folds but one and tested on that one.
 
 @dataclass(frozen=True, eq=False)
 class BlockMoments:
-    """Sums over the rows of every block.
+    """Sums over the rows of each block.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class BlockMoments:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> "BlockMoments":
-        """Sum over the rows of every block.
+        """Sum over the rows of each block.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class BlockMoments:
             Ridge penalty, in units of `UNIT` times the number of rows, on features of
             unit variance.
         weights
-            Weight of every block (block,), in training and test; 1 if omitted.
+            Weight of each block (block,), in training and test; 1 if omitted.
         """
         weights = np.ones(len(self.rows)) if weights is None else weights
         fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)
@@ -110,12 +110,12 @@ class BlockMoments:
         penalty
             Ridge penalty, as in `parts`.
         train
-            Weight of every block in training (block,); 0 for blocks that are not
+            Weight of each block in training (block,); 0 for blocks that are not
             fitted.
         test
             Numbers of the blocks that test it (test block,).
         weights
-            Weight of every block (block,), used to average over the test blocks.
+            Weight of each block (block,), used to average over the test blocks.
         """
         total = float(train @ self.rows)
         mean_x, mean_y = train @ self.x / total, train @ self.y / total

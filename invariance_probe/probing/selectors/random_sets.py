@@ -38,7 +38,7 @@ def matched_sets(
         sparse code would hold some of its units, and the set of one epoch would seem to
         matter in the other although the units had changed.
     rates
-        Firing rate of every unit (unit,).
+        Firing rate of each unit (unit,).
     count
         Number of sets.
     rng

@@ -1,12 +1,12 @@
 """The relaxed removal of units: shares between 0 (removed) and 1 (kept).
 
-In: a decoder's moments and the share of every unit. Out: the loss with its gradient in
+In: a decoder's moments and the share of each unit. Out: the loss with its gradient in
 the shares, and shares or sets from which exactly the budget of units is removed.
 
 **A trap, and why gradients are never taken where every unit is kept.** Let a decoder W
 read m * x, where m_j is the share of unit j. Then dL/dm_j = sum_c W_jc dL/dW_jc at m =
 1, because m_j and the row W_j only occur as a product. If W minimises L, this is 0 for
-every unit; if it was trained with a ridge sum_j lambda_j |W_j|^2, it is -2 lambda_j
+each unit; if it was trained with a ridge sum_j lambda_j |W_j|^2, it is -2 lambda_j
 |W_j|^2. So a "saliency of units" at m = 1 shows the norms of the decoder's weights and
 nothing of the code. Refitting does not help: a decoder that is fitted again undoes any
 scaling, up to the ridge. Selectors here therefore start from shares between 0 and 1

@@ -40,7 +40,7 @@ def memory_bins(x: np.ndarray) -> float:
 
     It is the number of bins over which the autocorrelation of a leading principal
     component falls to 1/e of its value at lag 1, for the component in which this takes
-    longest. So noise that is new in every bin does not shorten it.
+    longest. So noise that is new in each bin does not shorten it.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def switching(
     moments
         Moments of all blocks of the session.
     epoch
-        Epoch of every block (block,), 0, 1 ...
+        Epoch of each block (block,), 0, 1 ...
     penalty
         Ridge penalty, as in `BlockMoments.parts`.
     permutations

@@ -159,9 +159,11 @@ def reliance_charts(report: dict[str, Any]) -> list[Chart]:
 
 
 def study_charts(report: dict[str, Any]) -> list[Chart]:
-    """Draw the figure that tests whether the sessions are decodable at all.
+    """Chart of the tests whether each session's target can be decoded at all.
 
-    It belongs to the study as a whole and to no hypothesis.
+    The chart concerns the whole study, not one hypothesis. In each session the decoding
+    loss is compared with null losses, which are losses on targets that the activity
+    cannot have caused.
 
     Parameters
     ----------
@@ -171,7 +173,7 @@ def study_charts(report: dict[str, Any]) -> list[Chart]:
     Returns
     -------
     charts
-        One figure; empty if there are no null losses.
+        This chart alone; empty if no null losses were measured.
     """
     nulls = [null for null in report["nulls"] if null["null"]]
     return [null_panel(nulls)] if nulls else []

@@ -48,7 +48,7 @@ STYLE = {
     "M_permuted": (PINK, "^", "M_permuted: unit-permuted - mined"),
     "M_oracle": (GREY, "D", "M_oracle: local - oracle"),
 }
-"""Colour, marker and label of every estimand."""
+"""Colour, marker and label of each estimand."""
 
 OF_CODE = ("C_code", "C_blind")
 """Estimands measured without SSL, in units of R_code."""
@@ -441,7 +441,7 @@ def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
 
 
 def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw delta of every seed at every dose.
+    """Draw delta for each seed and dose.
 
     Points are coloured by the effective rank (RankMe) of the representation.
 

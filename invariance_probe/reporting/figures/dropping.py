@@ -155,7 +155,7 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
 
 
 def curves_of(points: list[dict[str, Any]], name: str) -> list[Curve]:
-    """Collect one kind of dropping curve from every session that has it.
+    """Collect one kind of dropping curve from each session that has it.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     -------
     units, levels
         Mean number of units, and the fraction of R2 that they reach (level,), as far as
-        every session's curve goes.
+        each session's curve goes.
     """
     if not curves:
         return np.zeros(0), np.zeros(0)

@@ -64,7 +64,7 @@ class Tau:
     sessions: tuple[float, ...]
 
     def in_words(self) -> str:
-        """State the time constant as a text that continues the word `tau`."""
+        """State the time constant as a string to follow the word `tau`."""
         if self.estimate is None:
             return " is not given: in some session the correlation never falls to 1/e"
         ends = (

@@ -24,7 +24,7 @@ DOTS: dict[str, Any] = {
 
 
 def null_panel(nulls: list[dict[str, Any]]) -> Chart:
-    """Draw every session's null losses as dots, with its observed loss.
+    """Draw each session's null losses as dots, with its observed loss.
 
     The number of draws B and the p value are written at the right, followed by an
     exclamation mark if the session has a warning.

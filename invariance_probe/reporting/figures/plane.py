@@ -30,7 +30,7 @@ LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, 
 
 
 def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
-    """Draw K_s / N against K_n / N for every session, beside simulated codes.
+    """Draw K_s / N against K_n / N for each session, beside simulated codes.
 
     Parameters
     ----------
@@ -166,9 +166,10 @@ def _regions(axis: Axes, share: float, low: list[float]) -> None:
 
 
 def _landmarks(axis: Axes) -> None:
-    """Draw the simulated codes in grey.
+    """Plot the simulated codes in grey, as landmarks.
 
-    Codes in which equal units carry the target are joined by lines; others are crosses.
+    Points of codes in which all carrying units are equally informative are joined by
+    lines. Other codes are crosses.
     """
     for family, style in ((EQUAL, "-"), (EQUAL_LOW, ":"), (OTHER, "")):
         own = [world for world in WORLDS if world.family == family]

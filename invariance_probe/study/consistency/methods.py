@@ -32,7 +32,7 @@ def method_problems(study: Design, place: PathInStudy, method: Method) -> Iterat
             yield (
                 (*place, "kind"),
                 method.kind,
-                f"linear_ssl cannot be computed in closed form under {kind}; use another method, "
+                f"linear_ssl has no closed-form solution with {kind}; use another method, "
                 "or another corruption",
             )
     jitters = [axis.path for axis in study.axes if not study.corrupts(axis.path)]

@@ -15,7 +15,7 @@ from invariance_probe.study.declaration import PathInStudy, Problem
 
 
 def repeated(named: Iterator[tuple[PathInStudy, str]] | Any) -> Iterator[Problem]:
-    """Yield a problem for every name that was used before, at the later place.
+    """Yield a problem for each name that was used before, at the later place.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ HALVINGS = 60
 MaskLoss = Callable[[Tensor], Tensor]
 """Function that computes each run's loss (run,) under a mask.
 
-Its argument says how much of every unit is kept (run, view, unit), in [0, 1].
+Its argument says how much of each unit is kept (run, view, unit), in [0, 1].
 """
 
 
@@ -279,7 +279,7 @@ def masked(views: Tensor, kept: Tensor) -> Tensor:
     views
         (run, 2 batch, time, unit); the first half of the rows is view 1.
     kept
-        How much of every unit is kept, in [0, 1] (run, 2, unit).
+        How much of each unit is kept, in [0, 1] (run, 2, unit).
 
     Returns
     -------

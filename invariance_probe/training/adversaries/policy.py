@@ -106,7 +106,7 @@ class Policy(StackedAdversary):
         Parameters
         ----------
         probabilities
-            Probability of every operation and level (run, choice).
+            Probability of each operation and level (run, choice).
         chosen
             What was chosen for each view (draw, run, view).
         losses

@@ -153,7 +153,7 @@ class MaskNetworks:
 
 
 class WindowMasks(StackedAdversary):
-    """An adversary whose networks choose hidden units for every window.
+    """An adversary whose networks choose hidden units for each window.
 
     Hidden units are set to their mean.
 

@@ -367,7 +367,10 @@ def test_damaged_tables_of_units_are_told(tmp_path):
         group["spike_times_index"][...] = 3
 
     said(read(raw(tmp_path, without)), "'units' cannot be used: it has no 'spike_times'")
-    said(read(raw(tmp_path, beyond)), "'spike_times_index' must ascend from 0 to at most 2")
+    said(
+        read(raw(tmp_path, beyond)),
+        "'spike_times_index' must not decrease and must lie between 0 and 2",
+    )
 
 
 # traps: tables of intervals

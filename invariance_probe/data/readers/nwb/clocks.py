@@ -105,7 +105,7 @@ def _checked(source: h5py.Dataset, name: str) -> list[str]:
     total = len(source)
     notes = []
     if missing == total:
-        raise UnusableError("none of its times is a number")
+        raise UnusableError("all of its timestamps are NaN")
     if missing:
         notes.append(f"samples of {name!r} without a time (NaN): {missing} of {total}, left out")
     if backward:

@@ -120,7 +120,7 @@ def rounded(source: h5py.Dataset, largest: float, name: str) -> list[str]:
 
 
 def ends(index: h5py.Dataset, rows: int, length: int) -> np.ndarray:
-    """Position after the last value of every row in a column of lists (row,) int64.
+    """Position after the last value of each row of a column of lists (row,).
 
     Indices may be stored as small unsigned integers, whose differences would wrap.
 
@@ -138,7 +138,8 @@ def ends(index: h5py.Dataset, rows: int, length: int) -> np.ndarray:
     values = values.astype(np.int64)
     if (np.diff(values, prepend=0) < 0).any() or (rows and values[-1] > length):
         raise UnusableError(
-            f"{_last(index)!r} must ascend from 0 to at most {length}, the number of values"
+            f"the entries of {_last(index)!r} must not decrease and must lie between 0 and "
+            f"{length}, the number of values that it indexes"
         )
     return values
 

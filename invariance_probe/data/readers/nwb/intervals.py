@@ -102,9 +102,9 @@ def unusual_rows(start: np.ndarray, stop: np.ndarray, ids: np.ndarray, name: str
     Parameters
     ----------
     start, stop
-        Start and stop of every row in seconds (row,).
+        Start and stop of each row in seconds (row,).
     ids
-        Identifier of every row (row,).
+        Identifier of each row (row,).
     name
         Name of the table.
 

@@ -34,11 +34,11 @@ class Layout:
     Attributes
     ----------
     paths
-        Sort of every signal, by its path in the file.
+        Sort of each signal, by its path in the file.
     links
         Path of a signal, by the path of a link to it.
     types
-        Type of every object that is no signal and no folder, by its path.
+        Type of each object that is neither a signal nor a folder, by its path.
     broken
         Links that lead nowhere, as sentences.
     """
@@ -57,7 +57,7 @@ class Layout:
         return walk.layout
 
     def named(self, *sorts: Sort) -> dict[str, str]:
-        """Path of every signal of some sorts, by its full name."""
+        """Path of each signal of some sorts, by its full name."""
         return {full_name(path): path for path, sort in self.paths.items() if sort in sorts}
 
     def other_names(self, names: Iterable[str]) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Layout:
         }
 
     def not_read(self) -> list[str]:
-        """Notes on objects that are no signals, and on links that lead nowhere."""
+        """Notes on objects that are not signals, and on links that lead nowhere."""
         said = [f"{path} ({kind})" if kind else path for path, kind in self.types.items()]
         notes = [f"not read, since they have no times of their own: {listed(said)}"] if said else []
         templates = [path for path, sort in self.paths.items() if sort == "template"]

@@ -25,7 +25,7 @@ def read_observed(
     group, table
         The table of units in its file, and its name.
     names
-        Name of every row of the table.
+        Name of each row of the table.
     times
         Spike times in seconds of the units that can be used, by name.
     used
@@ -34,7 +34,7 @@ def read_observed(
     Returns
     -------
     observed
-        Start and stop of every interval in which all used units were observed
+        Start and stop of each interval in which all used units were observed
         (interval, 2), in seconds; None where the file does not say.
     notes
         One sentence for everything unusual.
@@ -61,7 +61,7 @@ def read_observed(
 
 
 def _stored(group: h5py.Group, rows: int) -> list[np.ndarray]:
-    """Stored intervals of every row (interval, 2); one for each row without an index."""
+    """Stored intervals of each row (interval, 2); one per row without an index."""
     stored = numbers(dataset(group, "obs_intervals"))
     if stored.ndim != 2 or stored.shape[1] != 2:
         raise UnusableError(f"their shape is {stored.shape}, and must be (interval, 2)")
@@ -72,7 +72,7 @@ def _stored(group: h5py.Group, rows: int) -> list[np.ndarray]:
 
 
 def _unions(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Intervals of every unit, in order and apart, for the units that have any."""
+    """Intervals of each unit, in order and apart, for the units that have any."""
     unions: dict[str, np.ndarray] = {}
     wrong = joined = 0
     for name, part in parts.items():

@@ -42,7 +42,7 @@ def read_nwb(path: Source, declared: NwbRecording) -> Contents:
         The file, or an object that reads it.
     declared
         The recording of a study. Its `activity` and `units` say whose observed intervals
-        are asked for.
+        are read.
 
     Returns
     -------
@@ -179,13 +179,13 @@ def _version(file: h5py.File, source: Source) -> list[str]:
     if isinstance(file.get("nwb_version"), h5py.Dataset):
         version = text(file["nwb_version"][()]).removeprefix("NWB-")
         raise DataError(
-            f"{where} is an NWB file of version {version}, and version 2 is read; convert it, or "
-            "save its arrays by np.savez and declare kind: npz"
+            f"{where} is an NWB file of version {version}, but only version 2 can be read; "
+            "convert it, or save its arrays with np.savez and declare kind: npz"
         )
     if not version and text(file.attrs.get("neurodata_type")) != "NWBFile":
         raise DataError(
             f"{where} is an HDF5 file, but no NWB file: it does not say its nwb_version. It holds "
-            f"{listed(file) or 'nothing'}; save arrays of it by np.savez and declare kind: npz"
+            f"{listed(file) or 'nothing'}; save its arrays with np.savez and declare kind: npz"
         )
     if version.split(".")[0] == KNOWN_VERSION:
         return []

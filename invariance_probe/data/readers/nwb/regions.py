@@ -27,7 +27,7 @@ class Region:
     Attributes
     ----------
     rows
-        Row of every channel (channel,).
+        Row of each channel (channel,).
     table
         The table; None if the file does not say.
     """
@@ -58,7 +58,7 @@ class Region:
         return cls(rows.astype(np.int64), table)
 
     def entries(self, name: str) -> np.ndarray | None:
-        """Entries of a column for every channel (channel, ...); None if there are none."""
+        """Entries of a column by channel (channel, ...); None if there are none."""
         if self.table is None or name not in self.table:
             return None
         try:
@@ -67,7 +67,7 @@ class Region:
             return None
 
     def names(self) -> tuple[str, ...] | None:
-        """Name of every channel; None where the table has no names that differ."""
+        """Name of each channel; None where the table has no names that differ."""
         for title in NAMES:
             entries = self.entries(title)
             if entries is not None and entries.ndim == 1:
@@ -77,7 +77,7 @@ class Region:
         return None
 
     def offsets(self) -> np.ndarray | None:
-        """Offset of every channel in its unit of measure (channel,); None if all are 0."""
+        """Offset of each channel in its unit (channel,); None if all are 0."""
         entries = self.entries("offset")
         if entries is None or entries.ndim != 1 or entries.dtype.kind not in "iuf":
             return None

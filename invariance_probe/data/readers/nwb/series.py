@@ -38,7 +38,7 @@ class StoredSeries:
         Stored numbers become values by this factor and this offset, each one number or
         (channel,).
     channels
-        Name of every channel.
+        Name of each channel.
     unit
         Unit of measure of the values.
     """

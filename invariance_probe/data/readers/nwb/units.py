@@ -76,7 +76,7 @@ def read_units(
 
 
 def _names(group: h5py.Group, rows: int) -> tuple[list[str], list[str]]:
-    """Name every unit by its `unit_name`, else by its id, else by its row."""
+    """Name each unit by its `unit_name`, else by its id, else by its row."""
     notes: list[str] = []
     for title in ("unit_name", "id"):
         if title not in group:

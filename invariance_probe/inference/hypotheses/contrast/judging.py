@@ -96,11 +96,11 @@ NUISANCE, NUISANCE_SHIFTED = (
 )
 """Claims about pairs that a benefit needs; the last two only if a nuisance is named."""
 Reading = Callable[[DecodedFigures], float | None]
-"""Function that reads one figure of a run; None if the figure is not defined."""
+"""Function that reads one quantity of a run; None if it is not defined."""
 
 
 def _distant(reading: Callable[[PairFigures], float | None]) -> Reading:
-    """Make a function that reads a figure of a run's distant pairs."""
+    """Make a function that reads a quantity of a run's distant pairs."""
     return lambda found: None if found.distant is None else reading(found.distant)
 
 
@@ -125,7 +125,7 @@ MEASURES: dict[str, Reading] = {
     "distance of the other state from waking": _sleeping(lambda sleep: sleep.others),
     "distance of unit-permuted sleep from waking": _sleeping(lambda sleep: sleep.permuted),
 }
-"""Figures about distant pairs that are reported, by name."""
+"""Quantities that describe distant pairs and are reported, by name."""
 
 NAIVE = {
     "mined.share": "mined pairs beat random pairs, so they help",
@@ -355,7 +355,7 @@ def pair_sample(
     minus: str | None = None,
     dose: float | None = None,
 ) -> Sample:
-    """Collect one figure of the distant pairs of an arm over the sessions.
+    """Collect one quantity of the distant pairs of an arm over the sessions.
 
     The values of a session have the axes (seed, fold). If claims are about these
     recordings only, folds are treated like test blocks.
@@ -365,11 +365,11 @@ def pair_sample(
     evidence
         The hypothesis with its evidence.
     reading
-        Function that reads the figure of a run.
+        Function that reads the quantity of a run.
     arm
         The arm whose pairs are measured, such as `mined` or `random`.
     minus
-        An arm whose figure is subtracted; None to subtract nothing.
+        An arm whose value is subtracted; None to subtract nothing.
     dose
         Share of distant pairs; None for the primary dose.
     """
@@ -383,12 +383,12 @@ def pair_sample(
 def _readings(
     evidence: HypothesisEvidence, reading: Reading, arm: str, dose: float
 ) -> dict[str, np.ndarray]:
-    """Read one figure of the runs under the study's own setting.
+    """Read one quantity of the runs under the study's own setting.
 
     Returns
     -------
     values
-        By session name, (seed, fold); NaN where a run or its figure is missing.
+        By session name, (seed, fold); NaN where a run or its value is missing.
     """
     of_study, hypothesis = evidence.of_study, evidence.hypothesis
     shape = (of_study.seeds, evidence.plan.study.folds.count)
@@ -470,7 +470,7 @@ def _swept(evidence: HypothesisEvidence, hypothesis: Contrast) -> Iterator[Estim
 
 
 def _pairs(evidence: HypothesisEvidence) -> Iterator[PairMeasure]:
-    """Yield properties of the distant pairs of every arm at the primary dose.
+    """Yield properties of the distant pairs of each arm at the primary dose.
 
     For pairs across time, the differences between mined pairs and random or shifted
     pairs follow.

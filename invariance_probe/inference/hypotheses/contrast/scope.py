@@ -63,7 +63,7 @@ def _supported(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
 
 
 def cannot_support(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
-    """Write what a contrast cannot support, including limits of every verdict.
+    """Write what a contrast cannot support, with the limits of every verdict.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessi
 
 
 def contrast_sentence(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
-    """Write the verdict on a contrast as a sentence, with its figures.
+    """Write the verdict on a contrast as a sentence, with its numbers.
 
     The sentence says what the verdict holds for, the share of distant pairs, and what
     was shown and what was not. If the verdict is withheld or inconclusive, a second

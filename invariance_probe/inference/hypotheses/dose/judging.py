@@ -89,7 +89,7 @@ class DoseJudgement(Judgement):
 
     @cached_property
     def shown(self) -> dict[str, float]:
-        """P value of every possible verdict, before gates rule out individual verdicts.
+        """P value of each possible verdict, before gates rule out some of them.
 
         Empty if runs are missing, or if a failed gate rules out every verdict.
         """
@@ -107,7 +107,7 @@ class DoseJudgement(Judgement):
 
     @property
     def words(self) -> dict[str, float]:
-        """P value of every verdict, 1 for those that a failed gate takes away."""
+        """P value of each verdict, 1 for those that a failed gate takes away."""
         return {word: 1.0 if word in self._taken else p for word, p in self.shown.items()}
 
     @property

@@ -235,7 +235,7 @@ def recipe_samples(evidence: HypothesisEvidence, setting: Setting) -> dict[str, 
 def recipe_claims(
     samples: Mapping[str, Sample], margin: float, may_claim_at_most: bool
 ) -> dict[str, float]:
-    """P values of `<= m` and `> m` for every estimand of a recipe.
+    """P values of `<= m` and `> m` for each estimand of a recipe.
 
     If `<= m` claims are not allowed for a corruption, neither is `delta > m`, because
     both need a reliable dose 0. The p value of a claim that is not allowed is 1.

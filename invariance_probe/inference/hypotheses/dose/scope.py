@@ -145,7 +145,7 @@ def _meaning(evidence: HypothesisEvidence, word: str) -> str:
 
 
 def cannot_support(evidence: HypothesisEvidence, finding: HypothesisFinding) -> str:
-    """Write what a finding cannot support, including limits of every verdict.
+    """Write what a finding cannot support, with the limits of every verdict.
 
     Parameters
     ----------
