@@ -182,7 +182,7 @@ def test_rows_are_bins_and_windows_are_centred_on_them(length):
         made.transform(COUNTS), rows
     )  # without trials, windows cross their borders
     with pytest.raises(
-        ArrayError, match=f"starts at bin 380 has only 1 bins, fewer than a window ({length}"
+        ArrayError, match=rf"starts at bin 380 has only 1 bins, fewer than a window \({length}"
     ):
         made.transform(COUNTS[:381], trials=TRIALS[:381])
     assert np.array_equal(made.fit_transform(COUNTS, trials=TRIALS), rows)
@@ -239,7 +239,9 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
         match=r"y must have one value per bin of X \(400 bins\), got None; this method learns",
     ):
         made.fit(COUNTS)
-    with pytest.raises(ArrayError, match="y is shape"):
+    with pytest.raises(
+        ArrayError, match=r"y must have one value per bin of X \(400 bins\), got shape"
+    ):
         made.fit(COUNTS, y[:-1])
     made.fit(COUNTS, y)
     windows, targets = Labelled.seen[0]
@@ -420,7 +422,7 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
         "cut off": "cannot be read",
         "text": "cannot be read",
         "gone": "cannot be read",
-        "foreign": "not an encoder of this toolkit",
+        "foreign": "but no encoder of invariance_probe",
         "header": "header cannot be read",
         "version": "another version",
         "another network": r"do not fit the simclr encoder .*wrong: weight0",

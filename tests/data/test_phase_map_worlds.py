@@ -259,7 +259,7 @@ def test_declarations_round_trip_and_old_ones_keep_their_keys():
     ("values", "said"),
     [
         ({"carriers": 1, "copies": 6, "parts": 12}, "only one of them can be more than 1"),
-        ({"carriers": 30, "copies": 6}, "more than the 60 units"),
+        ({"carriers": 30, "copies": 6}, "but the recording has only 60"),
         ({"generator": "ring", "directions": 5}, "but must be 29"),
     ],
 )

@@ -308,7 +308,7 @@ def test_other_sessions_need_the_same_columns(tmp_path):
     study = Study.model_validate(
         tiny_study(recordings=sources, target={"name": "y"}, null=KINDS["session_null"])
     )
-    with pytest.raises(DataError, match="has 1 columns, and 2 in session 's1'"):
+    with pytest.raises(DataError, match="has 1 columns, but 2 in session 's1'"):
         measured(Plan(study, find_sessions(study, tmp_path)), "session_null", tmp_path)
 
 

@@ -237,7 +237,7 @@ def test_a_fold_without_examples_fails_by_itself_and_says_why(apart):
     )
     found = MEASURES["reliance"](short, runs[:3], lambda steps: None)
     assert [m.result.status for m in found] == ["done", "failed", "done"]
-    assert "cpc takes" in found[1].result.message
+    assert "cpc needs 4 sequences" in found[1].result.message
     alone = MEASURES["reliance"](short, runs[2:3], lambda steps: None)[0]
     assert alone.result == found[2].result
 
