@@ -105,13 +105,19 @@ class SignalsRecording(Declaration):
     bin_s: Positive
     """Length of a bin in seconds."""
     origin_s: float = 0.0
-    """Time at which the grid of bins starts, on the file's clock (seconds)."""
+    """Time from which bins lie at whole multiples of `bin_s`, on the file's clock (seconds).
+
+    Where the file does not say when units were observed, the recording starts here.
+    """
     between_s: tuple[float, float] | None = None
     """First and last time to use (seconds); everything if omitted."""
     during: str | None = None
     """Name of a table: only bins wholly inside its intervals are used."""
     trials: str | None = None
-    """Name of the table of trials. Windows never cross a border of a trial."""
+    """Name of the table of trials.
+
+    Only bins wholly inside a row are used, and no window crosses from one to the next.
+    """
     targets: dict[str, TargetSource] = Field(default_factory=dict)
     """Targets by name, and where their values come from."""
 
