@@ -185,7 +185,7 @@ def needed(run: Run) -> bool:
     """Whether a run of the dropout study is needed.
 
     Paired draws and the seeds of the A/A control (dose 0 with other seeds) are needed
-    only in the sessions that complete verdicts use.
+    only in the sessions from which verdicts on both the code and learning are drawn.
     """
     number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BASELINE_SETTING:

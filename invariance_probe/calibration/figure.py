@@ -237,10 +237,10 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for each size or coverage, and a line to its upper bound.
+    """Draw a mark for each size or coverage, and a line up to a size's confidence limit.
 
-    A coverage has no bound and no line. Every claim or estimand in `names` has one row,
-    in which the marks for different numbers of sessions lie below each other.
+    A coverage has no such line. Every claim or estimand in `names` has one row,
+    in which the marks for different numbers of sessions are stacked one below the other.
     """
     counts = sorted({x.sessions for x in found})
     for x in found:

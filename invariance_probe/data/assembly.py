@@ -303,7 +303,10 @@ class _Assembly:
                 f"{where}: {source.table!r} has no column {source.column!r}; it has {has}"
             )
         if np.asarray(table.columns[source.column]).ndim != 1:
-            raise DataError(f"{where}: column {source.column!r} has several values in a row")
+            raise DataError(
+                f"{where}: column {source.column!r} holds more than one value per "
+                "row; split it into columns of one value each"
+            )
         labels = labelled(table, source.column, grid, source.cover)
         if labels.contested:
             notes.append(

@@ -215,10 +215,10 @@ def unneeded_runs(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str
 
 
 def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
-    """Count the seeds that are needed, by session and axis.
+    """Return the number of seeds that are needed for each session and axis.
 
-    It is the largest number of seeds at which one of the hypotheses that read runs of
-    this session and axis stopped.
+    Each hypothesis stops at some number of seeds. The largest of these numbers counts,
+    among the hypotheses that use this session and axis.
     """
     stops = {one.evidence.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}

@@ -89,7 +89,7 @@ class PlannedPanel:
 
 
 def label_of(name: str) -> str:
-    """Return the label of a recipe's setting; empty for the declared recipe."""
+    """Return the label that runs of a recipe carry, `recipe: NAME`; empty for `declared`."""
     return "" if name == DECLARED else f"recipe: {name}"
 
 

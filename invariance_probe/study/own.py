@@ -37,8 +37,8 @@ def _plain(settings: Any) -> Any:
         return json.loads(canonical_json(settings))
     except TypeError as error:
         raise ValueError(
-            f"settings are numbers, texts, lists and mappings ({error}); let the class make "
-            "everything else from these"
+            f"settings may hold only numbers, strings, lists and mappings ({error}); pass only "
+            "these, and build every other object from them inside the class"
         ) from None
 
 

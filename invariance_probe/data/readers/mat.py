@@ -523,5 +523,8 @@ def _cells(value: np.ndarray, axes: Sequence[str], path: str) -> list[list[np.nd
     else:
         rows = [_elements(row, path) for row in _fitted(value, 2, path)]
     if len({*map(len, rows)}) > 1:
-        raise DataError(f"{path!r} has from {min(map(len, rows))} to {max(map(len, rows))} cells")
+        raise DataError(
+            f"{path!r} has rows of {min(map(len, rows))} to "
+            f"{max(map(len, rows))} cells, but all rows must have the same number"
+        )
     return rows if axes[0] == "unit" else [list(row) for row in zip(*rows, strict=True)]

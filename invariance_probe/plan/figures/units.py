@@ -338,7 +338,7 @@ class RelianceFigures:
     sets: tuple[RelianceSet, ...]
 
     def range_of(self, target: RelianceTarget) -> float:
-        """Return the scale with which damages to a target are compared.
+        """Return the range by which the damage to a model or decoder is divided.
 
         It is `range_objective` for the SSL model and `range_decoder` for the decoders.
         """
