@@ -59,7 +59,7 @@ SIZES: dict[str, dict[str, int]] = {
 whether a method may give verdicts. `quick` is a smoke test.
 """
 JUDGED = 24
-"""Number of sessions per variant that are measured for complete verdicts.
+"""Number of sessions per variant that are measured for whole verdicts.
 
 The remaining sessions have fewer runs and are used only to count false claims.
 """
@@ -185,7 +185,7 @@ def needed(run: Run) -> bool:
     """Whether a run of the dropout study is needed.
 
     Paired draws and the seeds of the A/A control (dose 0 with other seeds) are needed
-    only in the sessions from which verdicts on both the code and learning are drawn.
+    only in the first `JUDGED` sessions of a variant, from which whole verdicts are drawn.
     """
     number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BASELINE_SETTING:
