@@ -218,7 +218,7 @@ def test_what_a_class_says_that_it_reads_is_what_is_declared(kind):
 def test_a_class_is_named_by_its_module():
     with pytest.raises(ValidationError, match="is named module:Class, such as"):
         OwnMethod(of="AgreeingPairs", version=1)
-    with pytest.raises(ValidationError, match="numbers, texts, lists and mappings"):
+    with pytest.raises(ValidationError, match="numbers, strings, lists and mappings"):
         OwnMethod(**EXAMPLE, settings={"scale": torch.ones(2)})
     with pytest.raises(ValidationError, match="version"):
         OwnMethod(of="a:B")
