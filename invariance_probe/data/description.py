@@ -233,8 +233,10 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
     their columns of labels.
     """
     used: set[str] = set()
+    own = contents.series[activity].channels if activity in contents.series else ()
     for name, series in contents.series.items():
-        if name != activity and _is_sampled(series):
+        # a series of the same channels is the activity in another form (raw, corrected)
+        if name != activity and series.channels != own and _is_sampled(series):
             yield _Target(_unused(_name(name), used), f"{{series: {_yaml(name)}}}", "continuous")
     tables = sorted(contents.tables.items(), key=lambda item: -int(item[1].complete.sum()))
     for name, table in tables:

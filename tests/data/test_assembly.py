@@ -211,3 +211,9 @@ def test_a_proposed_study_of_a_signal_is_valid():
     signal = Contents({}, {"position": POSITION}, {"t": TWELVE})
     study = YAML(typ="safe").load(study_of(signal, "nwb", "f.nwb", {}))
     assert Study.model_validate(study).views.base.kind == "none"
+
+
+def test_the_activity_in_another_form_is_no_target():
+    forms = {"corrected": POSITION, "F": Series(POSITION.values + 1, POSITION.times, ("x", "y"))}
+    with pytest.raises(DataError, match="nothing that could be decoded"):
+        study_of(Contents({}, forms), "suite2p", "plane0", {"rate_hz": 10})
