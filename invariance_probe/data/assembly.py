@@ -17,15 +17,15 @@ from invariance_probe.data.binning import (
     at_centres,
     counts,
     covered,
-    joined,
     labelled,
     summed,
     trials_of,
 )
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.data.intervals import union
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
-from invariance_probe.study.counting import counted
+from invariance_probe.study.counting import counted, some
 from invariance_probe.study.signals import (
     FromIntervals,
     FromSeries,
@@ -195,7 +195,7 @@ class _Assembly:
                 )
             return np.array([[signal.times[0], signal.times[-1] + signal.interval_s]])
         if signal.observed is not None:
-            return np.array(joined(signal.observed[:, 0], signal.observed[:, 1])).reshape(-1, 2)
+            return union(signal.observed)
         # all units of the file count, so that the choice of units changes no time
         ends = [
             _intervals_of(self.contents.tables[name])[:, 1]
@@ -324,7 +324,7 @@ class _Assembly:
         without = np.flatnonzero(~table.complete)
         note = (
             f"{len(without)} of {len(table.start)} rows of {name!r} have no start or no later stop "
-            f"and are not used: {_some(without)}"
+            f"and are not used: {some(without, MOST_NAMED)}"
         )
         if len(without) and note not in notes:
             notes.append(note)
@@ -338,8 +338,7 @@ class _Assembly:
 
 def _intervals_of(table: Table) -> np.ndarray:
     """Start and stop of a table's complete rows, joined where they overlap (interval, 2)."""
-    rows = joined(table.start[table.complete], table.stop[table.complete])
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return union(np.column_stack([table.start, table.stop])[table.complete])
 
 
 def _channels(series: Series, names: tuple[str, ...], where: str) -> Series:
@@ -366,9 +365,3 @@ def _positions(names: tuple[str, ...], known: tuple[str, ...], where: str) -> li
 
 def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
-
-
-def _some(rows: np.ndarray) -> str:
-    """The first rows of some, and how many more there are."""
-    shown = ", ".join(map(str, rows[:MOST_NAMED]))
-    return shown if len(rows) <= MOST_NAMED else f"{shown} and {len(rows) - MOST_NAMED} more"

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.data.contents import Series, SpikeTrains, Table
+from invariance_probe.data.intervals import union
 from invariance_probe.errors import DataError
 
 ROUNDING = 1e-6
@@ -214,7 +215,7 @@ def covered(start: np.ndarray, stop: np.ndarray, grid: Grid) -> np.ndarray:
 def _shares_of(start: np.ndarray, stop: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the bins that some intervals touch, and the fraction that they cover."""
     positions, shares = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-    for first, last in joined(start, stop):
+    for first, last in union(np.column_stack([start, stop])):
         numbers = grid.bins_of(np.array([first, last]))
         low, high = np.searchsorted(grid.bins, [numbers[0], numbers[1] + 1])
         starts = grid.starts[low:high]
@@ -223,17 +224,6 @@ def _shares_of(start: np.ndarray, stop: np.ndarray, grid: Grid) -> tuple[np.ndar
         shares.append(overlap.clip(0) / grid.bin_s)
     bins, of = np.unique(np.concatenate(positions), return_inverse=True)
     return bins, np.bincount(of, np.concatenate(shares), minlength=len(bins))
-
-
-def joined(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
-    """Join intervals that touch or overlap, and order them."""
-    ordered: list[tuple[float, float]] = []
-    for first, last in sorted(zip(start.tolist(), stop.tolist(), strict=True)):
-        if ordered and first <= ordered[-1][1]:
-            ordered[-1] = ordered[-1][0], max(last, ordered[-1][1])
-        else:
-            ordered.append((first, last))
-    return ordered
 
 
 @dataclass(frozen=True, eq=False)

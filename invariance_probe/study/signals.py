@@ -129,6 +129,11 @@ class SignalsRecording(Declaration):
             own.append(source.inside if isinstance(source, FromIntervals) else None)
         return tuple(name for name in own if name is not None)
 
+    def signals_used(self) -> frozenset[str]:
+        """Names of all signals that are used: the activity, tables, and series of targets."""
+        series = (one.series for one in self.targets.values() if isinstance(one, FromSeries))
+        return frozenset([self.activity, *self.tables_used(), *series])
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.between_s is not None and not self.between_s[0] < self.between_s[1]:

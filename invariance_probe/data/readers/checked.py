@@ -4,17 +4,22 @@ In: arrays as a file holds them, in seconds. Out: the types of `data.contents`, 
 note for everything that was left out, put in order or looks wrong. Nothing is read here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.data.intervals import union
 from invariance_probe.errors import DataError
-from invariance_probe.study.signals import FromIntervals, FromSeries, SignalsRecording
+from invariance_probe.study import counting
+from invariance_probe.study.signals import SignalsRecording
 
 MOST_NAMED = 5
 """Most rows, units or columns that a note names one by one."""
+some = partial(counting.some, most=MOST_NAMED)
+"""Name the first rows, units or columns in a note, and how many more there are."""
 LONGEST_S = 7 * 24 * 3600.0
 """Time in seconds beyond which it is suspected to be in another unit."""
 UNEVEN = 0.01
@@ -38,14 +43,7 @@ class Parts:
         self.series: dict[str, Series] = {}
         self.tables: dict[str, Table] = {}
         self.notes: list[str] = []
-        self._needed = {declared.activity, declared.trials, declared.during}
-        for source in declared.targets.values():
-            if isinstance(source, FromSeries):
-                self._needed.add(source.series)
-            else:
-                self._needed.add(
-                    source.inside if isinstance(source, FromIntervals) else source.table
-                )
+        self._needed = declared.signals_used()
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -61,13 +59,6 @@ class Parts:
     def contents(self) -> Contents:
         """Everything that was found."""
         return Contents(self.spikes, self.series, self.tables, tuple(self.notes))
-
-
-def some(values: Iterable[object], most: int = MOST_NAMED) -> str:
-    """Name the first of some rows, units or columns, and how many more there are."""
-    names = list(map(str, values))
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def text_of(value: object) -> str:
@@ -201,16 +192,11 @@ def apart(start: np.ndarray, stop: np.ndarray, notes: list[str], where: str) -> 
     right = np.isfinite(start) & np.isfinite(stop) & (stop >= start)
     if not right.all():
         notes.append(f"{int((~right).sum())} of {len(start)} {where} have no end after the start")
-    rows = sorted(zip(start[right].tolist(), stop[right].tolist(), strict=True))
-    joined: list[list[float]] = []
-    for first, last in rows:
-        if joined and first < joined[-1][1]:
-            joined[-1][1] = max(last, joined[-1][1])
-        else:
-            joined.append([first, last])
+    rows = np.column_stack([start, stop])[right]
+    joined = union(rows, touching=False)
     if len(joined) < len(rows):
         notes.append(f"{len(rows)} {where} overlap, and are joined to {len(joined)}")
-    return np.array(joined, dtype=np.float64).reshape(-1, 2)
+    return joined
 
 
 def samples(

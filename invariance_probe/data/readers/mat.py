@@ -324,7 +324,7 @@ class _Reading:
         if not (declared.series or declared.spikes or declared.tables):
             self.parts.notes.append(
                 "a MATLAB file does not say what its variables mean; name those that the study "
-                f"uses under series, spikes and tables: {some(listed, MOST_LISTED)}"
+                f"uses under series, spikes and tables: {some(listed, most=MOST_LISTED)}"
             )
         elif others:
             self.parts.notes.append(

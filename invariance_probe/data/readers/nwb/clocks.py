@@ -16,7 +16,8 @@ from invariance_probe.data.readers.nwb.columns import (
     rounded,
     seconds,
 )
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted
+from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.study.counting import counted
 
 RESTART_S = 10.0
 """A longer step back in time is a clock that started again, and not disorder."""

@@ -7,7 +7,8 @@ numbers raises `UnusableError` with the reason.
 import h5py
 import numpy as np
 
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted
+from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.study.counting import counted
 
 MOST_FILLED = 10_000_000
 """Most numbers that rows of different lengths may take when filled up with NaN."""

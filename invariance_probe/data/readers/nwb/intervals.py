@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from invariance_probe.data.contents import Table
+from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.columns import (
     array,
     child,
@@ -19,7 +20,8 @@ from invariance_probe.data.readers.nwb.columns import (
     seconds,
     text,
 )
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted, listed
+from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.study.counting import counted
 
 TOUCHING_S = 1e-6
 """Overlap of two rows that counts as touching, in seconds: rounding of stored times."""
@@ -146,7 +148,7 @@ def _overlaps(start: np.ndarray, stop: np.ndarray, ids: np.ndarray, name: str) -
         return ""
     return (
         f"rows of {name!r} that start before an earlier row has stopped: {len(pairs)} of "
-        f"{len(start)}, by up to {max(lengths):.3g} s, kept: {listed(pairs)}"
+        f"{len(start)}, by up to {max(lengths):.3g} s, kept: {some(pairs)}"
     )
 
 
@@ -185,4 +187,4 @@ def _rows(which: np.ndarray, ids: np.ndarray, name: str, have: str) -> str:
     if few == 1:
         have = have.replace("and are kept", "and is kept").replace("their", "its")
     verb = "has" if few == 1 else "have"
-    return f"{few} of {len(which)} rows of {name!r} {verb} {have}: {listed(ids[which])}" * bool(few)
+    return f"{few} of {len(which)} rows of {name!r} {verb} {have}: {some(ids[which])}" * bool(few)

@@ -11,8 +11,8 @@ from typing import Literal
 
 import h5py
 
+from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.columns import child, text
-from invariance_probe.data.readers.nwb.wording import listed
 
 Sort = Literal["units", "table", "marks", "series", "template", "other", "folder"]
 SKIPPED = {"general", "specifications"}
@@ -81,11 +81,11 @@ class Layout:
     def not_read(self) -> list[str]:
         """Notes on objects that are not signals, and on links that lead nowhere."""
         said = [f"{path} ({kind})" if kind else path for path, kind in self.types.items()]
-        notes = [f"not read, since they have no times of their own: {listed(said)}"] if said else []
+        notes = [f"not read, since they have no times of their own: {some(said)}"] if said else []
         templates = [path for path, sort in self.paths.items() if sort == "template"]
         if templates:
             notes.append(
-                f"not read, since templates of stimuli are not on the clock: {listed(templates)}"
+                f"not read, since templates of stimuli are not on the clock: {some(templates)}"
             )
         return notes + self.broken
 

@@ -7,8 +7,11 @@ all used units were observed, and notes. A unit that was not observed is not sil
 import h5py
 import numpy as np
 
+from invariance_probe.data.intervals import union
+from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.columns import dataset, ends, numbers
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted, listed
+from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.study.counting import counted
 
 
 def read_observed(
@@ -55,7 +58,7 @@ def read_observed(
         notes.append(
             f"units of {table!r} were observed at different times: only the "
             f"{np.diff(common).sum():g} s that all {len(shared)} share are used, of "
-            f"{np.diff(_union(np.concatenate(shared))).sum():g} s in which any was observed"
+            f"{np.diff(union(np.concatenate(shared))).sum():g} s in which any was observed"
         )
     return common, notes
 
@@ -78,7 +81,7 @@ def _unions(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.ndar
     for name, part in parts.items():
         good = part[np.isfinite(part).all(axis=1)]
         good = good[good[:, 1] > good[:, 0]]
-        unions[name] = _union(good)
+        unions[name] = union(good)
         wrong += len(part) - len(good)
         joined += len(good) - len(unions[name])
     without = [name for name, union in unions.items() if not len(union)]
@@ -93,7 +96,7 @@ def _unions(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.ndar
     if without:
         notes.append(
             f"{counted(len(without), 'unit')} of {table!r} without observed intervals, taken as "
-            f"observed with the others: {listed(without)}"
+            f"observed with the others: {some(without)}"
         )
     return {name: union for name, union in unions.items() if len(union)}, notes
 
@@ -107,19 +110,8 @@ def _outside(unions: dict[str, np.ndarray], times: dict[str, np.ndarray], table:
     return [
         f"spikes of {table!r} outside the observed intervals of their unit: "
         f"{sum(outside.values())} of {sum(map(len, times.values()))}, in "
-        f"{counted(len(outside), 'unit')}: {listed(outside)}"
+        f"{counted(len(outside), 'unit')}: {some(outside)}"
     ]
-
-
-def _union(intervals: np.ndarray) -> np.ndarray:
-    """Join intervals (interval, 2) that touch or overlap, and order them."""
-    joined: list[list[float]] = []
-    for start, stop in sorted(intervals.tolist()):
-        if joined and start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], stop)
-        else:
-            joined.append([start, stop])
-    return np.array(joined).reshape(-1, 2)
 
 
 def _intersection(parts: list[np.ndarray]) -> np.ndarray:

@@ -14,13 +14,14 @@ import h5py
 import numpy as np
 
 from invariance_probe.data.contents import Contents, OnDemand, Series, SpikeTrains, Table
+from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.nwb.columns import text
+from invariance_probe.data.readers.nwb.errors import UnusableError
 from invariance_probe.data.readers.nwb.intervals import read_interval_series, read_table
 from invariance_probe.data.readers.nwb.layout import Layout
 from invariance_probe.data.readers.nwb.series import StoredSeries, find_series
 from invariance_probe.data.readers.nwb.units import read_units
-from invariance_probe.data.readers.nwb.wording import UnusableError, listed
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
 
@@ -135,7 +136,7 @@ class _Reading:
         if last_spike > 0 and later:
             self.notes.append(
                 f"the last spike is at {last_spike:g} s, but intervals go on to "
-                f"{max(later.values()):g} s: {listed(later)}; their times may be in other units or "
+                f"{max(later.values()):g} s: {some(later)}; their times may be in other units or "
                 "on other clocks"
             )
 
@@ -185,7 +186,7 @@ def _version(file: h5py.File, source: Source) -> list[str]:
     if not version and text(file.attrs.get("neurodata_type")) != "NWBFile":
         raise DataError(
             f"{where} is an HDF5 file, but no NWB file: it does not say its nwb_version. It holds "
-            f"{listed(file) or 'nothing'}; save its arrays with np.savez and declare kind: npz"
+            f"{some(file) or 'nothing'}; save its arrays with np.savez and declare kind: npz"
         )
     if version.split(".")[0] == KNOWN_VERSION:
         return []

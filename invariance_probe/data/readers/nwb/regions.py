@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from invariance_probe.data.readers.nwb.columns import array, child, column, dataset
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted
+from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.study.counting import counted
 
 PARTS = ("electrodes", "rois")
 """Names of the datasets that point to the rows of another table."""

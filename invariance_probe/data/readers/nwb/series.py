@@ -19,8 +19,9 @@ from invariance_probe.data.readers.nwb.columns import (
     seconds,
     text,
 )
+from invariance_probe.data.readers.nwb.errors import UnusableError
 from invariance_probe.data.readers.nwb.regions import Region
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted
+from invariance_probe.study.counting import counted
 
 AXES = ("x", "y", "z")
 """Names of the channels of a `SpatialSeries`."""

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from invariance_probe.data.contents import SpikeTrains
+from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.clocks import RESTART_S
 from invariance_probe.data.readers.nwb.columns import (
     column,
@@ -17,8 +18,9 @@ from invariance_probe.data.readers.nwb.columns import (
     rounded,
     seconds,
 )
+from invariance_probe.data.readers.nwb.errors import UnusableError
 from invariance_probe.data.readers.nwb.observed import read_observed
-from invariance_probe.data.readers.nwb.wording import UnusableError, counted, listed
+from invariance_probe.study.counting import counted
 
 READ = {"id", "unit_name", "spike_times", "obs_intervals"}
 """Columns of units that are read."""
@@ -64,7 +66,7 @@ def read_units(
     parts = np.split(stored[:used_up], after[:-1])[: len(after)]
     times, more = _ordered(dict(zip(names, parts, strict=True)), name)
     if not times:
-        raise UnusableError(listed(more) or "it has no units")
+        raise UnusableError(some(more) or "it has no units")
     notes += more + _unusual(times, name)
     observed, more = read_observed(group, name, names, times, used)
     unread = sorted(
@@ -92,7 +94,7 @@ def _names(group: h5py.Group, rows: int) -> tuple[list[str], list[str]]:
             continue
         twice = {name for name in names if names.count(name) > 1}
         notes.append(
-            f"ids of units that occur several times: {listed(sorted(twice))}; these units are "
+            f"ids of units that occur several times: {some(sorted(twice))}; these units are "
             "called by their id and row"
         )
         return [
@@ -125,18 +127,18 @@ def _ordered(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.nda
     if missing:
         notes.append(
             f"spike times of {table!r} that are no numbers: {sum(missing.values())}, left out, in "
-            f"{counted(len(missing), 'unit')}: {listed(missing)}"
+            f"{counted(len(missing), 'unit')}: {some(missing)}"
         )
     if disordered:
         notes.append(
             f"spike times of {counted(len(disordered), 'unit')} of {table!r} go back by up to "
-            f"{max(disordered.values()):.3g} s and are sorted: {listed(disordered)}"
+            f"{max(disordered.values()):.3g} s and are sorted: {some(disordered)}"
         )
     if restarted:
         notes.append(
             f"{counted(len(restarted), 'unit')} of {table!r} left out, because spike times go back "
             f"by up to {max(restarted.values()):.3g} s, as if the clock had started again: "
-            f"{listed(restarted)}"
+            f"{some(restarted)}"
         )
     return times, notes
 
@@ -147,7 +149,7 @@ def _unusual(times: dict[str, np.ndarray], table: str) -> list[str]:
     total = sum(map(len, times.values()))
     if silent := [name for name, part in times.items() if not len(part)]:
         notes.append(
-            f"units of {table!r} without spikes: {len(silent)} of {len(times)}: {listed(silent)}"
+            f"units of {table!r} without spikes: {len(silent)} of {len(times)}: {some(silent)}"
         )
     if before := sum(int((part < 0).sum()) for part in times.values()):
         notes.append(f"spikes of {table!r} before 0 s: {before} of {total}")
