@@ -190,6 +190,21 @@ def warnings(file: StudyFile, plan: Plan) -> list[str]:
     return [f"warning: {file.line(*caution)}" for caution in cautions(plan)]
 
 
+def notes(plan: Plan) -> list[str]:
+    """Write what the readers of a study's recordings had to tell, one line each.
+
+    Parameters
+    ----------
+    plan
+        The plan of the study.
+    """
+    return [
+        f"note: session {session.name!r}: {note}"
+        for session in plan.sessions
+        for note in session.notes
+    ]
+
+
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:
     """Replace native kernels by torch if this machine cannot run them.
 

@@ -52,8 +52,15 @@ def test_a_file_is_described_and_its_study_runs_to_the_unit_that_carries_it(tmp_
 
 
 def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
-    """Unit 28 decodes a picture alone, and nothing does without it."""
+    """Unit 28 decodes a picture alone, and nothing does without it.
+
+    What the file's reader told of signals that the study does not use is not repeated.
+    """
     found = code_found(tmp_path, public("nwb/sub-4_ses-4_ecephys+image.nwb"))
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "rows of 'recognition_table' that start before" in page
+    assert "timediscrimination" not in page
+    assert page.split("## H1")[0].count("**Warning**") == 1  # that it was not calibrated
     assert found["carriers_word"] == "few"
     assert [(one["unit"], one["lost"]) for one in found["units"]] == [("28", 8)]
 

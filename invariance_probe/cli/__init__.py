@@ -159,13 +159,13 @@ def validate(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     What is found in a recording is kept in the run store, so that other commands need not
     open it again.
     """
-    from invariance_probe.planning import make_plan, warnings
+    from invariance_probe.planning import make_plan, notes, warnings
     from invariance_probe.results.store import Store
 
     file = open_file(study, overrides)
     plan = make_plan(file, Store(runs))
-    for warning in warnings(file, plan):
-        click.echo(warning, err=True)
+    for line in (*warnings(file, plan), *notes(plan)):
+        click.echo(line, err=True)
     sessions, planned = counted(len(plan.sessions), "session"), counted(len(plan.runs), "run")
     click.echo(f"{study}: valid; {sessions}, {planned}")
 

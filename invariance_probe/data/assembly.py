@@ -74,7 +74,7 @@ class _Assembly:
 
     def recording(self) -> Recording:
         """Choose the bins, and fill them."""
-        notes = list(self.contents.notes)
+        notes = list(self.contents.sentences_on(self.declared.signals_used()))
         signal = self._activity()
         grid = self._bins(signal, notes)
         trials = None

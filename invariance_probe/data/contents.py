@@ -1,13 +1,13 @@
 """What a file holds, on the session's own clock, before anything is binned.
 
 In: arrays and names that a reader took from a file. Out: `Contents`: spike trains,
-series and tables of intervals by name, with a note for everything that the reader
+series and tables of intervals by name, with a `Note` for everything that the reader
 dropped, joined, converted or could not know. All times are seconds on one clock. A
 format's reader makes `Contents`; `data.assembly` puts them on one grid of bins. Nothing
 is read or binned here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -139,6 +139,22 @@ class Table:
         return np.isfinite(self.start) & np.isfinite(self.stop) & (self.stop > self.start)
 
 
+@dataclass(frozen=True)
+class Note:
+    """One sentence about what a reader did, or what the author of a study should know.
+
+    Attributes
+    ----------
+    sentence
+        The sentence, without a full stop.
+    about
+        Name of the signal that it is about; empty if it is about the file as a whole.
+    """
+
+    sentence: str
+    about: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """Everything that a file holds.
@@ -148,14 +164,43 @@ class Contents:
     spikes, series, tables
         What can be looked up, by the name that a study uses.
     notes
-        One sentence for everything that the reader dropped, joined, converted or could
-        not know.
+        A note for everything that the reader dropped, joined, converted or could not
+        know.
+    unread
+        One sentence for each kind of thing in the file that cannot be looked up.
     """
 
     spikes: Mapping[str, SpikeTrains] = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def sentences(self) -> tuple[str, ...]:
+        """Everything that a reader told about the file."""
+        return (*(note.sentence for note in self.notes), *self.unread)
+
+    def sentences_on(self, names: Collection[str]) -> tuple[str, ...]:
+        """What a reader told about the file as a whole, and about some of its signals.
+
+        Parameters
+        ----------
+        names
+            Names of the signals, full or short ones.
+        """
+        known = {*names, *map(self._full_name, names)}
+        return tuple(
+            note.sentence
+            for note in self.notes
+            if not note.about or any(belongs(name, note.about) for name in known)
+        )
+
+    def _full_name(self, name: str) -> str:
+        """Full name of a signal, where a file has several names for it."""
+        for signals in (self.spikes, self.series, self.tables):
+            if isinstance(signals, OnDemand) and name in signals:
+                return signals.full_name(name)
+        return name
 
 
 class OnDemand(Mapping[str, Signal]):
@@ -179,8 +224,12 @@ class OnDemand(Mapping[str, Signal]):
     ) -> None:
         self._readers, self._other_names = dict(readers), dict(other_names or {})
 
+    def full_name(self, name: str) -> str:
+        """Full name of a signal that may have been asked for by another name."""
+        return name if name in self._readers else self._other_names[name]
+
     def __getitem__(self, name: str) -> Signal:
-        return self._readers[name if name in self._readers else self._other_names[name]]()
+        return self._readers[self.full_name(name)]()
 
     def __contains__(self, name: object) -> bool:
         return name in self._readers or name in self._other_names
@@ -190,6 +239,17 @@ class OnDemand(Mapping[str, Signal]):
 
     def __len__(self) -> int:
         return len(self._readers)
+
+
+def belongs(name: str, group: str) -> bool:
+    """Whether a signal has a given name, or lies in a group of that name.
+
+    Examples
+    --------
+    >>> belongs("cursor.velocity", "cursor"), belongs("cursor2.velocity", "cursor")
+    (True, False)
+    """
+    return name == group or name.startswith(f"{group}.")
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

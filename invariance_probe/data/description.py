@@ -56,8 +56,8 @@ def sentences(contents: Contents) -> Iterator[str]:
         yield from _of_table(name, table)
     if not (contents.spikes or contents.series or contents.tables):
         yield "It holds no spike trains, no series and no table of intervals."
-    for note in contents.notes:
-        yield f"Note: {note}."
+    for sentence in contents.sentences():
+        yield f"Note: {sentence}."
 
 
 def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, object]) -> str:

@@ -389,12 +389,6 @@ def _again(keys: Sequence[Hashable]) -> np.ndarray:
     return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
 
 
-def told_by_the_reader(inspected: Inspected) -> Iterator[Problem]:
-    """Pass on what the reader of a file left out, joined, converted or could not know."""
-    for note in inspected.recording.notes:
-        yield inspected.place, inspected.recording.session, f"{inspected.name}: {note}"
-
-
 CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
     live_units: "refusal",
     varying_target: "refusal",
@@ -407,6 +401,5 @@ CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
     extreme_units: "caution",
     repeated_units: "caution",
     validated_apart: "caution",
-    told_by_the_reader: "caution",
 }
 """Every check of a recording against a study, with the severity of its remarks."""

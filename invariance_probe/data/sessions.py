@@ -173,6 +173,7 @@ def described(
         unit_ids=recording.unit_ids,
         columns=recording.columns,
         cautions=tuple(Remark(place=place, got=got, text=text) for place, got, text in cautions),
+        notes=recording.notes,
         plants=tuple(_planted(study, source, recording)) if plants else (),
     )
 

@@ -98,6 +98,8 @@ class InspectedSession(Declaration):
     columns: dict[str, tuple[int, ...]]
     """Shape of each array over time, without its first axis (time), by name."""
     cautions: tuple[Remark, ...]
+    notes: tuple[str, ...] = ()
+    """What its reader left out, joined, converted or could not know, in sentences."""
     plants: tuple[InspectedPlant, ...]
 
     def at(self, source: RecordingSource, index: int) -> Session:
@@ -114,6 +116,7 @@ class InspectedSession(Declaration):
             self.session, self.subject, self.group, self.fingerprint, source, self.alternatives,
             len(self.unit_ids), self.bins, tuple(_problem(one, index) for one in self.cautions),
             self.activity_kind, self.bin_s, self.unit_ids, self.content,
+            self.notes,
         )  # fmt: skip
 
 

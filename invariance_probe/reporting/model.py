@@ -56,6 +56,9 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "hypotheses": [finding.to_json() for finding in findings.hypotheses],
         "baselines": [asdict(baseline) for baseline in findings.baselines],
         "sessions": [asdict(session) for session in findings.sessions],
+        "recordings": [
+            {"session": session.name, "notes": list(session.notes)} for session in plan.sessions
+        ],
         "nulls": [asdict(null) for null in findings.nulls],
         "cautions": [reason for _, _, reason in cautions(plan)],
         "code": [asdict(point) for point in findings.code],

@@ -89,6 +89,8 @@ class Session:
     """Name of each unit; empty if the recording was not inspected."""
     parts: Content | None = None
     """Hashes of the parts of its content; None if the recording was not inspected."""
+    notes: tuple[str, ...] = ()
+    """What its reader left out, joined, converted or could not know, in sentences."""
 
     @property
     def content(self) -> Content:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from invariance_probe.data.assembly import assembled
-from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.data.contents import Contents, Note, Series, SpikeTrains, Table
 from invariance_probe.data.description import sentences, study_of
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
@@ -28,7 +28,12 @@ TRIALS = Table(
     {"go": np.array(["left", "right", "left", "left", "right"]), "n": np.arange(5)},
 )
 TWELVE = Table(np.arange(12.0), np.arange(12.0) + 0.7)
-HELD = Contents({"units": SPIKES}, {"position": POSITION}, {"trials": TRIALS}, ("a note",))
+HELD = Contents(
+    {"units": SPIKES},
+    {"position": POSITION},
+    {"trials": TRIALS},
+    (Note("a note"), Note("on another", "lfp")),
+)
 
 
 def made(contents=HELD, **declared):

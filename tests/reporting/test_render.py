@@ -24,10 +24,10 @@ PROVENANCE = {
 FIELDS = {
     "schema_version": int, "study": dict, "registration": dict, "hypotheses": list,
     "baselines": list, "sessions": list, "curve": list, "code": list, "dropping": list,
-    "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list,
-    "similarity": list, "classes": list, "messengers": list, "switching": list, "units": list,
-    "reliance": list, "measured": list, "runs": dict, "notes": list, "settings": dict,
-    "provenance": dict,
+    "recordings": list, "lags": list, "nulls": list, "cautions": list, "matrix": list,
+    "examined": list, "similarity": list, "classes": list, "messengers": list, "switching": list,
+    "units": list, "reliance": list, "measured": list, "runs": dict, "notes": list,
+    "settings": dict, "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {
     "id",

@@ -7,6 +7,7 @@ observed. Values of series are read only when they are needed.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -95,12 +96,11 @@ class _Reading:
             with self.parts.part(name):
                 self._read(name, group)
         if self.unused:
-            self.parts.notes.append(
+            self.parts.unread.append(
                 f"{len(self.unused)} arrays that are not over time are not used: "
                 f"{some(self.unused)}"
             )
-        parts = self.parts
-        return Contents(parts.spikes, OnDemand(self.series, {}), parts.tables, tuple(parts.notes))
+        return replace(self.parts.contents(), series=OnDemand(self.series))
 
     def _objects(self, group: h5py.Group, prefix: str) -> Iterator[tuple[str, h5py.Group]]:
         """All groups that are no `Data`, by path."""

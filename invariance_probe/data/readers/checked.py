@@ -10,7 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.data.contents import (
+    Contents,
+    Note,
+    Series,
+    SpikeTrains,
+    Table,
+    belongs,
+)
 from invariance_probe.data.intervals import union
 from invariance_probe.errors import DataError
 from invariance_probe.study import counting
@@ -43,22 +50,34 @@ class Parts:
         self.series: dict[str, Series] = {}
         self.tables: dict[str, Table] = {}
         self.notes: list[str] = []
+        """Sentences about the signal that is being read, or about the whole file."""
+        self.unread: list[str] = []
+        self._noted: list[Note] = []
         self._needed = declared.signals_used()
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Note why a signal cannot be used, or raise DataError if the study needs it."""
+        """Read one signal, or a group of them: what is noted meanwhile is about it.
+
+        If it cannot be used, the reason is noted, or raised as DataError if the study
+        needs it.
+        """
+        outer, self.notes = self.notes, []
         try:
             yield
         except DataError as error:
             said = f"{name!r} cannot be used: {error}"
-            if name in self._needed:
+            if any(belongs(needed, name) for needed in self._needed):
                 raise DataError(f"{self.where}: {said}") from error
             self.notes.append(said)
+        finally:
+            self._noted += [Note(sentence, name) for sentence in self.notes]
+            self.notes = outer
 
     def contents(self) -> Contents:
         """Everything that was found."""
-        return Contents(self.spikes, self.series, self.tables, tuple(self.notes))
+        notes = (*self._noted, *map(Note, self.notes))
+        return Contents(self.spikes, self.series, self.tables, notes, tuple(self.unread))
 
 
 def text_of(value: object) -> str:

@@ -322,12 +322,12 @@ class _Reading:
         others = {path: what for path, what in self.file.variables().items() if path not in named}
         listed = [f"{path} ({what})" for path, what in others.items()]
         if not (declared.series or declared.spikes or declared.tables):
-            self.parts.notes.append(
+            self.parts.unread.append(
                 "a MATLAB file does not say what its variables mean; name those that the study "
                 f"uses under series, spikes and tables: {some(listed, most=MOST_LISTED)}"
             )
         elif others:
-            self.parts.notes.append(
+            self.parts.unread.append(
                 f"{len(others)} other variables of the file are not used: {some(listed)}"
             )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.data.contents import Contents, SpikeTrains
+from invariance_probe.data.contents import Contents, Note, SpikeTrains
 from invariance_probe.data.readers.npy import check_folder, mapped
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted, some
@@ -66,9 +66,8 @@ def read_phy(path: Path, declared: PhyRecording) -> Contents:
     columns = _cluster_tables(path, set(times), notes)
     labels = {cluster: _label(cluster, declared.labels, columns) for cluster in times}
     chosen = [cluster for cluster, label in labels.items() if label in declared.groups]
-    notes += _on_labels(declared, labels, columns)
-    if unread := sorted(file.name for file in path.glob("*.npy") if file.name not in USED):
-        notes.append(f"arrays that no study uses and that are not read: {some(unread)}")
+    selection = _on_labels(declared, labels, columns)
+    others = sorted(file.name for file in path.glob("*.npy") if file.name not in USED)
     spikes = {"units": chosen, "all": list(times)}
     return Contents(
         spikes={
@@ -76,7 +75,10 @@ def read_phy(path: Path, declared: PhyRecording) -> Contents:
             for name, members in spikes.items()
             if members
         },
-        notes=tuple(notes),
+        notes=(*map(Note, notes), *(Note(sentence, "units") for sentence in selection)),
+        unread=(f"arrays that no study uses and that are not read: {some(others)}",)
+        if others
+        else (),
     )
 
 

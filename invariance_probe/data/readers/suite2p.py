@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.data.contents import Contents, OnDemand, Series
+from invariance_probe.data.contents import Contents, Note, OnDemand, Series
 from invariance_probe.data.readers.npy import check_folder, mapped
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted, some
@@ -74,8 +74,7 @@ def read_suite2p(path: Path, declared: Suite2pRecording) -> Contents:
         "pickle, which is never read"
     )
     held = {*(f"{name}.npy" for name in SIGNALS), "iscell.npy"}
-    if unread := sorted(file.name for file in path.glob("*.npy") if file.name not in held):
-        notes.append(f"not read: {some(unread)}")
+    others = sorted(file.name for file in path.glob("*.npy") if file.name not in held)
     names = tuple(map(str, used.tolist()))
     readers = _readers(signals, used, factor)
     return Contents(
@@ -84,7 +83,8 @@ def read_suite2p(path: Path, declared: Suite2pRecording) -> Contents:
             if names
             else {}
         ),
-        notes=tuple(notes),
+        notes=tuple(map(Note, notes)),
+        unread=(f"not read: {some(others)}",) if others else (),
     )
 
 

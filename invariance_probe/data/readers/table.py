@@ -124,7 +124,7 @@ class _Reading:
                 self._spikes(name, spikes)
         for file, columns in self.known.items():
             if others := [column for column in columns if column not in self.used[file]]:
-                parts.notes.append(
+                parts.unread.append(
                     f"{len(others)} other columns of {file.name} are not used: {some(others)}"
                 )
         return parts.contents()
@@ -139,7 +139,7 @@ class _Reading:
                 raise DataError(f"{self.path} holds no file that ends in {', '.join(endings)}")
         for file in files:
             columns = ", ".join(self._header(file))
-            self.parts.notes.append(
+            self.parts.unread.append(
                 f"{file.name} has the columns {columns}; name those that the study uses under "
                 "series, spikes and tables"
             )

@@ -111,7 +111,10 @@ def test_spikes_have_names_and_gaps_of_the_domain_are_not_observed(made):
     assert len(trains.times[1]) == 0  # a unit without spikes is kept
     np.testing.assert_array_equal(trains.observed, [[0, 2], [5, 6]])
     np.testing.assert_array_equal(found.tables["spikes.domain"].stop, [2, 6])
-    assert "arrays that are not over time are not used: units.id, units.region" in found.notes[-1]
+    assert (
+        "arrays that are not over time are not used: units.id, units.region"
+        in found.sentences()[-1]
+    )
 
 
 SPIKES = {
@@ -139,7 +142,7 @@ SPIKES = {
 def test_what_is_odd_about_spikes_is_noted(made, name):
     parts, said = SPIKES[name]
     found = read(made(*parts))
-    assert len(found.spikes["spikes"].names) == 3 and said in "\n".join(found.notes)
+    assert len(found.spikes["spikes"].names) == 3 and said in "\n".join(found.sentences())
 
 
 def test_fewer_ids_than_units_are_refused(made):
@@ -152,7 +155,7 @@ def test_arrays_over_time_stamps_are_series_and_others_are_noted(made):
     assert set(found.series) == {"cursor.pos", "cursor.speed"}
     np.testing.assert_array_equal(found.series["cursor.pos"].values, np.arange(8.0).reshape(4, 2))
     np.testing.assert_array_equal(found.series["cursor.speed"].times, [0, 0.5, 1, 1.5])
-    said = "\n".join(found.notes)
+    said = "\n".join(found.sentences())
     assert "'cursor.word' holds no numbers" in said and "'cursor.cube' has shape (4, 2, 2)" in said
     assert "'cursor.short' has 3 samples, but there are 4 times" in said
 
@@ -168,7 +171,7 @@ def test_values_are_read_when_they_are_asked_for(made):
 def test_regular_samples_start_with_the_domain(made):
     found = read(made(lambda file: regular(file, np.arange(20), (3.0, 5.0))))
     np.testing.assert_allclose(found.series["lfp.raw"].times, 3 + np.arange(20) / 10)
-    assert not found.notes
+    assert not found.sentences()
 
 
 def test_samples_that_fill_gaps_of_the_domain_are_left_out(made):
@@ -177,7 +180,9 @@ def test_samples_that_fill_gaps_of_the_domain_are_left_out(made):
     raw = found.series["lfp.raw"]
     assert (raw.values >= 0).all()
     np.testing.assert_allclose(raw.times, 1 + np.r_[0:5, 15:20] / 10)
-    assert "10 of 20 samples of 'lfp' fill gaps of its domain, and are left out" in found.notes
+    assert (
+        "10 of 20 samples of 'lfp' fill gaps of its domain, and are left out" in found.sentences()
+    )
     other = made(lambda file: regular(file, values[:15], (1.0, 1.5), (2.5, 3.0)))
     assert "ends after 20 samples at 10 Hz, but it holds 15" in refusal(other, activity="lfp")
 
@@ -191,15 +196,17 @@ def test_intervals_keep_rows_and_text(made):
     found = read(made(trials, splits))
     table = found.tables["trials"]
     assert table.columns["side"].tolist() == ["left", "right", "left"]
-    assert "1 of 3 rows of 'trials' have no start, and are kept: 2" in found.notes
+    assert "1 of 3 rows of 'trials' have no start, and are kept: 2" in found.sentences()
     assert (
-        "1 of 3 rows of 'trials' start before an earlier one stops, and are kept: 1" in found.notes
+        "1 of 3 rows of 'trials' start before an earlier one stops, and are kept: 1"
+        in found.sentences()
     )
     assert set(found.tables) == {"trials", "splits.train"}
 
 
 def test_a_file_that_was_cut_from_another_says_so(made):
-    assert "cut from a longer one at 100 s" in read(made(trials, absolute_start=100.0)).notes[0]
+    found = read(made(trials, absolute_start=100.0))
+    assert any("cut from a longer one at 100 s" in said for said in found.sentences_on(["spikes"]))
 
 
 def wrong(folder, name):

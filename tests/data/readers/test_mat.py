@@ -164,8 +164,10 @@ def test_nested_structs_with_times_in_milliseconds_and_names(file):
     np.testing.assert_array_equal(series.values, POSITION)
     np.testing.assert_allclose(series.times, np.arange(40) * 0.1)
     assert series.channels == ("x", "y") and series.unit == "cm"
-    assert "times in 'session.t' are divided by 1000, to give seconds" in found.notes
-    assert found.notes[-1].startswith("10 other variables of the file are not used: counts (5 x 40")
+    assert "times in 'session.t' are divided by 1000, to give seconds" in found.sentences()
+    assert found.sentences()[-1].startswith(
+        "10 other variables of the file are not used: counts (5 x 40"
+    )
 
 
 def test_a_cell_array_of_spike_times_and_a_struct_array_of_trials(file):
@@ -190,7 +192,7 @@ def test_times_and_units_in_two_vectors(file):
     np.testing.assert_array_equal(found.spikes["units"].times[1], [1, 3])
     assert (
         "1 of 2 units of 'units' were not in order, by up to 2 s, and are sorted: 7"
-        in found.notes[0]
+        in found.sentences()[0]
     )
 
 
@@ -234,7 +236,7 @@ def test_trials_without_a_start_are_put_one_after_another_with_a_note(file):
     np.testing.assert_allclose(table.stop, table.start + 1)
     np.testing.assert_allclose(series.times.reshape(4, 10)[:, 0], table.start)
     assert table.columns["side"][1] == "left"
-    assert "when the 4 trials of s took place" in found.notes[0]
+    assert "when the 4 trials of s took place" in found.sentences()[0]
 
 
 def test_trials_with_a_start_are_put_there(file):
@@ -291,14 +293,14 @@ def test_a_column_that_cannot_be_used_is_noted_and_its_table_kept(file, name):
     path = file({"on": np.array([[0, 1, 2.0]]), "c": values})
     found = read(path, trials="trials", tables={"trials": {"start": "on", "columns": {"c": "c"}}})
     assert not found.tables["trials"].columns
-    assert any("column 'c' of 'trials'" in note and said in note for note in found.notes)
+    assert any("column 'c' of 'trials'" in note and said in note for note in found.sentences())
 
 
 def test_trials_without_a_stop_or_overlapping_are_kept_with_their_numbers(file):
     path = file({"on": np.array([[0, 1, np.nan, 3]]), "off": np.array([[1.5, np.nan, 3, 2]])})
     found = read(path, tables={"t": {"start": "on", "stop": "off"}})
     assert len(found.tables["t"].start) == 4
-    said = "\n".join(found.notes)
+    said = "\n".join(found.sentences())
     assert "1 of 4 rows of 't' have no start, and are kept: 2" in said
     assert "1 of 4 rows of 't' have a stop before their start, and are kept: 3" in said
 
@@ -347,7 +349,7 @@ def test_a_declaration_that_does_not_fit_is_told_and_needed_signals_alone_are_re
     path, declared = file(), {"s": {"rate_hz": 10, **series}}
     assert said in refusal(path, activity="s", series=declared)
     found = read(path, activity="other", series=declared)
-    assert not found.series and any(said in note for note in found.notes)
+    assert not found.series and any(said in note for note in found.sentences())
 
 
 def test_times_that_go_back_are_not_sorted_for_a_series(file):
@@ -368,11 +370,11 @@ def test_objects_of_matlab_are_noted_and_not_read_as_numbers(tmp_path):
         activity="s",
         series={"s": {"values": "when", "axes": ["time"], "rate_hz": 1}},
     )
-    assert "when (object of class datetime)" in read(tmp_path / "a.mat").notes[0]
+    assert "when (object of class datetime)" in read(tmp_path / "a.mat").sentences()[0]
 
 
 def test_without_a_declaration_all_variables_are_listed(file):
-    note = read(file()).notes[0]
+    note = read(file()).sentences()[0]
     for said in (
         "counts (5 x 40 uint8)",
         "session.spikes.times (1 x 3 cell)",

@@ -30,8 +30,8 @@ def read(path, **declared):
 
 def said(contents, *words):
     """The one note that holds all of some words."""
-    found = [note for note in contents.notes if all(word in note for word in words)]
-    assert len(found) == 1, (words, contents.notes)
+    found = [note for note in contents.sentences() if all(word in note for word in words)]
+    assert len(found) == 1, (words, contents.sentences())
     return found[0]
 
 
@@ -225,7 +225,7 @@ def test_units_that_are_not_the_activity_can_be_read_as_well(tmp_path):
 def test_an_object_that_reads_a_file_is_read_like_the_file(tmp_path):
     path = written(tmp_path, everything)
     found = read(io.BytesIO(path.read_bytes()))
-    assert found.notes == read(path).notes
+    assert found.sentences() == read(path).sentences()
     assert found.series["speed"].values[:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
@@ -276,7 +276,7 @@ def test_rows_are_the_units_and_ids_only_their_names(tmp_path, ids, columns, nam
     found = read(raw(tmp_path, lambda file: units_in(file, spikes, ids, **columns)))
     assert found.spikes["units"].names == names
     assert [times[0] for times in found.spikes["units"].times] == [0.1, 0.2, 0.3]
-    assert bool(found.notes) == (note is not None)
+    assert bool(found.sentences()) == (note is not None)
     if note:
         said(found, note)
 
@@ -321,7 +321,7 @@ def test_times_that_may_be_numbers_of_samples_are_told(tmp_path):  # trap 11
         units_in(file, [np.linspace(0.1, 7.3, 200)])
         table_in(file, [0.0, 900.0], [1.0, 901.0])
 
-    said(read(raw(tmp_path, short)), "the last spike is at 7.3 s", "901 s: trials")
+    said(read(raw(tmp_path, short)), "the last spike is at 7.3 s", "'trials' go on to 901 s")
 
 
 def observed_in(file):
@@ -619,7 +619,7 @@ def test_a_date_in_1900_changes_no_time(tmp_path):  # trap 18
         units_in(file, [np.array([0.1])])
 
     found = read(raw(tmp_path, fill))
-    assert found.spikes["units"].times[0].tolist() == [0.1] and not found.notes
+    assert found.spikes["units"].times[0].tolist() == [0.1] and not found.sentences()
 
 
 # files that are no NWB files
@@ -793,7 +793,7 @@ def test_quirks_of_the_human_file_are_told(public):
         assert found.series[name].times[0] < -1.5e9 and found.series[name].times[1] == 0
     said(found, "StimulusPresentation_encoding' cannot be used: its images are in other files")
     said(found, "columns of 'units' that are not read: electrodes")
-    assert len(found.notes) == 8
+    assert len(found.sentences()) == 8
 
 
 def test_neuropixels_units_are_those_that_pynwb_reads(public):

@@ -227,7 +227,7 @@ NOTED = {
 @pytest.mark.parametrize("case", NOTED)
 def test_what_is_left_out_or_converted_is_told(tmp_path, case):
     files, declared, note = NOTED[case]
-    notes = read(write(tmp_path, **files), **declared).notes
+    notes = read(write(tmp_path, **files), **declared).sentences()
     assert any(found.startswith(note) for found in notes), "\n".join(notes)
     assert not any("\n" in found or found.endswith(".") for found in notes)
 
@@ -240,7 +240,7 @@ def test_spikes_out_of_order_keep_their_cluster(tmp_path):
 @pytest.mark.parametrize("kind", [np.uint64, np.uint32, np.int32, np.float64])
 def test_differences_of_unsigned_numbers_do_not_wrap(tmp_path, kind):
     found = read(write(tmp_path, spike_times=UNSORTED.astype(kind)))
-    assert sum("by up to 35,970 samples" in note for note in found.notes) == 1
+    assert sum("by up to 35,970 samples" in note for note in found.sentences()) == 1
 
 
 def test_a_negative_time_is_negative(tmp_path):
@@ -255,7 +255,9 @@ def test_code_in_the_parameters_is_not_executed(tmp_path):
     found = read(write(tmp_path, **{"params.py": PARAMS + CODE}))
     assert "PHY_PARAMS_WAS_EXECUTED" not in os.environ
     assert trains(found)["5"] == [0.005]
-    assert any("it is never executed, and what is in line 4 was not" in n for n in found.notes)
+    assert any(
+        "it is never executed, and what is in line 4 was not" in n for n in found.sentences()
+    )
 
 
 PARAMETERS = {
@@ -331,7 +333,9 @@ def test_a_wrong_path_says_where_the_folder_is(tmp_path):
 def test_a_sorting_without_spikes_has_no_units(tmp_path):
     none = np.zeros((0, 1), dtype=np.uint64)
     found = read(write(tmp_path, spike_times=none, spike_clusters=none, spike_templates=none))
-    assert not found.spikes and any("the folder holds no spikes" in note for note in found.notes)
+    assert not found.spikes and any(
+        "the folder holds no spikes" in note for note in found.sentences()
+    )
 
 
 REAL = {

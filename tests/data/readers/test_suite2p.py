@@ -74,7 +74,10 @@ def test_neuropil_is_subtracted_as_declared(tmp_path, factor):
         found.series["corrected"].values, (held["F"] - used * held["Fneu"])[CELLS].T, atol=1e-6
     )
     assert declaration().activity == "corrected"
-    assert f"'corrected' is F - {used:g} * Fneu; 'F' is not corrected for neuropil" in found.notes
+    assert (
+        f"'corrected' is F - {used:g} * Fneu; 'F' is not corrected for neuropil"
+        in found.sentences()
+    )
 
 
 def changed(name, rows, value):
@@ -143,7 +146,7 @@ NOTED = {
 @pytest.mark.parametrize("case", NOTED)
 def test_what_is_left_out_or_converted_is_told(tmp_path, case):
     arrays_, declared, note = NOTED[case]
-    notes = read(write(tmp_path, **arrays_), **declared).notes
+    notes = read(write(tmp_path, **arrays_), **declared).sentences()
     assert any(found.startswith(note) for found in notes), "\n".join(notes)
     assert not any("\n" in found or found.endswith(".") for found in notes)
 
@@ -216,6 +219,6 @@ def test_a_public_folder_has_20_cells_and_47_silent_regions(public):
     corrected = (held["F"] - np.float32(0.7) * held["Fneu"])[cells].T
     np.testing.assert_array_equal(found.series["corrected"].values, corrected)
     assert found.series["spks"].channels == tuple(map(str, cells)) and len(cells) == 20
-    notes = "\n".join(found.notes)
+    notes = "\n".join(found.sentences())
     assert "199 of 219 regions are left out" in notes and "72 of them have" in notes
     assert "F is 0 throughout in 47 of 219 regions" in notes and "none of them is used" in notes

@@ -36,8 +36,8 @@ def test_one_row_per_spike_and_ids_keep_their_zeros(tmp_path):
     spikes = found.spikes["units"]
     assert spikes.names == ("007", "12") and spikes.observed is None
     np.testing.assert_array_equal(spikes.times[0], [0.25, 0.5])
-    assert "1 other columns of a.csv are not used: depth" in found.notes
-    assert "not in order, by up to 0.25 s, and are sorted: 007" in found.notes[0]
+    assert "1 other columns of a.csv are not used: depth" in found.sentences()
+    assert "not in order, by up to 0.25 s, and are sorted: 007" in found.sentences()[0]
 
 
 def test_one_row_per_interval_keeps_all_rows_and_columns(tmp_path):
@@ -47,7 +47,7 @@ def test_one_row_per_interval_keeps_all_rows_and_columns(tmp_path):
     np.testing.assert_array_equal(table.stop, [1, 2, np.nan, 3])
     assert table.columns["choice"].tolist() == ["left", "", "right", "NA"]
     assert table.columns["id"].tolist() == ["001", "002", "003", "004"]
-    said = "\n".join(found.notes)
+    said = "\n".join(found.sentences())
     assert "1 of 4 rows of 'trials' have no stop, and are kept: 2" in said
     assert "1 of 4 values in column 'choice' of 'trials' are missing: rows 1" in said
     assert "1 of 4 rows of 'trials' start before an earlier one stops, and are kept: 3" in said
@@ -60,7 +60,7 @@ def test_one_row_per_sample_gives_a_series_and_runs_of_labels(tmp_path):
     np.testing.assert_array_equal(series.values, [[1, 5], [2, 6], [3, np.nan], [4, 8]])
     np.testing.assert_allclose([table.start, table.stop], [[0, 0.2], [0.2, 0.4]])
     assert table.columns["state"].tolist() == ["run", "rest"]
-    assert "1 of 4 samples of 's' have a missing value (NaN)" in found.notes
+    assert "1 of 4 samples of 's' have a missing value (NaN)" in found.sentences()
 
 
 def test_a_matrix_of_counts_at_a_rate_has_its_rows_as_bins(tmp_path):
@@ -82,7 +82,7 @@ def test_a_matrix_of_counts_at_a_rate_has_its_rows_as_bins(tmp_path):
 def test_stops_or_durations_in_milliseconds(tmp_path, columns, text):
     found = read(tmp_path, text, name="a.tsv", tables={"t": {"ticks_per_s": 1000, **columns}})
     np.testing.assert_array_equal(found.tables["t"].stop, [0.5, np.nan])
-    assert any("divided by 1000" in note for note in found.notes)
+    assert any("divided by 1000" in note for note in found.sentences())
 
 
 def test_a_folder_of_tables_is_one_session(tmp_path):
@@ -98,8 +98,8 @@ def test_a_folder_of_tables_is_one_session(tmp_path):
         tables={"trials": {"file": "trials.csv.gz"}},
     )
     assert found.series["pos"].channels == ("y", "x") and len(found.tables["trials"].start) == 4
-    assert "1 other columns of pos.tsv are not used: state" in found.notes
-    listed = read(tmp_path, name="").notes
+    assert "1 other columns of pos.tsv are not used: state" in found.sentences()
+    listed = read(tmp_path, name="").sentences()
     assert len(listed) == 3 and "spk.csv has the columns unit, time, depth" in listed[1]
     said = refusal(tmp_path, name="", activity="units", spikes={"units": {"file": "spikes.csv"}})
     assert "no file 'spikes.csv'; name one of: pos.tsv, spk.csv, trials.csv.gz" in said
@@ -122,7 +122,7 @@ def test_a_folder_of_tables_is_one_session(tmp_path):
 def test_tables_as_programs_write_them(tmp_path, text, declared, said):
     found = read(tmp_path, text, series={"s": {"time": "t"}}, **declared)
     assert "x" in found.series["s"].channels and np.isfinite(found.series["s"].times).all()
-    assert said in "\n".join(found.notes)
+    assert said in "\n".join(found.sentences())
     assert set(found.series["s"].values[:, 0].tolist()) <= {1, 1.5, 2, 2.5, 3, 4}
 
 
@@ -155,7 +155,7 @@ def test_a_series_that_the_study_needs_is_refused_and_another_is_noted(tmp_path,
     message = refusal(tmp_path, text, activity="s", series={"s": series})
     assert said in message and "'s' cannot be used" in message and "\n" not in message
     found = read(tmp_path, series={"s": series})
-    assert not found.series and any(said in note for note in found.notes)
+    assert not found.series and any(said in note for note in found.sentences())
 
 
 def test_jittered_time_stamps_are_replaced_by_a_declared_rate_with_a_note(tmp_path):
@@ -164,7 +164,7 @@ def test_jittered_time_stamps_are_replaced_by_a_declared_rate_with_a_note(tmp_pa
     pd.DataFrame({"t": stamps, "x": rng.standard_normal(200)}).to_csv(tmp_path / "a.csv")
     found = read(tmp_path, series={"s": {"time": "t", "rate_hz": 250}})
     np.testing.assert_allclose(np.diff(found.series["s"].times), 0.004)
-    assert any("are replaced by even ones at 250 Hz" in note for note in found.notes)
+    assert any("are replaced by even ones at 250 Hz" in note for note in found.sentences())
 
 
 UNITS = {
@@ -181,14 +181,14 @@ def test_names_of_units_are_text(tmp_path, name):
     rows, names = UNITS[name]
     found = read(tmp_path, f"unit,time\n{rows}", spikes={"units": {}})
     assert found.spikes["units"].names == names
-    assert any("no unit" in note for note in found.notes) == (name == "one missing")
+    assert any("no unit" in note for note in found.sentences()) == (name == "one missing")
 
 
 def test_spikes_in_samples_negative_twice_or_without_a_time(tmp_path):
     text = "unit,time\na,-300\na,300\na,300\na,\nb,600\n"
     found = read(tmp_path, text, spikes={"units": {"ticks_per_s": 30000}})
     np.testing.assert_allclose(found.spikes["units"].times[0], [-0.01, 0.01, 0.01])
-    said = "\n".join(found.notes)
+    said = "\n".join(found.sentences())
     for words in ("1 of 5 spikes of 'units' have no time", "1 of 5 spikes of 'units' are before 0",
                   "1 of 5 spikes of 'units' have the time", "divided by 30000"):  # fmt: skip
         assert words in said
@@ -208,7 +208,7 @@ def test_parquet_gives_what_csv_gives(tmp_path):
     found = read(tmp_path, name="a.parquet", series={"s": {"time": "t"}})
     np.testing.assert_array_equal(found.series["s"].values[:, 0], [1, np.nan, 3, 4])
     assert found.tables["s.state"].columns["state"].tolist() == ["a", "b"]
-    assert "column 'when' of 's' holds datetime64" in "\n".join(found.notes)
+    assert "column 'when' of 's' holds datetime64" in "\n".join(found.sentences())
     frame.set_index("t")[["x"]].to_parquet(tmp_path / "b.parquet")
     other = read(tmp_path, name="b.parquet", series={"s": {"time": "t"}})
     np.testing.assert_array_equal(other.series["s"].times, found.series["s"].times)
@@ -246,7 +246,7 @@ def test_latin_1_is_read_with_a_note(tmp_path):
     (tmp_path / "a.csv").write_bytes("start,stop,wo\n0,1,Käfig\n".encode("latin-1"))
     found = read(tmp_path, tables={"t": {}})
     assert found.tables["t"].columns["wo"].tolist() == ["Käfig"]
-    assert "a.csv is not in UTF-8, and is read as Latin-1" in found.notes
+    assert "a.csv is not in UTF-8, and is read as Latin-1" in found.sentences()
 
 
 def published(name):

@@ -4,7 +4,7 @@ In: a file, and what a study uses of it. Out: `Contents`. Tables and spike train
 checked when the file is opened; the samples of a series are read when it is used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 import h5py
 import numpy as np
 
-from invariance_probe.data.contents import Contents, OnDemand, Series, SpikeTrains, Table
+from invariance_probe.data.contents import Contents, Note, OnDemand, Series, SpikeTrains, Table
 from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.nwb.columns import text
@@ -21,7 +21,7 @@ from invariance_probe.data.readers.nwb.errors import UnusableError
 from invariance_probe.data.readers.nwb.intervals import read_interval_series, read_table
 from invariance_probe.data.readers.nwb.layout import Layout
 from invariance_probe.data.readers.nwb.series import StoredSeries, find_series
-from invariance_probe.data.readers.nwb.units import read_units
+from invariance_probe.data.readers.nwb.units import read_units, unread_columns
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
 
@@ -56,7 +56,7 @@ def read_nwb(path: Source, declared: NwbRecording) -> Contents:
         When the file is no NWB 2 file, or is damaged.
     """
     with _opened(path) as file:
-        notes = _version(file, path)
+        notes = [Note(sentence) for sentence in _version(file, path)]
         return _Reading(file, path, declared, Layout.of(file), notes).contents()
 
 
@@ -68,17 +68,23 @@ class _Reading:
     source: Source
     declared: NwbRecording
     layout: Layout
-    notes: list[str]
+    notes: list[Note]
     last_spikes_s: list[float] = field(default_factory=list)
 
     def contents(self) -> Contents:
         """Everything that can be used, and the notes on it."""
         spikes, tables, series = self.spikes(), self.tables(), self.series()
-        self.notes.extend(self.layout.not_read())
         self.compare_clocks(tables)
         if not (spikes or tables or series):
-            self.notes.append("the file holds no units, no tables of intervals and no series")
-        return Contents(spikes, series, tables, tuple(self.notes))
+            self.notes.append(Note("the file holds no units, no tables of intervals and no series"))
+        return Contents(spikes, series, tables, tuple(self.notes), tuple(self.unread()))
+
+    def unread(self) -> Iterator[str]:
+        """Say what the file holds that cannot be looked up."""
+        for name, path in self.layout.named("units").items():
+            if columns := unread_columns(self.file[path]):
+                yield f"columns of {name!r} that are not read: {', '.join(columns)}"
+        yield from self.layout.not_read()
 
     def spikes(self) -> OnDemand[SpikeTrains]:
         """Check all tables of units, and keep the one that the study uses."""
@@ -119,26 +125,25 @@ class _Reading:
         try:
             found, notes = read()
         except UnusableError as error:
-            self.notes.append(f"{name!r} cannot be used: {error}")
+            self.notes.append(Note(f"{name!r} cannot be used: {error}", name))
             return None
-        self.notes.extend(notes)
+        self.notes.extend(Note(sentence, name) for sentence in notes)
         return found
 
     def compare_clocks(self, tables: OnDemand[Table]) -> None:
         """Note tables that go on long after the last spike."""
         last_spike = max(self.last_spikes_s, default=0.0)
-        last_stops = {
-            name: float(np.max(table.stop[table.complete]))
-            for name, table in tables.items()
-            if table.complete.any()
-        }
-        later = {name: stop for name, stop in last_stops.items() if stop > APART * last_spike}
-        if last_spike > 0 and later:
-            self.notes.append(
-                f"the last spike is at {last_spike:g} s, but intervals go on to "
-                f"{max(later.values()):g} s: {some(later)}; their times may be in other units or "
-                "on other clocks"
-            )
+        for name, table in tables.items():
+            last_stop = float(np.max(table.stop[table.complete], initial=-np.inf))
+            if 0 < APART * last_spike < last_stop:
+                self.notes.append(
+                    Note(
+                        f"the last spike is at {last_spike:g} s, but intervals of {name!r} go on "
+                        f"to {last_stop:g} s; their times may be in other units or on another "
+                        "clock",
+                        name,
+                    )
+                )
 
 
 def _opened(source: Source) -> h5py.File:

@@ -69,12 +69,14 @@ def read_units(
         raise UnusableError(some(more) or "it has no units")
     notes += more + _unusual(times, name)
     observed, more = read_observed(group, name, names, times, used)
-    unread = sorted(
+    return SpikeTrains(tuple(times), tuple(times.values()), observed), notes + more
+
+
+def unread_columns(group: h5py.Group) -> list[str]:
+    """Names of the columns of a table of units that are not read, in order."""
+    return sorted(
         column for column in group if column not in READ and not column.endswith("_index")
     )
-    if unread:
-        more.append(f"columns of {name!r} that are not read: {', '.join(unread)}")
-    return SpikeTrains(tuple(times), tuple(times.values()), observed), notes + more
 
 
 def _names(group: h5py.Group, rows: int) -> tuple[list[str], list[str]]:
