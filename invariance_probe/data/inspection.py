@@ -99,7 +99,7 @@ class Inspected:
             When no window or fold can be cut.
         """
         seen = restricted(recording, study.window)
-        windows = cut_windows(seen, study.window.length_bins)
+        windows = cut_windows(seen, study.window)
         return cls(study, seen, windows, make_folds(seen, windows, study.folds), index)
 
     @property

@@ -18,6 +18,8 @@ from invariance_probe.study.study import Study
 
 CHECK = (sys.executable, "-m", "invariance_probe.methods.own_check")
 """Command that checks user-defined methods with this Python."""
+TRIED_BINS = 2
+"""Bins of the windows with which a method is tried if their length is in seconds."""
 LIMIT_S = 300
 """Longest time for all classes of a study to be imported and tried, in seconds."""
 
@@ -37,7 +39,7 @@ def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
         return
     asked = {
         "base": str(base),
-        "length_bins": study.window.length_bins,
+        "length_bins": study.window.length_bins if study.window.length_s is None else TRIED_BINS,
         "target": study.target.kind,
         "methods": [method.model_dump(mode="json") for _, method in own],
     }

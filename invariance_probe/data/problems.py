@@ -267,9 +267,10 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
     except DataError as error:
         return ("target", "name"), study.target.name, str(error)
     try:
-        windows = cut_windows(recording, study.window.length_bins)
+        windows = cut_windows(recording, study.window)
     except DataError as error:
-        return ("window", "length_bins"), study.window.length_bins, str(error)
+        name = "length_bins" if study.window.length_s is None else "length_s"
+        return ("window", name), getattr(study.window, name), str(error)
     try:
         folds = make_folds(recording, windows, study.folds)
         if study.target.kind == "categorical":
@@ -302,7 +303,7 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
         if study.is_jitter(axis.path)
         for j, dose in enumerate(axis.doses)
     ]
-    yield from view_problems(study.views, recording, swept)
+    yield from view_problems(study.views, recording, windows.stride * recording.bin_s, swept)
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(
             windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds
@@ -376,14 +377,13 @@ def _mining_problems(
         Time from the first to the last training window of a fold, in seconds, in the
         fold where it is shortest.
     """
-    window_s = study.window.length_bins * recording.bin_s
+    window_s = study.window.in_bins(recording.bin_s).length_bins * recording.bin_s
     if pairing.gap_s < window_s - 1e-9:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"a window of {study.window.length_bins} bins lasts {window_s:g} s in session "
-            f"{recording.session!r}, so windows that are {pairing.gap_s:g} s apart overlap; use a "
-            f"gap_s of at least {window_s:g} s",
+            f"a window lasts {window_s:g} s in session {recording.session!r}, so windows that are "
+            f"{pairing.gap_s:g} s apart overlap; use a gap_s of at least {window_s:g} s",
         )
     elif (
         not study.quick
@@ -439,6 +439,17 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
                 f"{recording.session!r} has only {fewest} training windows; use a batch_size of "
                 f"at most {fewest}",
             )
+        window = study.window.in_bins(recording.bin_s)
+        gap_bins = getattr(method, "gap_bins", None)
+        if gap_bins is not None and (window.length_bins + gap_bins) % window.stride_bins:
+            yield (
+                (*place, "gap_bins"),
+                gap_bins,
+                f"successive windows of a sequence start {window.length_bins + gap_bins} bins "
+                f"apart (window and gap), but in session {recording.session!r} windows start only "
+                f"every {window.stride_bins} bins; use a length and a gap whose sum is a multiple "
+                "of the stride",
+            )
         if method.reads_counts and recording.activity_kind == "signal":
             yield (
                 (*place, "kind"),
@@ -449,11 +460,14 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
 
 
 def view_problems(
-    views: Views, recording: Recording, swept: Sequence[tuple[PathInStudy, float]] = ()
+    views: Views,
+    recording: Recording,
+    step_s: float,
+    swept: Sequence[tuple[PathInStudy, float]] = (),
 ) -> Iterator[Problem]:
     """Yield what is wrong with the views of one recording.
 
-    Jitters must be whole numbers of bins, and some transforms need counts.
+    Jitters must be whole numbers of windows' strides, and some transforms need counts.
 
     Parameters
     ----------
@@ -461,17 +475,18 @@ def view_problems(
         The views that the study declares.
     recording
         The recording, restricted to the states in `window.within`, if any.
+    step_s
+        Seconds from one window to the next.
     swept
         Further jitters, in seconds, each with its place in the study.
     """
-    bin_s = recording.bin_s
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
-        if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
+        if abs(seconds / step_s - round(seconds / step_s)) > 1e-6:
             yield (
                 where,
                 seconds,
-                f"a jitter of {seconds:g} s is not a whole number of bins in session "
-                f"{recording.session!r}; use a multiple of the bin length, {bin_s:g} s",
+                f"a jitter of {seconds:g} s is not a multiple of the time from one window to the "
+                f"next, {step_s:g} s in session {recording.session!r}; use a multiple of it",
             )
     if recording.activity_kind == "signal":
         advice = f"but session {recording.session!r} holds continuous signals"

@@ -11,6 +11,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.study.baselines import Code, Messengers
 from invariance_probe.study.counting import counted
+from invariance_probe.study.design import Window
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import Reliance, TrainedMethod, title_of
 from invariance_probe.study.pairing import SHARE, MinedPairing
@@ -58,8 +59,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         else ""
     )
     version = report["provenance"]["versions"].get("invariance-probe", "")
-    bins = study.window.length_bins
-    windows = "single bins" if bins == 1 else f"windows of {bins} bins"
+    windows = _windows(study.window)
     learned = "in closed form"
     if isinstance(study.method, TrainedMethod) and own.optimisation is not None:
         learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
@@ -204,6 +204,15 @@ def _epochs(asked: Messengers) -> str:
         f"{asked.switching.permutations} random deals of blocks, at most {asked.blocks} an epoch "
         "and each several memories of the activity long, to epochs. "
     )
+
+
+def _windows(window: Window) -> str:
+    """Describe the windows by their length and stride."""
+    if window.length_s is not None:
+        stride = window.stride_s or window.length_s
+        return f"windows of {window.length_s:g} s, one every {stride:g} s,"
+    length = "single bins" if window.length_bins == 1 else f"windows of {window.length_bins} bins"
+    return length if window.stride_bins == 1 else f"{length}, one every {window.stride_bins} bins,"
 
 
 def _arms(study: Study) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def test_examples_do_not_depend_on_the_partners_or_the_slot(name):
 def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length):
     _, method = METHODS[name]
     found = training_windows(length)
-    offsets = torch.tensor(sequence_offsets(method, length))
+    offsets = torch.tensor(sequence_offsets(method, found.windows))
     for example in drawn("sequences", method, found):
         windows = example.first.unflatten(1, (-1, len(offsets)))
         bins, trials = bins_of(found, windows), trials_of(found, windows)
@@ -103,14 +103,28 @@ def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length)
         assert torch.equal(example.first, example.second)
 
 
+def of_length(length):
+    return Windows(np.arange(9), length, np.zeros(9, dtype=np.int64))
+
+
 def test_offsets_count_the_gap_and_leave_out_windows_that_nobody_predicts():
-    assert sequence_offsets(declared.CPC(context_windows=3, horizons=(1, 4)), 2) == [0, 2, 4, 6, 12]
-    assert sequence_offsets(declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), 1) == [
+    assert sequence_offsets(declared.CPC(context_windows=3, horizons=(1, 4)), of_length(2)) == [
+        0,
+        2,
+        4,
+        6,
+        12,
+    ]
+    assert sequence_offsets(
+        declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), of_length(1)
+    ) == [
         0,
         4,
         12,
     ]
-    assert sequence_offsets(declared.MaskedSequence(sequence_windows=4, gap_bins=1), 1) == [
+    assert sequence_offsets(
+        declared.MaskedSequence(sequence_windows=4, gap_bins=1), of_length(1)
+    ) == [
         0,
         2,
         4,

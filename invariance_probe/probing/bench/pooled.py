@@ -57,7 +57,7 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
             *(bench.elsewhere.open(other, read) for other in companions.sessions),
         ]
     )
-    windows = cut_windows(joined.recording, bench.windows.length)
+    windows = cut_windows(joined.recording, run.window)
     others = np.arange(len(bench.windows.starts), len(windows.starts))
     folds = tuple(replace(fold, train=np.concatenate([fold.train, others])) for fold in bench.folds)
     values = joined.recording.target(run.target)[windows.centres]

@@ -172,7 +172,7 @@ class Workbench:
             (recording if run.window.within else None),
             restricted(recording, run.window),
         )
-        windows = cut_windows(recording, run.window.length_bins)
+        windows = cut_windows(recording, run.window)
         folds = make_folds(recording, windows, run.folds)
         values = recording.target(run.target)[windows.centres]
         return cls(
@@ -195,6 +195,11 @@ class Workbench:
     def starts(self) -> Tensor:
         """First bin of each window (window,)."""
         return torch.from_numpy(self.windows.starts).to(self.device)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one window to the next of its stretch."""
+        return self.windows.stride * self.recording.bin_s
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -361,7 +366,7 @@ class Workbench:
             Its training windows (window,), ascending.
         """
         jitter = run.views.jitter if run.views else TimeJitter()
-        return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
+        return find_partners(train, self.windows.stretch, jitter, self.step_s)
 
     def distant(self, run: Run, train: np.ndarray) -> Distant | None:
         """Find the distant windows that training windows may be paired with.
@@ -461,15 +466,15 @@ class Workbench:
             axis=1
         )
         target = self.target.values.cpu().numpy()[train]
-        counts, bin_s = self.recording.activity_kind == "counts", self.recording.bin_s
+        counts = self.recording.activity_kind == "counts"
         session = self.session_of[train]
         times, gap = (
             (session.astype(np.float64), 0.5)
             if pairing.elsewhere
-            else (starts * bin_s, pairing.gap_s)
+            else (starts * self.recording.bin_s, pairing.gap_s)
         )
         inputs = SearchInputs(
-            train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap
+            train, self.windows.stretch[train], activity, counts, times, target, self.step_s, gap
         )
         if pairing.guide is None:
             return inputs

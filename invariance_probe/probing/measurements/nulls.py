@@ -167,7 +167,7 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     )
     return _result(
         run,
-        replace(ranked, shift_s=spacing * bench.recording.bin_s, target_time_s=_target_time(bench)),
+        replace(ranked, shift_s=spacing * bench.step_s, target_time_s=_target_time(bench)),
     )
 
 
@@ -181,7 +181,7 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
         run,
         replace(
             ranked,
-            shift_s=count / (shifts + 1) * bench.recording.bin_s,
+            shift_s=count / (shifts + 1) * bench.step_s,
             stationarity_p=stationarity_p(columns),
         ),
     )
@@ -237,9 +237,7 @@ def _course(
     recording = cached_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
-    return np.asarray(recording.targets[target.name])[
-        cut_windows(recording, window.length_bins).centres
-    ]
+    return np.asarray(recording.targets[target.name])[cut_windows(recording, window).centres]
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
@@ -300,7 +298,7 @@ def _trials(bench: Workbench) -> int:
 def _target_time(bench: Workbench) -> float:
     """Lag in seconds at which the target's autocorrelation first falls below 1/e."""
     values = bench.target.columns().cpu().numpy()
-    return first_lag(values, bench.windows.stretch) * bench.recording.bin_s
+    return first_lag(values, bench.windows.stretch) * bench.step_s
 
 
 def measure_persistence(
@@ -338,9 +336,7 @@ def _persistence(bench: Workbench, run: Run) -> float:
     """
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
-    partners = find_partners(
-        everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s
-    )
+    partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.step_s)
     if not len(partners.anchors):
         return 1.0
     values = bench.target.columns().cpu().numpy()

@@ -183,7 +183,7 @@ def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tra
         bench.windows,
         parts,
         jitters,
-        bench.recording.bin_s,
+        bench.step_s,
         keys,
         settings_of(runs).batch_size,
         distant=distant,

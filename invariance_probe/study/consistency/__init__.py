@@ -69,7 +69,7 @@ def _named_twice(study: Design) -> Iterator[Problem]:
 def _transform_problems(study: Design) -> Iterator[Problem]:
     """Yield transforms that remove some of a window's bins, if it has only one."""
     for i, transform in enumerate(study.views.transforms):
-        if cuts_bins(transform) and study.window.length_bins == 1:
+        if cuts_bins(transform) and not study.window.may_hold_several_bins:
             single = (
                 f"{transform.kind} changes only some bins of a window, but window.length_bins is "
                 "1; use longer windows"

@@ -75,6 +75,12 @@ def state_problems(study: Design) -> Iterator[Problem]:
             "lists the states in which windows have a target; add it"
         )
         yield (*place, "kind"), pairing.kind, unknown
+    if study.window.length_s is not None or study.window.stride_bins > 1:
+        every = (
+            "pairs across states need a window at every bin; give window.length_bins, without "
+            "stride_bins"
+        )
+        yield (*place, "kind"), pairing.kind, every
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
         labelled = set(states) & set(within.values if within else ())
         if labelled:
