@@ -73,9 +73,8 @@ def fetch(names: tuple[str, ...], to: Path | None) -> None:
             downloaded = download(name, entry_named(name), folder, on_bytes)
             done = "fetched to" if downloaded else "is here already:"
             click.echo(f"{name} {done} {folder}")
-    unseen = {folder for folder in folders.values() if folder not in search_path()}
-    for folder in unseen:
-        click.echo(f"Studies find it if the environment variable {VARIABLE} is {folder.resolve()}.")
+    if to is not None and to.resolve() not in [folder.resolve() for folder in search_path()]:
+        click.echo(f"Studies find it if the environment variable {VARIABLE} is {to.resolve()}.")
 
 
 @contextmanager

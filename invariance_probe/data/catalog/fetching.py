@@ -13,6 +13,7 @@ from pathlib import Path
 import pooch
 from requests import ConnectionError as NoConnectionError
 from requests import HTTPError, RequestException, Response
+from requests.exceptions import ChunkedEncodingError
 
 from invariance_probe.data.catalog.entry import CataloguedFile, Entry
 from invariance_probe.data.catalog.folders import is_as_catalogued
@@ -95,7 +96,9 @@ def _download(name: str, file: CataloguedFile, folder: Path, on_bytes: OnBytes) 
             downloader=_Resumed(file, part, on_bytes),
         )
     except RequestException as error:
-        kept = part.stat().st_size if part.is_file() else 0
+        kept = part.stat().st_size
+        if not kept:
+            part.unlink()
         resume = f" {size_text(kept)} are kept, and the same command goes on there." if kept else ""
         raise DataError(
             f"{name!r} was not fetched: {_reason(error)}: {file.url}.{resume} {by_hand}"
@@ -117,8 +120,8 @@ def _reason(error: RequestException) -> str:
     if isinstance(error, HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} ({error.response.reason})"
     if isinstance(error, NoConnectionError):
-        return "there is no connection to the server"
-    return f"the download stopped ({type(error).__name__})"
+        return f"there is no connection to the server ({type(error).__name__})"
+    return f"the download broke off ({type(error).__name__})"
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class _Resumed:
         )
         download(url, growing, None)
         if growing.file.tell() < self.file.size:
-            raise NoConnectionError("the server closed the connection")
+            raise ChunkedEncodingError("the server closed the connection")
 
 
 @dataclass(frozen=True)

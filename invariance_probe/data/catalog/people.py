@@ -40,7 +40,7 @@ def _runs(hashes: dict[int, str]) -> tuple[CataloguedFile, ...]:
 
 PEOPLE = {
     "dandi-000207/sub-4": Entry(
-        what="Medial temporal lobe, films and pictures (NWB)",
+        what="Medial temporal lobe, pictures (NWB)",
         subjects="1 person",
         about="35 units of the right hippocampus and amygdala of a patient who watched films, "
         "recognised pictures and judged their order. Tables: encoding_table, recognition_table, "

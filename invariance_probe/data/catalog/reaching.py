@@ -110,7 +110,7 @@ def _perich(name: str, whose: str, size: int, sha256: str, blob: str, version: s
 
 
 _GOLUB = Entry(
-    what="M1, cursor control, before and after learning",
+    what="M1, learning of cursor control",
     subjects="1 monkey",
     about="86 units of monkey J while it moved a cursor by a brain-computer interface, before "
     "and after it had learned a new mapping: 552 time steps of 45 ms in each phase, 69 for each "
