@@ -13,7 +13,6 @@ from invariance_probe.data.catalog import resolve
 from invariance_probe.data.inspection import Inspected, inspect
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
-from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.errors import DataError
@@ -57,7 +56,7 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
         return GENERATORS[source.generator](source, session)  # type: ignore[operator]
     if source.kind == "catalog":
         entry, folder = resolve(source)
-        return read_npz(entry, folder)
+        return READERS[entry.kind](entry, folder)
     return READERS[source.kind](source, base)
 
 
