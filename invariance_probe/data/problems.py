@@ -17,12 +17,12 @@ from invariance_probe.data.alternatives import null_problems
 from invariance_probe.data.arrays import check_complete
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
-from invariance_probe.data.inspection import Inspected, inspect
+from invariance_probe.data.inspection import Inspected, inspect, without_target
+from invariance_probe.data.labels import labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import described, opened
 from invariance_probe.data.states import listed, restricted, states_of
 from invariance_probe.data.together import joint_problems, repeated_sessions
-from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import InspectedSession
 from invariance_probe.study.baselines import Messengers
@@ -95,9 +95,10 @@ def inspect_source(
     problems: list[Problem] = []
     try:
         for recording in opened(source, base):
-            refused, cautions = _remarks(study, source, recording, index)
+            refused, cautions, notes = _remarks(study, source, recording, index)
             problems += refused
-            found.append(described(study, source, recording, cautions, plants and not refused))
+            known = described(study, source, recording, cautions, notes, plants and not refused)
+            found.append(known)
     except DataError as error:
         field = source.located_by
         problems.append((("recordings", index, field), getattr(source, field), str(error)))
@@ -135,8 +136,8 @@ def all_problems(
 
 def _remarks(
     study: Study, source: RecordingSource, recording: Recording, index: int
-) -> tuple[list[Problem], list[Problem]]:
-    """Check one recording for reasons to refuse it, or else for cautions.
+) -> tuple[list[Problem], list[Problem], list[str]]:
+    """Check one recording for reasons to refuse it, or else for cautions and notes.
 
     Parameters
     ----------
@@ -155,16 +156,20 @@ def _remarks(
         Problems that keep the study from running.
     cautions
         Remarks for the reader; empty for a refused recording.
+    notes
+        What was left out of the recording, or is not known of it.
     """
     refused = list(_dealt_problems(study, source, recording))
     states = list(_state_problems(study, recording))
     if states:
-        return [*refused, *states], []
+        return [*refused, *states], [], []
     seen = restricted(recording, study.window)
     cut = _cut(study, seen, index)
     refused += [cut] if isinstance(cut, tuple) else _session_problems(cut)
     refused += null_problems(study, seen)
-    return refused, [] if refused or isinstance(cut, tuple) else list(inspect(cut, "caution"))
+    if refused or isinstance(cut, tuple):
+        return refused, [], []
+    return [], list(inspect(cut, "caution")), [*recording.notes, *without_target(cut)]
 
 
 def _dealt_problems(
@@ -267,14 +272,14 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
     except DataError as error:
         return ("target", "name"), study.target.name, str(error)
     try:
-        windows = cut_windows(recording, study.window)
+        cut = labelled_windows(recording, study.window, values, study.target)
     except DataError as error:
         name = "length_bins" if study.window.length_s is None else "length_s"
         return ("window", name), getattr(study.window, name), str(error)
     try:
-        folds = make_folds(recording, windows, study.folds)
+        folds = make_folds(recording, cut.windows, study.folds)
         if study.target.kind == "categorical":
-            check_classes(values[windows.centres], folds, recording.session)
+            check_classes(cut.values, folds, recording.session)
     except DataError as error:
         place_of = (
             "embargo_s"
@@ -284,7 +289,7 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
             else "scheme"
         )
         return ("folds", place_of), getattr(study.folds, place_of), str(error)
-    return Inspected(study, recording, windows, folds, index)
+    return Inspected(study, recording, cut, folds, index)
 
 
 def _session_problems(inspected: Inspected) -> Iterator[Problem]:
@@ -295,6 +300,14 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
     study, recording = inspected.study, inspected.recording
     windows, folds = inspected.windows, inspected.folds
     yield from inspect(inspected, "refusal")
+    if isinstance(study.views.pairing, StatePairing) and not inspected.cut.labelled.all():
+        yield (
+            ("target", "name"),
+            study.target.name,
+            f"in session {recording.session!r} {study.target.name!r} is unknown in some of the "
+            "states in which windows lie, which pairs across states cannot have; use another "
+            "pairing, or bins in which it is known",
+        )
     yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [

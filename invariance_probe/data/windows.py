@@ -41,6 +41,15 @@ class Windows:
         """The bin whose target is decoded from each window (window,)."""
         return self.starts + self.length // 2
 
+    def only(self, kept: np.ndarray) -> "Windows":
+        """Some of the windows (window,), whose gaps end stretches like borders do."""
+        if kept.all():
+            return self
+        at = np.flatnonzero(kept)
+        broken = (np.diff(at) != 1) | (np.diff(self.stretch[at]) != 0)
+        stretch = np.concatenate([[0], np.cumsum(broken)]).astype(np.int64)
+        return Windows(self.starts[at], self.length, stretch, self.stride)
+
     @property
     def steps_apart(self) -> int:
         """Fewest windows to go on from one so that the two share no bin."""

@@ -18,7 +18,13 @@ from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod
 from invariance_probe.study.probes import Probe, Target
-from invariance_probe.study.session import ArrayHashes, Companions, Content, OtherSession
+from invariance_probe.study.session import (
+    ArrayHashes,
+    Companions,
+    Content,
+    OtherSession,
+    where_known,
+)
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
@@ -52,7 +58,11 @@ class Run(Declaration):
     fingerprint: str
     """Hash of the recording's activity, bins, units, trials and segments."""
     arrays: ArrayHashes = added(())
-    """Hashes of arrays over time that the run reads other than as its target."""
+    """Hashes of arrays over time that the run reads other than as its target.
+
+    The mask of the bins in which the target is known is among them, since it says which
+    windows are cut into folds.
+    """
     target_array: str = added("")
     """Hash of the target's array."""
     session: str
@@ -114,7 +124,9 @@ class Run(Declaration):
         """
         return self.model_copy(
             update={
-                "arrays": content.of(self._arrays_but_of({"target"})),
+                "arrays": content.of(
+                    self._arrays_but_of({"target"}) | {where_known(self.target.name)}
+                ),
                 "target_array": dict(content.arrays).get(self.target.name, ""),
             }
         )

@@ -70,6 +70,12 @@ class Window(Declaration):
     """Length of a window in seconds, instead of `length_bins`."""
     stride_s: Annotated[float, Field(gt=0)] | None = added(None)
     """Seconds from the start of one window to the start of the next; `length_s` if omitted."""
+    cover: Annotated[float, Field(gt=0, le=1)] | None = added(None)
+    """Smallest fraction of a window that its label must cover, for a categorical target.
+
+    A window has the label that covers most of it, and no target if that is less than
+    this fraction. If omitted, the target of a window is its value at the centre.
+    """
     within: Within | None = added(None)
     """The states in which the target is known, such as waking.
 
@@ -111,6 +117,7 @@ class Window(Declaration):
         return Window(
             length_bins=_whole_bins("length_s", self.length_s, bin_s),
             stride_bins=_whole_bins("stride_s", self.stride_s or self.length_s, bin_s),
+            cover=self.cover,
             within=self.within,
         )
 

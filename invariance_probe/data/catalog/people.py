@@ -99,8 +99,8 @@ PEOPLE = {
         about="64 channels of EEG at 160 Hz of subject S001, six runs of 125 s: the movements of "
         "eegmmidb/s001-executed imagined, left or right fist (runs 4, 8, 12) and both fists or "
         "both feet (6, 10, 14).",
-        checked="The hashes are those that MNE-Python records (mne/data/eegbci_checksums.txt); "
-        "the sizes were computed from the files.",
+        checked="The hashes are those that MNE-Python records (mne/data/eegbci_checksums.txt). "
+        "The files themselves were not opened here; their size is that of the other runs.",
         files=_runs(
             {
                 4: "3d161f88e1c00632585287d2ce584c2bc0f08862438eb255ea8723e00fac693d",
