@@ -109,16 +109,18 @@ def test_the_example_study_is_valid_and_its_class_too():
 
 
 def test_a_study_of_it_runs_from_the_command_line_and_gets_estimates_without_words(folder):
-    priced = invoke("plan", "study.yaml", "--runs", "runs", cwd=folder, check=0)
+    study, runs, report = (folder / name for name in ("study.yaml", "runs", "report"))
+    elsewhere = folder.parent  # the module is found beside the study, from wherever it is run
+    priced = invoke("plan", study, "--runs", runs, cwd=elsewhere, check=0)
     assert AXIS in priced.stdout
-    done = invoke("run", "study.yaml", "--runs", "runs", "--out", "report", cwd=folder, check=0)
+    done = invoke("run", study, "--runs", runs, "--out", report, cwd=elsewhere, check=0)
     assert "H1: uncalibrated method" in done.stdout
     assert f"the augmentation {TITLE} has not been calibrated" in done.stdout
-    page = (folder / "report" / "index.html").read_text()
+    page = (report / "index.html").read_text()
     assert f"was {TITLE}, a user-defined class" in page
     assert "SHA-256 of the augmentation&#39;s code" in page
-    plan = ip.plan_of(folder / "study.yaml")
-    stored = Store(folder / "runs").results(plan.runs)
+    plan = ip.plan_of(study)
+    stored = Store(runs).results(plan.runs)
     with_code = {key for key, result in stored.items() if result.augmentation_sha256}
     assert with_code == stored.keys() & {run.key() for run in plan.runs if run.own_augmentation()}
     kinds = {run.method.kind for run in plan.runs if run.key() in with_code}
