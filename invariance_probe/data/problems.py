@@ -32,7 +32,7 @@ from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
-from invariance_probe.study.transforms import needs_counts
+from invariance_probe.study.transforms import needs_counts, title_of
 from invariance_probe.study.views import Views
 
 MOST_EPOCHS = 20
@@ -515,7 +515,7 @@ def view_problems(
                 yield (
                     ("views", "transforms", i, "kind"),
                     transform.kind,
-                    f"{transform.kind} needs spike counts, {advice}; use another transform",
+                    f"{title_of(transform)} needs spike counts, {advice}; use another transform",
                 )
             if getattr(transform, "value", "") == "silent":
                 yield (

@@ -18,6 +18,7 @@ from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
+from invariance_probe.study.transforms import OwnTransform
 from invariance_probe.study.views import TimeJitter
 
 
@@ -68,7 +69,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"by {title_of(study.method)} ({learned}; {counted(plan.seeds_of(study.method), 'seed')}, "
         f"{study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s "
         f"embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
-        f"{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
+        f"{_own(study)}{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
         f"representations of clean activity by {probe} (penalty by inner folds), and the "
         f"held-out loss was {loss}. Sessions entered where the raw decoder beat its null by "
         f"{null} at .05. Losses are in units of the decodable range R, from the best constant to "
@@ -220,6 +221,12 @@ def _arms(study: Study) -> tuple[str, ...]:
     if not any(axis.path in (SHARE, STATE_SHARE) for axis in study.axes):
         return study.arms
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
+
+
+def _own(study: Study) -> str:
+    """Name the user-defined augmentation; empty if there is none."""
+    own = [one.title for one in study.views.transforms if isinstance(one, OwnTransform)]
+    return f"The augmentation 'own' was {own[0]}, a user-defined class. " if own else ""
 
 
 def _fixed(study: Study) -> str:

@@ -350,6 +350,7 @@ class Workbench:
             parts,
             presence,
             labelled,
+            self.elsewhere.base,
         )
 
     def cached(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":

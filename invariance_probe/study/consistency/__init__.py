@@ -24,7 +24,7 @@ from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.nulls import PseudoSession
-from invariance_probe.study.transforms import cuts_bins
+from invariance_probe.study.transforms import OwnTransform, cuts_bins
 
 
 def disagreements(study: Design) -> Iterator[Problem]:
@@ -93,14 +93,14 @@ def _transform_problems(study: Design) -> Iterator[Problem]:
     """Yield transforms that remove some of a window's bins, if it has only one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and not study.window.may_hold_several_bins:
-            single = (
-                f"{transform.kind} changes only some bins of a window, but window.length_bins is "
-                "1; use longer windows"
-            )
+            longer = "window.length_bins is 1; use longer windows"
             yield (
                 ("views", "transforms", i, "kind"),
                 transform.kind,
-                single + ", or a block of units",
+                f"{transform.title} needs windows of several bins, but {longer}"
+                if isinstance(transform, OwnTransform)
+                else f"{transform.kind} changes only some bins of a window, but {longer}, or a "
+                "block of units",
             )
 
 

@@ -16,13 +16,14 @@ ACROSS_UNITS = (
     "cutmix",
     "waveform_drift",
     "unit_permutation",
+    "own",
     "worst_of_masks",
     "ascended_mask",
     "learned_mask",
     "adversarial_noise",
     "learned_policy",
 )
-"""Stages of views that compare or mix units or windows.
+"""Stages of views that compare or mix units or windows, or may do so.
 
 With a pool they would mix units or windows of different sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
