@@ -24,6 +24,8 @@ from invariance_probe.data.arrays import (
     constant_columns,
     varies,
 )
+from invariance_probe.data.assembly import assembled
+from invariance_probe.data.contents import Contents
 from invariance_probe.data.from_python import (
     alternatives_given,
     as_given,
@@ -37,6 +39,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.session import Content
+from invariance_probe.study.signals import SignalsRecording
 
 MOST_SPIKES = 32767
 """Largest count allowed in one bin, because count splitting stores halves as int16."""
@@ -288,6 +291,40 @@ class Recording:
             group=group,
             activity_kind=activity_kind,
             unit_ids=[str(name) for name in chosen],
+        )
+
+    @classmethod
+    def from_contents(cls, declared: SignalsRecording, contents: Contents, where: str) -> Self:
+        """Make a recording from signals on one clock, put on one grid of bins.
+
+        Parameters
+        ----------
+        declared
+            Which signals are used, and the bins.
+        contents
+            What a file holds, or what was given in Python.
+        where
+            The file or the session, for messages.
+
+        Raises
+        ------
+        DataError
+            When a signal is missing or cannot be used, or no bin is left.
+        """
+        made = assembled(declared, contents, where)
+        return cls(
+            session=declared.session,
+            subject=declared.subject,
+            group=declared.group,
+            activity=made.activity,
+            activity_kind=made.activity_kind,
+            bin_s=declared.bin_s,
+            unit_ids=made.unit_ids,
+            targets=made.targets,
+            trials=made.trials,
+            segments=made.segments,
+            pieces=made.pieces,
+            notes=made.notes,
         )
 
     def declared(self, pilot: bool = False) -> ArraysRecording:
