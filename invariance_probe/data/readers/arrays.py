@@ -48,7 +48,7 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
     if at.folder is None:
         raise DataError(
             f"{where}: its arrays are not in memory. Recordings of kind 'arrays' can only be made "
-            "in Python, by Recording.from_arrays; in a study file, name the file of the "
+            "in Python, such as by Recording.from_arrays; in a study file, name the file of the "
             "recording instead"
         )
     path = at.folder / f"{source.fingerprint}.npz"
@@ -87,6 +87,8 @@ def _arrays(recording: Recording) -> dict[str, np.ndarray]:
         "unit_ids": np.array(recording.unit_ids),
         "segments": recording.segments,
         **({} if recording.trials is None else {"trials": recording.trials}),
+        **({} if recording.pieces is None else {"pieces": recording.pieces}),
+        **({"notes": np.array(recording.notes)} if recording.notes else {}),
         **{f"{TARGET}{name}": values for name, values in recording.targets.items()},
         **{f"{ALTERNATIVES}{name}": values for name, values in recording.alternatives.items()},
     }
@@ -108,6 +110,8 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
         trials=arrays.get("trials"),
         segments=arrays["segments"],
         alternatives=_named(arrays, ALTERNATIVES),
+        pieces=arrays.get("pieces"),
+        notes=tuple(str(note) for note in arrays.get("notes", ())),
     )
 
 

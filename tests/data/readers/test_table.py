@@ -265,7 +265,9 @@ def test_a_real_table_of_eeg_whose_stamps_go_back_needs_a_rate():
         declared = {"eeg": {"time": "timestamps", "labels": ["Marker0"], **clock}}
         return read(path.parent, name=path.name, activity="eeg", series=declared)
 
-    with pytest.raises(DataError, match=r"go back 47 times, by up to 0.016 s.*make their times from the rate"):
+    with pytest.raises(
+        DataError, match=r"go back 47 times, by up to 0.016 s.*make their times from the rate"
+    ):
         eeg()
     found = eeg(rate_hz=256)
     series, markers = found.series["eeg"], found.tables["eeg.Marker0"]

@@ -1,0 +1,155 @@
+"""One session, from objects in Python.
+
+In: objects for the activity, targets and tables, with the words of a study's recordings.
+Out: the declaration that a file would have, and the `Contents` that a reader would find,
+which `data.assembly` puts on one grid of bins.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from invariance_probe.data.checked import Parts, apart, trains
+from invariance_probe.data.contents import Contents, Series, SpikeTrains
+from invariance_probe.data.from_python import refusal
+from invariance_probe.data.objects.forms import ACTIVITY, SERIES, TABLES, signal_of
+from invariance_probe.errors import DataError
+from invariance_probe.study.signals import SignalsRecording
+
+ACTIVITY_NAME = "activity"
+"""Name of the activity among the signals."""
+OFF = 1e-3
+"""Part of a bin by which the times of counts may miss its start or middle."""
+
+
+@dataclass
+class _Named:
+    """Objects by the name of the signal that they hold; one object has one name."""
+
+    objects: dict[str, object] = field(default_factory=dict)
+
+    def name(self, given: object, wanted: str) -> str:
+        """Name of an object: the one that it has already, or a new one."""
+        for name, known in self.objects.items():
+            if known is given:
+                return name
+        unique, number = wanted, 2
+        while unique in self.objects or unique == ACTIVITY_NAME:
+            unique, number = f"{wanted}-{number}", number + 1
+        self.objects[unique] = given
+        return unique
+
+
+class GivenSession:
+    """The objects of one session, each with the name of the signal that it holds.
+
+    Parameters
+    ----------
+    activity
+        Object that holds spike trains or a series.
+    targets
+        Objects that hold a series, or the sources of targets as a study declares them,
+        with objects in the place of names.
+    trials, during, observed
+        Objects that hold tables of intervals, or None.
+    fields
+        Other fields of the recording, as a study declares them.
+
+    Raises
+    ------
+    DataError
+        When a field is wrong.
+    """
+
+    def __init__(
+        self,
+        activity: object,
+        targets: Mapping[str, object],
+        *,
+        trials: object,
+        during: object,
+        observed: object,
+        **fields: Any,
+    ) -> None:
+        self.where = f"session {fields['session']!r}"
+        self.activity, self.observed = activity, observed
+        self.series, self.tables = _Named(), _Named()
+        if not isinstance(targets, Mapping):
+            raise DataError(
+                f"{self.where}: targets must be a dict from names to objects, but it is of type "
+                f"{type(targets).__name__}"
+            )
+        named = {
+            name: None if given is None else self.tables.name(given, name)
+            for name, given in (("trials", trials), ("during", during))
+        }
+        sources = {str(name): self._source(str(name), given) for name, given in targets.items()}
+        try:
+            self.declared = SignalsRecording(
+                kind="objects", path="", activity=ACTIVITY_NAME, targets=sources, **named, **fields
+            )
+        except ValidationError as error:
+            raise DataError(f"{self.where}: {refusal(error)}") from None
+
+    def _source(self, name: str, given: object) -> dict[str, object]:
+        """Declaration of a target, with the name of its object in the object's place."""
+        source = {**given} if isinstance(given, dict) else {"series": given}
+        if "series" in source:
+            source["series"] = self.series.name(source["series"], name)
+        for key in ("table", "inside"):
+            if key in source:
+                source[key] = self.tables.name(source[key], name)
+        return source
+
+    def contents(self) -> Contents:
+        """Take the signals from the objects.
+
+        Raises
+        ------
+        DataError
+            When an object holds no such signal, or one that cannot be used.
+        """
+        parts = Parts(self.declared, self.where)
+        with parts.part(ACTIVITY_NAME):
+            found = signal_of(self.activity, ACTIVITY, "activity", parts.notes, "'activity'")
+            if isinstance(found, SpikeTrains):
+                parts.spikes[ACTIVITY_NAME] = self._with_observed(found, parts.notes)
+            else:
+                parts.series[ACTIVITY_NAME] = self._with_phase(found, parts.notes)
+        for name, given in self.series.objects.items():
+            with parts.part(name):
+                parts.series[name] = signal_of(given, SERIES, "a series", parts.notes, repr(name))
+        for name, given in self.tables.objects.items():
+            with parts.part(name):
+                parts.tables[name] = signal_of(
+                    given, TABLES, "a table of intervals", parts.notes, repr(name)
+                )
+        return parts.contents()
+
+    def _with_observed(self, spikes: SpikeTrains, notes: list[str]) -> SpikeTrains:
+        """The same spike trains, observed in the given intervals if there are any."""
+        if self.observed is None:
+            return spikes
+        table = signal_of(self.observed, TABLES, "observed", [], "'observed'")
+        observed = apart(table.start, table.stop, notes, "intervals of 'observed'")
+        if not len(observed):
+            raise DataError("observed holds no interval with a stop after its start")
+        return trains(spikes.names, spikes.times, observed, [], "'activity'")
+
+    def _with_phase(self, series: Series, notes: list[str]) -> Series:
+        """The same series; a note says so if it is of counts of other bins."""
+        if self.observed is not None:
+            raise DataError(
+                "observed is for spike trains; a series is observed where it has samples"
+            )
+        if self.declared.activity_kind == "counts" and series.interval_s > 0:
+            at = (series.times[0] - self.declared.origin_s) / series.interval_s % 1
+            if min(abs(at - place) for place in (0, 0.5, 1)) > OFF:
+                notes.append(
+                    f"counts are at {at:.3g} of their bins, neither at the start nor in the "
+                    "middle, so they were made on another grid; set origin_s to the start of the "
+                    "first of them"
+                )
+        return series
