@@ -146,8 +146,10 @@ class _TrainList(Protocol):
 
 def is_trains(given: object) -> bool:
     """Whether an object is a SpikeTrain, several of them, or a Segment that has some."""
-    if isinstance(given, Segment | Block):
-        return not isinstance(given, Block) or len(given.segments) != 1 or _has_trains(given)
+    if isinstance(given, Block):
+        return len(given.segments) != 1 or is_trains(given.segments[0])
+    if isinstance(given, Segment):
+        return any(True for _ in given.spiketrains)
     if isinstance(given, dict):
         return bool(given) and all(isinstance(one, SpikeTrain) for one in given.values())
     if isinstance(given, list | tuple):
@@ -263,10 +265,6 @@ def _segment(given: Segment | Block) -> Segment:
     if isinstance(given, Segment):
         return given
     return _only(given.segments, "segments", "block.segments[0]")
-
-
-def _has_trains(given: Segment | Block) -> bool:
-    return any(True for _ in _segment(given).spiketrains)
 
 
 def _only(found: Sequence[One], what: str, such: str) -> One:

@@ -84,8 +84,10 @@ class TsGroup(Protocol):
 
 
 def is_group(given: object) -> bool:
-    """Whether an object is a TsGroup, or a Ts: spikes."""
-    return isinstance(given, TsGroup) or (isinstance(given, Ts) and not isinstance(given, Tsd))
+    """Whether an object is a TsGroup, a Ts, or a dict of them: spikes."""
+    if isinstance(given, dict):
+        return bool(given) and all(_is_unit(unit) for unit in given.values())
+    return isinstance(given, TsGroup) or _is_unit(given)
 
 
 def is_tsd(given: object) -> bool:
@@ -98,20 +100,22 @@ def is_interval_set(given: object) -> bool:
     return isinstance(given, IntervalSet)
 
 
-def trains_of_group(given: TsGroup | Ts, notes: list[str], where: str) -> SpikeTrains:
+def trains_of_group(
+    given: TsGroup | Ts | dict[object, Ts], notes: list[str], where: str
+) -> SpikeTrains:
     """Take the spike times of each unit, but not the time support."""
-    units = dict(given.items()) if isinstance(given, TsGroup) else {"0": given}
-    support = given.time_support
-    if len(support.start):
+    units = {"0": given} if isinstance(given, Ts) else dict(given.items())
+    names = differing([text_of(name) for name in units], notes, f"units of {where}")
+    if not names:
+        raise DataError("it has no units")
+    support = None if isinstance(given, dict) else given.time_support
+    if support is not None and len(support.start):
         notes.append(
             f"the time support of {where}, {_times(support)}, is not taken for the time in which "
             "units were observed unless it is given (observed=units.time_support), because "
             "pynapple takes it from the spikes where it is not set"
         )
-    names = differing([text_of(name) for name in units], notes, f"units of {where}")
     times = [np.asarray(unit.t, dtype=np.float64) for unit in units.values()]
-    if not names:
-        raise DataError("it has no units")
     return trains(names, times, None, notes, where)
 
 
@@ -129,6 +133,10 @@ def series_of_tsd(given: Tsd, notes: list[str], where: str) -> Series:
 def table_of_interval_set(given: IntervalSet, notes: list[str], where: str) -> Table:
     """Take one row per interval, with its labels as columns."""
     return table_of_frame(given.as_dataframe(), notes, where)
+
+
+def _is_unit(given: object) -> bool:
+    return isinstance(given, Ts) and not isinstance(given, Tsd)
 
 
 def _times(support: IntervalSet) -> str:

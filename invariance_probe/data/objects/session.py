@@ -6,12 +6,12 @@ which `data.assembly` puts on one grid of bins.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.data.checked import Parts, apart, trains
+from invariance_probe.data.checked import Parts, apart, text_of, trains
 from invariance_probe.data.contents import Contents, Series, SpikeTrains
 from invariance_probe.data.from_python import refusal
 from invariance_probe.data.objects.forms import ACTIVITY, SERIES, TABLES, signal_of
@@ -96,6 +96,10 @@ class GivenSession:
     def _source(self, name: str, given: object) -> dict[str, object]:
         """Declaration of a target, with the name of its object in the object's place."""
         source = {**given} if isinstance(given, dict) else {"series": given}
+        channels = source.get("channels")
+        if isinstance(channels, str | list | tuple):
+            listed = [channels] if isinstance(channels, str) else channels
+            source["channels"] = [text_of(channel) for channel in listed]
         if "series" in source:
             source["series"] = self.series.name(source["series"], name)
         for key in ("table", "inside"):
@@ -139,17 +143,23 @@ class GivenSession:
         return trains(spikes.names, spikes.times, observed, [], "'activity'")
 
     def _with_phase(self, series: Series, notes: list[str]) -> Series:
-        """The same series; a note says so if it is of counts of other bins."""
+        """The same series; counts are put at the start of the bins that they count."""
         if self.observed is not None:
             raise DataError(
                 "observed is for spike trains; a series is observed where it has samples"
             )
-        if self.declared.activity_kind == "counts" and series.interval_s > 0:
-            at = (series.times[0] - self.declared.origin_s) / series.interval_s % 1
-            if min(abs(at - place) for place in (0, 0.5, 1)) > OFF:
-                notes.append(
-                    f"counts are at {at:.3g} of their bins, neither at the start nor in the "
-                    "middle, so they were made on another grid; set origin_s to the start of the "
-                    "first of them"
-                )
-        return series
+        if self.declared.activity_kind != "counts" or not series.interval_s > 0:
+            return series
+        at = float((series.times[0] - self.declared.origin_s) / series.interval_s % 1)
+        middle = abs(at - 0.5) < OFF
+        if not middle and OFF < at < 1 - OFF:
+            notes.append(
+                f"times of the counts are at {at:.3g} of bins of {series.interval_s:g} s, neither "
+                "at the start nor in the middle, so the counts were made on another grid; set "
+                "origin_s to the start of the first of them"
+            )
+            return series
+        place = "middle" if middle else "start"
+        notes.append(f"times of the counts are taken for the {place} of the bins that they count")
+        times = series.times - (series.interval_s / 2 if middle else 0)
+        return replace(series, times=times)
