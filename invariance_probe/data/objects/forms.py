@@ -101,6 +101,7 @@ ADVICE: tuple[tuple[Callable[[object], bool], str], ...] = (
         mne.is_annotations,
         "give the Raw object whose annotations they are, because their clock is not known without",
     ),
+    (neo.is_proxy, "its data are not loaded; give what its load() returns"),
     (
         lambda given: isinstance(given, str | Path),
         "list a file in the study instead, such as {'kind': 'nwb', 'path': ...}",

@@ -51,7 +51,7 @@ def series_of_frame(given: pd.DataFrame | pd.Series, notes: list[str], where: st
     """
     frame = given.to_frame() if isinstance(given, pd.Series) else given
     index = frame.index
-    if isinstance(index, pd.MultiIndex) or _is_row_numbers(index):
+    if isinstance(index, pd.MultiIndex | pd.RangeIndex):
         kind = "several levels" if isinstance(index, pd.MultiIndex) else "row numbers"
         raise DataError(
             f"its index holds {kind}, not times; make the column of times its index, such as by "
@@ -151,11 +151,6 @@ def _only(frame: pd.DataFrame, names: Sequence[str], what: str) -> str:
         f"it has no column for the {what} of its intervals ({', '.join(allowed)}); its columns are "
         f"{', '.join(frame.columns) or 'none'}"
     )
-
-
-def _is_row_numbers(index: pd.Index) -> bool:
-    """Whether an index is the one that pandas makes where none is given."""
-    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
 def _is_number(column: pd.Series) -> bool:

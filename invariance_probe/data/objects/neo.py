@@ -169,6 +169,11 @@ def is_epoch(given: object) -> bool:
     return isinstance(given, Segment | Block | Epoch)
 
 
+def is_proxy(given: object) -> bool:
+    """Whether an object stands for one whose data are not loaded."""
+    return type(given).__name__.endswith("Proxy")
+
+
 def trains_of_neo(given: object, notes: list[str], where: str) -> SpikeTrains:
     """Take each spike train for a unit, observed from its start to its stop.
 

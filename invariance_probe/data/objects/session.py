@@ -136,7 +136,7 @@ class GivenSession:
         """The same spike trains, observed in the given intervals if there are any."""
         if self.observed is None:
             return spikes
-        table = signal_of(self.observed, TABLES, "observed", [], "'observed'")
+        table = signal_of(self.observed, TABLES, "observed", notes, "'observed'")
         observed = apart(table.start, table.stop, notes, "intervals of 'observed'")
         if not len(observed):
             raise DataError("observed holds no interval with a stop after its start")

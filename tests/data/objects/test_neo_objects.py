@@ -143,3 +143,19 @@ def two_signals():
 def test_what_cannot_be_used_is_refused_in_one_sentence(given, said):
     with pytest.raises(DataError, match=said):
         made(**given())
+
+
+def test_what_is_not_loaded_is_refused_and_what_is_loaded_is_used(tmp_path):
+    (tmp_path / "example.fake").write_bytes(b"")
+    io = neo.io.ExampleIO(str(tmp_path / "example.fake"))
+    lazy = io.read_block(lazy=True).segments[0]
+    with pytest.raises(DataError, match="such as a SpikeTrainProxy, which is not loaded"):
+        made(lazy)
+    with pytest.raises(DataError, match=r"AnalogSignalProxy; .* give what its load\(\) returns"):
+        made(lazy.analogsignals[0])
+    with pytest.raises(DataError, match=r"EpochProxy; .* give what its load\(\) returns"):
+        made({"a": [1.0, 2.0]}, trials=lazy.epochs[0])
+    whole = io.read_block(lazy=False).segments[0]
+    epochs = lazy.epochs[0].load()
+    found = made(whole, bin_s=0.05, trials=epochs, targets={"v": lazy.analogsignals[0].load()})
+    assert found.activity.shape == (50, 3) and found.targets["v"].shape == (50, 8)

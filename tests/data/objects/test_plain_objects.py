@@ -222,6 +222,7 @@ class Thing:
         ({"targets": {"x": (TIMES, POSITION.T)}}, "give their transpose"),
         ({"targets": {"x": (TIMES[::-1], TIMES)}}, "its times go back 5999 times"),
         ({"targets": {"x": pd.Series(TIMES)}}, "holds row numbers, not times"),
+        ({"targets": {"x": pd.Series(TIMES)[5:]}}, "holds row numbers, not times"),
         ({"targets": {"x": pd.Series("a", index=TIMES)}}, "none of its columns holds numbers"),
         (
             {"targets": {"x": pd.Series(1.0, index=pd.date_range("2020", periods=9, tz="UTC"))}},
