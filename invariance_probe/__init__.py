@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from invariance_probe.study.recordings import NpzRecording
     from invariance_probe.study.study import Study
     from invariance_probe.study.training import Training
+    from invariance_probe.study.transforms import OwnTransform
     from invariance_probe.study.views import Views
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "Margin": "study.hypotheses",
     "NpzRecording": "study.recordings",
     "OwnMethod": "study.methods",
+    "OwnTransform": "study.transforms",
     "Recording": "data.recording",
     "Result": "result",
     "SSLTransformer": "estimator",
@@ -69,6 +71,7 @@ __all__ = [
     "Margin",
     "NpzRecording",
     "OwnMethod",
+    "OwnTransform",
     "Recording",
     "Result",
     "SSLTransformer",

@@ -190,9 +190,9 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         recording = _recording(
             X, kind, self.bin_s, trials, {"y": np.asarray(y)} if method.reads_target else {}
         )
-        windows = cut_windows(recording, window.length_bins)
+        windows = cut_windows(recording, window)
         views = self._views(kind)
-        for place, _, reason in view_problems(views, recording):
+        for place, _, reason in view_problems(views, recording, recording.bin_s):
             raise ArrayError(f"{'.'.join(map(str, place))}: {reason}")
         run = Run(
             fingerprint=recording.content.recording,

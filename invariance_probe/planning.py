@@ -26,7 +26,6 @@ from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.store import Store
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.load import StudyFile
-from invariance_probe.study.methods import own_method_of
 from invariance_probe.study.own import changed_class
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
@@ -309,9 +308,15 @@ def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> li
     """
     stored: dict[tuple[str, int], set[str]] = {}
     for run in plan.runs if results else ():
-        own, result = own_method_of(run.method), results.get(run.key())
-        if own is not None and result is not None and result.code_sha256:
-            stored.setdefault((own.of, own.version), set()).add(result.code_sha256)
+        result = results.get(run.key())
+        if result is None:
+            continue
+        for own, sha256 in (
+            (run.own_method(), result.code_sha256),
+            (run.own_augmentation(), result.augmentation_sha256),
+        ):
+            if own is not None and sha256:
+                stored.setdefault((own.of, own.version), set()).add(sha256)
     return [
         said
         for (of, number), hashes in stored.items()

@@ -45,7 +45,7 @@ from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile, open_study
-from invariance_probe.study.methods import TrainedMethod, own_method_of
+from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.study import Study
 
@@ -147,7 +147,7 @@ def run(
 
 def _changed_code(file: StudyFile, plan: Plan, store: Store) -> list[str]:
     """Say which user-defined classes changed since stored runs were measured."""
-    own = [run for run in plan.runs if own_method_of(run.method) is not None]
+    own = [run for run in plan.runs if run.own_method() or run.own_augmentation()]
     return changed_code(plan, store.read(own)[0], file.base) if own else []
 
 
@@ -687,12 +687,19 @@ def _judged(
     failures = sorted(
         {r.message for r in results.values() if r.status == "failed"} | set(lost.values())
     )
-    code = ", ".join(sorted({r.code_sha256 for r in results.values() if r.code_sha256}))
+    code = {
+        f"SHA-256 of the {what}'s code": ", ".join(sorted(hashes - {""}))
+        for what, hashes in (
+            ("method", {result.code_sha256 for result in results.values()}),
+            ("augmentation", {result.augmentation_sha256 for result in results.values()}),
+        )
+        if hashes - {""}
+    }
     provenance = {
         "versions": versions(),
         "machine": platform.platform(),
         **settings,
-        **({"SHA-256 of the method's code": code} if code else {}),
+        **code,
         "failures": failures + changed_code(plan, results, file.base),
     }
     return Result(

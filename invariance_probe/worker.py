@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
+from invariance_probe.augmentations.own import own_augmentation
 from invariance_probe.data.cache import cached_recording, check_unchanged
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import (
@@ -47,8 +48,8 @@ from invariance_probe.probing.measurements.baselines import failed
 from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.probing.measurements.trained import TARGET_FREE, probe_stored
 from invariance_probe.results.store import Store
-from invariance_probe.study.methods import own_method_of, title_of
-from invariance_probe.study.own import source_of
+from invariance_probe.study.methods import title_of
+from invariance_probe.study.own import OwnClass, source_of
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.transforms import at_identity
 from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
@@ -283,37 +284,43 @@ def stored_encoders(
     return Stored(weights, trainings)
 
 
-def trains_own(run: Run) -> bool:
-    """Whether a run trains a user-defined method."""
-    return run.examination is None and own_method_of(run.method) is not None
+def own_code(runs: list[Run], base: Path) -> dict[str, str]:
+    """Hashes of the source files of user-defined classes that some runs need.
 
-
-def own_code(runs: list[Run], base: Path) -> str:
-    """Hash of the source file of the runs' user-defined method; else empty.
-
-    The class is imported and checked here, outside `guarded`: if it cannot be used, that
+    The classes are imported and checked here, outside `guarded`: if one cannot be used, that
     is no fault of the data, and no run is recorded as failed.
 
     Parameters
     ----------
     runs
-        Runs of one job, whose methods are the same.
+        The runs.
     base
-        Folder of the study, in which the module is looked for first.
+        Folder of the study, in which the modules are looked for first.
+
+    Returns
+    -------
+    hashes
+        SHA-256 by class, as a study names it (`module:Class`).
 
     Raises
     ------
     StudyError
-        When the class cannot be imported, or is not what the study declares.
+        When a class cannot be imported, or is not what the study declares.
     """
-    found = ""
-    for own in {own_method_of(run.method) for run in runs if trains_own(run)}:
-        assert own is not None
-        own_class(own, base)
-        source = source_of(own.module, base)
-        assert source is not None
-        found = source.sha256
-    return found
+    methods = {trained for run in runs if (trained := run.own_method()) is not None}
+    augmentations = {drawn for run in runs if (drawn := run.own_augmentation()) is not None}
+    for method in methods:
+        own_class(method, base)
+    for augmentation in augmentations:
+        own_augmentation(augmentation, base)
+    return {own.of: _sha256_of(own, base) for own in (*methods, *augmentations)}
+
+
+def _sha256_of(own: OwnClass, base: Path) -> str:
+    """SHA-256 of the source file of a class that was imported."""
+    source = source_of(own.module, base)
+    assert source is not None
+    return source.sha256
 
 
 def work(
@@ -361,7 +368,11 @@ def work(
         require_native(device)
     code = own_code(missing, elsewhere.base)
     checkpoints = Checkpoints(
-        store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S), code
+        store.root / "checkpoints",
+        device,
+        stop,
+        job.get("checkpoint_s", EVERY_S),
+        " ".join(sorted({*code.values()})),
     )
     for stack in stacks(missing, checkpoints.step):
         if stop():
@@ -374,8 +385,9 @@ def work(
             Workbench.of, recording, device=device, elsewhere=elsewhere, checkpoints=checkpoints
         )
         measured = guarded(job["session"], stack, partial(_on_bench, opened, progress, stored))
-        if own_code(stack, elsewhere.base) != code:
-            raise StudyError(f"the code of {title_of(stack[0].method)} changed while it was used")
+        for of, sha256 in own_code(stack, elsewhere.base).items():
+            if code[of] != sha256:
+                raise StudyError(f"the code of {of} changed while it was used")
         for m in measured:
             if m.weights:
                 decoded = m.result.measured(DecodedFigures)
@@ -386,7 +398,8 @@ def work(
                 m.result,
                 registration=job.get("registration", ""),
                 measured_at=now,
-                code_sha256=code if trains_own(m.run) else "",
+                code_sha256=code[method.of] if (method := m.run.own_method()) else "",
+                augmentation_sha256=code[drawn.of] if (drawn := m.run.own_augmentation()) else "",
             )
             store.commit_result(m.run, result)
             checkpoints.remove(m.run.train_key())

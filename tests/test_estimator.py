@@ -93,7 +93,7 @@ def test_training_is_that_of_a_study_on_all_windows():
     recording = Recording(
         "X", "", "", COUNTS, "counts", 0.1, names, {}, TRIALS, np.zeros(400, dtype=int)
     )
-    windows = cut_windows(recording, 3)
+    windows = cut_windows(recording, Window(length_bins=3))
     everything = Fold(
         np.arange(len(windows.starts)), np.zeros(0, dtype=int), np.zeros(0, dtype=int)
     )
@@ -294,7 +294,7 @@ WRONG = {
     "broken bins": (
         lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}),
         ArrayError,
-        "not a whole number of bins",
+        "not a multiple of the time from one window to the next",
     ),
     "a large batch": (
         lambda: SSLTransformer(METHOD, training={"batch_size": 5000}),

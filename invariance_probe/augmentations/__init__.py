@@ -32,4 +32,7 @@ TRANSFORMS = {
     "unit_cutout": CutUnits,
     "cutmix": MixWindows,
 }
-"""Implementation of each transform that a study can declare, by kind."""
+"""Implementation of each transform that a study can declare, by kind.
+
+User-defined augmentations (`own`) are not among them: `own.OwnCorruption` runs them.
+"""

@@ -108,7 +108,7 @@ class SearchInputs:
         partners must come from other sessions, the number of the session instead.
     target
         Classes (window,) or columns (window, column) of the target, for the oracle only.
-    bin_s
+    step_s
         Seconds per bin.
     gap
         Smallest difference in `times` between partners.
@@ -125,7 +125,7 @@ class SearchInputs:
     counts: bool
     times: np.ndarray
     target: np.ndarray
-    bin_s: float
+    step_s: float
     gap: float
     guide: np.ndarray | None = None
     labelled: np.ndarray | None = None
@@ -217,7 +217,7 @@ def nearest_table(declared: MinedPairing, inputs: SearchInputs) -> np.ndarray:
             inputs.guide, lambda guide, times: nearest_pairs(guide, times, inputs.gap, size)
         )
         return _table(near, len(inputs.train), size)
-    sigma = declared.smoothing_s / inputs.bin_s
+    sigma = declared.smoothing_s / inputs.step_s
     features = neighbour_features(
         inputs.activity, inputs.counts, inputs.train, inputs.stretch, sigma, declared.components
     )

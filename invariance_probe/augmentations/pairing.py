@@ -58,7 +58,7 @@ class Partners:
 
 
 def find_partners(
-    train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bin_s: float
+    train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, step_s: float
 ) -> Partners:
     """Find the lags at which each training window may have a partner.
 
@@ -73,15 +73,15 @@ def find_partners(
         The declared jitter. Its `window_s` is rounded to whole bins. `uniform`: all
         lags up to that, zero included, as far as the stretch reaches. `annulus`: only
         exactly that lag, before or after; windows without such a partner are omitted.
-    bin_s
-        Seconds per bin.
+    step_s
+        Seconds from one window to the next of its stretch.
 
     Returns
     -------
     partners
         Anchors with the lags of their partners.
     """
-    reach = round(jitter.window_s / bin_s)
+    reach = round(jitter.window_s / step_s)
     before, after = room_beside(train, stretch)
     none = np.zeros(len(train), dtype=np.int64)
     if jitter.shape == "uniform" or reach == 0:

@@ -17,6 +17,7 @@ training.
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.adversarial import random_counterpart
 from invariance_probe.augmentations.amplitude import ModulateGain
 from invariance_probe.augmentations.blocks import MixWindows
+from invariance_probe.augmentations.own import OwnCorruption
 from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
@@ -36,7 +38,14 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import draws
 from invariance_probe.plan.run import Run
 from invariance_probe.study.adversaries import Adversary
-from invariance_probe.study.transforms import Transform, at_identity, cuts_bins, is_idle
+from invariance_probe.study.transforms import (
+    OwnTransform,
+    Transform,
+    at_identity,
+    cuts_bins,
+    is_idle,
+    title_of,
+)
 from invariance_probe.study.views import Views
 
 
@@ -138,9 +147,15 @@ class ViewMaker:
     labelled
         Number of first bins that belong to labelled windows; None if all bins do. The
         halves of their counts do not depend on the bins after them.
+    base
+        Folder of the study, in which the module of a user-defined augmentation is looked
+        for first.
 
     Raises
     ------
+    StudyError
+        When a user-defined augmentation cannot be imported, or is not what the study
+        declares.
     TrainingError
         When views need training windows and are given none, or need windows of several
         bins and are given windows of one.
@@ -157,6 +172,7 @@ class ViewMaker:
         parts: list[np.ndarray] | None = None,
         presence: Presence | None = None,
         labelled: int | None = None,
+        base: Path = Path(),
     ) -> None:
         device = activity.device
         self.scaling = scaling
@@ -172,7 +188,7 @@ class ViewMaker:
         transforms = [
             transform
             for kind in _kinds(views)
-            if not (transform := _stacked(kind, views, scaling.mean)).idle
+            if not (transform := _stacked(kind, views, scaling.mean, base)).idle
         ]
         # The gain turns counts into floats, so it comes after all that need counts.
         self.transforms = sorted(
@@ -375,7 +391,9 @@ class ViewMaker:
 
 def _check_lengths(views: list[Views], length_bins: int) -> None:
     """Refuse transforms of some bins of a window if windows have only one bin."""
-    cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
+    cutting = {
+        title_of(t) for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)
+    }
     if cutting and length_bins == 1:
         raise TrainingError(
             f"{', '.join(sorted(cutting))} changes only some bins of a window, but "
@@ -409,22 +427,28 @@ def _native(runs: list[Run], activity: Tensor) -> bool:
 
 
 def _kinds(views: list[Views]) -> list[str]:
-    """Kinds of transforms that any run declares, in order of first mention."""
-    return list(dict.fromkeys(transform.kind for view in views for transform in view.transforms))
+    """Kinds of transforms that change something in any run, in order of first mention."""
+    declared = [transform for view in views for transform in view.transforms]
+    used = {transform.kind for transform in declared if not is_idle(transform)}
+    return [kind for kind in dict.fromkeys(one.kind for one in declared) if kind in used]
 
 
-def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
+def _stacked(kind: str, views: list[Views], rates: Tensor, base: Path) -> Any:
     """Build one transform from the declarations of one kind in K runs.
 
     A run that does not declare this kind gets the dose at which it changes nothing.
-    `rates` is the mean training activity of each unit (run, 1, 1, unit).
+    `rates` is the mean training activity of each unit (run, 1, 1, unit), and `base` the
+    folder of the study.
     """
     declared: list[Transform | None] = [
         next((t for t in view.transforms if t.kind == kind), None) for view in views
     ]
     example = next(t for t in declared if t is not None)
-    identity = at_identity(example)
-    return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
+    filled = [t or at_identity(example) for t in declared]
+    if isinstance(example, OwnTransform):
+        own = [t for t in filled if isinstance(t, OwnTransform)]
+        return OwnCorruption.of(own, rates.flatten(1), base)
+    return TRANSFORMS[kind].of(filled, rates.flatten(1))  # type: ignore[attr-defined]
 
 
 def _idle(views: Views) -> bool:
@@ -450,9 +474,8 @@ def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor
     Returns two boolean tensors (run,): whether all windows of a batch share them, and
     whether both views share them.
     """
-    kind = next(
-        kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation)
-    )
+    implementations = {**TRANSFORMS, "own": OwnCorruption}
+    kind = next(kind for kind, one in implementations.items() if isinstance(transform, one))
     arms = [run.arm if run.axis.split(".")[0] == kind else "independent" for run in runs]
     shared = [arm == "shared" for arm in arms]
     common = [arm in ("shared", "paired") for arm in arms]

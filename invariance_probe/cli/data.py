@@ -1,16 +1,24 @@
 """Commands about recordings: what a file holds, and a study to start from.
 
-Nothing is measured here, and no file is changed.
+Nothing is measured here, and no file is changed. The commands of the catalogue of public
+recordings are in `cli.catalogue`.
 """
 
 from pathlib import Path
 
 import click
 
+from invariance_probe.cli.catalogue import fetch, info, list_entries
+
 
 @click.group()
 def data() -> None:
-    """Look into files of recordings."""
+    """Look into files of recordings, and get public ones."""
+
+
+data.add_command(list_entries)
+data.add_command(info)
+data.add_command(fetch)
 
 
 @data.command()

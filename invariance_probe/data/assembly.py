@@ -2,8 +2,9 @@
 
 In: the `Contents` of a file or of objects in Python, and a declaration that says which
 of the signals are used. Out: the arrays of a recording, with a note for everything that
-was left out on the way. Bins are left out if the activity was not observed, if a trial
-boundary falls inside the bin, or if a target is unknown. Windows never cross such a gap.
+was left out on the way. Bins are left out if the activity was not observed, or if a
+trial boundary falls inside the bin. Windows never cross such a gap. Bins in which a
+target is unknown are kept, with a mask.
 """
 
 from collections.abc import Mapping
@@ -54,13 +55,13 @@ class Assembled:
         Name of each unit.
     targets
         Values by name, each (time,) or (time, column).
+    known
+        Whether a target is known in each bin (time,), by its name; a target that is
+        known throughout is left out.
     trials
         Row of the table of trials that each bin lies in (time,), or None.
     segments
         Gap-free stretch of observed bins that each bin lies in (time,).
-    pieces
-        Gap-free stretch of bins that each bin lies in (time,), if bins were left out
-        because a target is unknown; otherwise None.
     notes
         One sentence for everything that was left out.
     """
@@ -69,9 +70,9 @@ class Assembled:
     activity_kind: Literal["counts", "signal"]
     unit_ids: tuple[str, ...]
     targets: Mapping[str, np.ndarray]
+    known: Mapping[str, np.ndarray]
     trials: np.ndarray | None
     segments: np.ndarray
-    pieces: np.ndarray | None
     notes: tuple[str, ...]
 
 
@@ -121,23 +122,31 @@ class _Assembly:
             name: self._target(name, source, grid, notes)
             for name, source in self.declared.targets.items()
         }
-        used = observed.copy()
-        for name, (_, known) in targets.items():
-            self._tell(used & ~known, f"the target {name!r} is unknown", notes)
-            used &= known
-        if not used.any():
+        if not observed.any():
             raise DataError(
                 f"{self.where}: no bin of {self.declared.bin_s:g} s is left. " + ". ".join(notes)
             )
-        recorded, kept = grid.kept(observed), grid.kept(used)
+        masks = {name: known[observed] for name, (_, known) in targets.items()}
+        for name, known in masks.items():
+            if not known.any():
+                raise DataError(
+                    f"{self.where}: the target {name!r} is unknown in all bins. " + ". ".join(notes)
+                )
+            if not known.all():
+                notes.append(
+                    f"the target {name!r} is unknown in {int((~known).sum())} of {len(known)} bins"
+                )
         return Assembled(
-            activity=activity[used],
+            activity=activity[observed],
             activity_kind="counts" if activity.dtype.kind == "i" else "signal",
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
-            targets={name: values[used] for name, (values, _) in targets.items()},
-            trials=None if trials is None else trials[used],
-            segments=recorded.stretches[used[observed]],
-            pieces=None if (used == observed).all() else kept.stretches,
+            targets={
+                name: _filled(values[observed], masks[name])
+                for name, (values, _) in targets.items()
+            },
+            known={name: known for name, known in masks.items() if not known.all()},
+            trials=None if trials is None else trials[observed],
+            segments=grid.kept(observed).stretches,
             notes=tuple(notes),
         )
 
@@ -366,6 +375,13 @@ class _Assembly:
         """Note how many bins are left out, and why."""
         if out.any():
             notes.append(f"{int(out.sum())} of {len(out)} bins are left out: {why}")
+
+
+def _filled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The same values (bin, ...), with the first known one wherever a value is unknown."""
+    filled = values.copy()
+    filled[~known] = values[known][0]
+    return filled
 
 
 def _intervals_of(table: Table) -> np.ndarray:

@@ -72,9 +72,7 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
     for fold in range(folds.count):
         tested = blocks // folds.blocks_per_fold == fold
         test = np.flatnonzero(tested)
-        forbidden = _forbidden(recording, windows, test, embargo)
-        reach = np.concatenate([[0], np.cumsum(forbidden)])
-        touches = reach[windows.starts + windows.length] - reach[windows.starts] > 0
+        touches = _touch(windows, _forbidden(recording, windows, test, embargo))
         train = np.flatnonzero(~tested & ~touches)
         if not len(train):
             if folds.scheme == "shuffled":
@@ -90,6 +88,38 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
             )
         cut.append(Fold(train, test, blocks[test]))
     return tuple(cut)
+
+
+def clear_of(recording: Recording, windows: Windows, test: np.ndarray, embargo: int) -> np.ndarray:
+    """Find the windows that may train although they are in no fold.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        All of its windows, also those that are in no fold.
+    test
+        Test windows of a fold (window,), ascending.
+    embargo
+        Embargo in bins.
+
+    Returns
+    -------
+    clear
+        Whether a window is neither within the embargo of a test window nor, in time,
+        among the test windows (window,).
+    """
+    block = np.searchsorted(windows.starts[test], windows.starts)
+    among = (block > 0) & (block < len(test))
+    return ~among & ~_touch(windows, _forbidden(recording, windows, test, embargo))
+
+
+def _touch(windows: Windows, marked: np.ndarray) -> np.ndarray:
+    """Whether each window holds one of the marked bins (window,)."""
+    before = np.concatenate([[0], np.cumsum(marked)])
+    touches: np.ndarray = before[windows.starts + windows.length] > before[windows.starts]
+    return touches
 
 
 def _forbidden(

@@ -18,9 +18,10 @@ import numpy as np
 
 from invariance_probe.data.arrays import constant_columns, varies
 from invariance_probe.data.folds import Fold, make_folds, validates_apart
+from invariance_probe.data.labels import LabelledWindows, labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
-from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.data.windows import Windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.pairing import TIME, MinedPairing
@@ -68,15 +69,17 @@ class Inspected:
         The study.
     recording
         The recording, restricted to the states in `window.within`, if any.
-    windows, folds
-        Windows and folds of the recording.
+    cut
+        Its windows, with their targets.
+    folds
+        The folds that the windows with a target are cut into.
     index
         Index of the recording in the study's list.
     """
 
     study: Study
     recording: Recording
-    windows: Windows
+    cut: LabelledWindows
     folds: tuple[Fold, ...]
     index: int = 0
 
@@ -99,8 +102,13 @@ class Inspected:
             When no window or fold can be cut.
         """
         seen = restricted(recording, study.window)
-        windows = cut_windows(seen, study.window.length_bins)
-        return cls(study, seen, windows, make_folds(seen, windows, study.folds), index)
+        cut = labelled_windows(seen, study.window, seen.target(study.target), study.target)
+        return cls(study, seen, cut, make_folds(seen, cut.windows, study.folds), index)
+
+    @property
+    def windows(self) -> Windows:
+        """The windows that have a target."""
+        return self.cut.windows
 
     @property
     def place(self) -> PathInStudy:
@@ -168,6 +176,16 @@ def inspect(inspected: Inspected, severity: Severity) -> Iterator[Problem]:
             yield from check(inspected)
 
 
+def without_target(inspected: Inspected) -> Iterator[str]:
+    """Say how many windows have no target."""
+    labelled = inspected.cut.labelled
+    if not labelled.all():
+        yield (
+            f"{int((~labelled).sum())} of {len(labelled)} windows have no value of the target "
+            f"{inspected.study.target.name!r}: SSL models train on them, and no decoder uses them"
+        )
+
+
 def live_units(inspected: Inspected) -> Iterator[Problem]:
     """Refuse a recording in which no unit varies in the training part of a fold."""
     for number, (_, _, live) in enumerate(inspected.training):
@@ -186,7 +204,7 @@ def varying_target(inspected: Inspected) -> Iterator[Problem]:
     target = inspected.study.target
     if target.kind == "categorical":
         return  # `check_classes` refuses folds that train without a class
-    values = inspected.recording.target(target)[inspected.windows.centres]
+    values = inspected.cut.values
     columns = values.reshape(len(values), -1)
     for number, fold in enumerate(inspected.folds):
         if constant_columns(columns[fold.train]).all():
@@ -269,7 +287,7 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Problem]:
     target = inspected.study.target
     if target.kind != "circular":
         return
-    values = inspected.recording.target(target)
+    values = inspected.cut.values
     if values.min() >= 0 and values.max() <= 1:
         said = (
             f"{inspected.name}: target {target.name!r} runs from {values.min():g} to "
@@ -287,7 +305,8 @@ def missing_codes(inspected: Inspected) -> Iterator[Problem]:
     target = inspected.study.target
     if target.kind != "continuous":
         return
-    for column in inspected.recording.target(target).T:
+    known = inspected.recording.known_bins(target.name)
+    for column in inspected.recording.target(target)[known].T:
         values, often = np.unique(column, return_counts=True)
         for code, count, others, gap in (
             (values[0], often[0], values[1:], values[1] - values[0]),

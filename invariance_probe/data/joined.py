@@ -146,7 +146,12 @@ def join(recordings: Sequence[Recording]) -> Joined:
         unit_ids=tuple(
             f"{recording.session}/{name}" for recording in recordings for name in recording.unit_ids
         ),
-        targets=_common_arrays(recordings),
+        targets=(targets := _common_arrays(recordings)),
+        known={
+            name: np.concatenate([recording.known_bins(name) for recording in recordings])
+            for name in targets
+            if any(name in recording.known for recording in recordings)
+        },
         trials=None,
         segments=np.cumsum(border),
     )

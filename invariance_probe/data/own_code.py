@@ -1,7 +1,7 @@
 """Check the user-defined classes that a study names, before training.
 
 In: a study and its folder. Out: problems, each with its place in the study. Whether a
-class takes its settings and computes a loss is only known by trying. It is tried in a
+class takes its settings and computes what it must is only known by trying. It is tried in a
 process of its own, which loads torch and the user's code: neither comes into this one.
 """
 
@@ -14,16 +14,20 @@ from pathlib import Path
 
 from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.methods import OwnMethod, own_method_of
+from invariance_probe.study.own import OwnClass
 from invariance_probe.study.study import Study
+from invariance_probe.study.transforms import OwnTransform
 
 CHECK = (sys.executable, "-m", "invariance_probe.methods.own_check")
-"""Command that checks user-defined methods with this Python."""
+"""Command that checks user-defined classes with this Python."""
+TRIED_BINS = 2
+"""Bins of the windows with which a class is tried if their length is in seconds."""
 LIMIT_S = 300
 """Longest time for all classes of a study to be imported and tried, in seconds."""
 
 
 def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
-    """Yield what keeps a study's user-defined methods from being trained.
+    """Yield what keeps a study's user-defined methods and augmentations from being used.
 
     Parameters
     ----------
@@ -32,14 +36,19 @@ def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
     base
         Its folder, in which the modules are looked for first.
     """
-    own = list(_own_methods(study))
+    methods, augmentations = list(_own_methods(study)), list(_own_augmentations(study))
+    own: list[tuple[PathInStudy, OwnClass]] = [*methods, *augmentations]
     if not own:
         return
     asked = {
         "base": str(base),
-        "length_bins": study.window.length_bins,
+        "length_bins": study.window.length_bins if study.window.length_s is None else TRIED_BINS,
         "target": study.target.kind,
-        "methods": [method.model_dump(mode="json") for _, method in own],
+        "methods": [method.model_dump(mode="json") for _, method in methods],
+        "augmentations": [
+            {"declared": one.model_dump(mode="json"), "doses": _doses(study, one)}
+            for _, one in augmentations
+        ],
     }
     try:
         done = subprocess.run(
@@ -55,17 +64,17 @@ def own_code_problems(study: Study, base: Path) -> Iterator[Problem]:
     except subprocess.TimeoutExpired:
         done, why = None, f"it took more than {LIMIT_S} s"
     if done is None or done.returncode != 0:
-        place, method = own[0]
+        place, first = own[0]
         yield (
             (*place, "of"),
-            method.of,
-            f"the process that imports and tries {method.of} ended without an answer ({why}); see "
+            first.of,
+            f"the process that imports and tries {first.of} ended without an answer ({why}); see "
             "that the module can be imported",
         )
         return
-    for (place, method), found in zip(own, json.loads(done.stdout), strict=True):
+    for (place, one), found in zip(own, json.loads(done.stdout), strict=True):
         for inside, reason in found:
-            yield (*place, *inside), method.of, reason
+            yield (*place, *inside), one.of, reason
 
 
 def _own_methods(study: Study) -> Iterator[tuple[PathInStudy, OwnMethod]]:
@@ -79,3 +88,18 @@ def _own_methods(study: Study) -> Iterator[tuple[PathInStudy, OwnMethod]]:
                 own = own_method_of(study.with_setting(sweep.path, value)[0])
                 if own is not None:
                     yield ("sweeps", i, "values", j), own
+
+
+def _own_augmentations(study: Study) -> Iterator[tuple[PathInStudy, OwnTransform]]:
+    """Yield every user-defined augmentation in a study, with its place."""
+    for i, transform in enumerate(study.views.transforms):
+        if isinstance(transform, OwnTransform):
+            yield ("views", "transforms", i), transform
+
+
+def _doses(study: Study, own: OwnTransform) -> list[float]:
+    """Return the doses at which a study uses an augmentation: declared, swept and varied."""
+    path = f"{own.kind}.dose"
+    swept = [dose for axis in study.axes if axis.path == path for dose in axis.doses]
+    varied = [value for sweep in study.sweeps if sweep.path == path for value in sweep.values]
+    return [own.dose, *swept, *varied]

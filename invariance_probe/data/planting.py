@@ -70,6 +70,7 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
         group=f"planted {declared.plant}",
         activity=second,
         targets={PLANTED.name: values},
+        known={},
     )
 
 

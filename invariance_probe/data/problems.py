@@ -17,12 +17,12 @@ from invariance_probe.data.alternatives import null_problems
 from invariance_probe.data.arrays import check_complete
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
-from invariance_probe.data.inspection import Inspected, inspect
+from invariance_probe.data.inspection import Inspected, inspect, without_target
+from invariance_probe.data.labels import labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import described, opened
 from invariance_probe.data.states import listed, restricted, states_of
 from invariance_probe.data.together import joint_problems, repeated_sessions
-from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import InspectedSession
 from invariance_probe.study.baselines import Messengers
@@ -32,7 +32,7 @@ from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
-from invariance_probe.study.transforms import needs_counts
+from invariance_probe.study.transforms import needs_counts, title_of
 from invariance_probe.study.views import Views
 
 MOST_EPOCHS = 20
@@ -95,9 +95,10 @@ def inspect_source(
     problems: list[Problem] = []
     try:
         for recording in opened(source, base):
-            refused, cautions = _remarks(study, source, recording, index)
+            refused, cautions, notes = _remarks(study, source, recording, index)
             problems += refused
-            found.append(described(study, source, recording, cautions, plants and not refused))
+            known = described(study, source, recording, cautions, notes, plants and not refused)
+            found.append(known)
     except DataError as error:
         field = source.located_by
         problems.append((("recordings", index, field), getattr(source, field), str(error)))
@@ -135,8 +136,8 @@ def all_problems(
 
 def _remarks(
     study: Study, source: RecordingSource, recording: Recording, index: int
-) -> tuple[list[Problem], list[Problem]]:
-    """Check one recording for reasons to refuse it, or else for cautions.
+) -> tuple[list[Problem], list[Problem], list[str]]:
+    """Check one recording for reasons to refuse it, or else for cautions and notes.
 
     Parameters
     ----------
@@ -155,16 +156,20 @@ def _remarks(
         Problems that keep the study from running.
     cautions
         Remarks for the reader; empty for a refused recording.
+    notes
+        What was left out of the recording, or is not known of it.
     """
     refused = list(_dealt_problems(study, source, recording))
     states = list(_state_problems(study, recording))
     if states:
-        return [*refused, *states], []
+        return [*refused, *states], [], []
     seen = restricted(recording, study.window)
     cut = _cut(study, seen, index)
     refused += [cut] if isinstance(cut, tuple) else _session_problems(cut)
     refused += null_problems(study, seen)
-    return refused, [] if refused or isinstance(cut, tuple) else list(inspect(cut, "caution"))
+    if refused or isinstance(cut, tuple):
+        return refused, [], []
+    return [], list(inspect(cut, "caution")), [*recording.notes, *without_target(cut)]
 
 
 def _dealt_problems(
@@ -267,13 +272,14 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
     except DataError as error:
         return ("target", "name"), study.target.name, str(error)
     try:
-        windows = cut_windows(recording, study.window.length_bins)
+        cut = labelled_windows(recording, study.window, values, study.target)
     except DataError as error:
-        return ("window", "length_bins"), study.window.length_bins, str(error)
+        name = "length_bins" if study.window.length_s is None else "length_s"
+        return ("window", name), getattr(study.window, name), str(error)
     try:
-        folds = make_folds(recording, windows, study.folds)
+        folds = make_folds(recording, cut.windows, study.folds)
         if study.target.kind == "categorical":
-            check_classes(values[windows.centres], folds, recording.session)
+            check_classes(cut.values, folds, recording.session)
     except DataError as error:
         place_of = (
             "embargo_s"
@@ -283,7 +289,7 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
             else "scheme"
         )
         return ("folds", place_of), getattr(study.folds, place_of), str(error)
-    return Inspected(study, recording, windows, folds, index)
+    return Inspected(study, recording, cut, folds, index)
 
 
 def _session_problems(inspected: Inspected) -> Iterator[Problem]:
@@ -294,6 +300,14 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
     study, recording = inspected.study, inspected.recording
     windows, folds = inspected.windows, inspected.folds
     yield from inspect(inspected, "refusal")
+    if isinstance(study.views.pairing, StatePairing) and not inspected.cut.labelled.all():
+        yield (
+            ("target", "name"),
+            study.target.name,
+            f"in session {recording.session!r} {study.target.name!r} is unknown in some of the "
+            "states in which windows lie, which pairs across states cannot have; use another "
+            "pairing, or bins in which it is known",
+        )
     yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
@@ -302,7 +316,7 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
         if study.is_jitter(axis.path)
         for j, dose in enumerate(axis.doses)
     ]
-    yield from view_problems(study.views, recording, swept)
+    yield from view_problems(study.views, recording, windows.stride * recording.bin_s, swept)
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(
             windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds
@@ -376,14 +390,13 @@ def _mining_problems(
         Time from the first to the last training window of a fold, in seconds, in the
         fold where it is shortest.
     """
-    window_s = study.window.length_bins * recording.bin_s
+    window_s = study.window.in_bins(recording.bin_s).length_bins * recording.bin_s
     if pairing.gap_s < window_s - 1e-9:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"a window of {study.window.length_bins} bins lasts {window_s:g} s in session "
-            f"{recording.session!r}, so windows that are {pairing.gap_s:g} s apart overlap; use a "
-            f"gap_s of at least {window_s:g} s",
+            f"a window lasts {window_s:g} s in session {recording.session!r}, so windows that are "
+            f"{pairing.gap_s:g} s apart overlap; use a gap_s of at least {window_s:g} s",
         )
     elif (
         not study.quick
@@ -439,6 +452,17 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
                 f"{recording.session!r} has only {fewest} training windows; use a batch_size of "
                 f"at most {fewest}",
             )
+        window = study.window.in_bins(recording.bin_s)
+        gap_bins = getattr(method, "gap_bins", None)
+        if gap_bins is not None and (window.length_bins + gap_bins) % window.stride_bins:
+            yield (
+                (*place, "gap_bins"),
+                gap_bins,
+                f"successive windows of a sequence start {window.length_bins + gap_bins} bins "
+                f"apart (window and gap), but in session {recording.session!r} windows start only "
+                f"every {window.stride_bins} bins; use a length and a gap whose sum is a multiple "
+                "of the stride",
+            )
         if method.reads_counts and recording.activity_kind == "signal":
             yield (
                 (*place, "kind"),
@@ -449,11 +473,14 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
 
 
 def view_problems(
-    views: Views, recording: Recording, swept: Sequence[tuple[PathInStudy, float]] = ()
+    views: Views,
+    recording: Recording,
+    step_s: float,
+    swept: Sequence[tuple[PathInStudy, float]] = (),
 ) -> Iterator[Problem]:
     """Yield what is wrong with the views of one recording.
 
-    Jitters must be whole numbers of bins, and some transforms need counts.
+    Jitters must be whole numbers of windows' strides, and some transforms need counts.
 
     Parameters
     ----------
@@ -461,17 +488,18 @@ def view_problems(
         The views that the study declares.
     recording
         The recording, restricted to the states in `window.within`, if any.
+    step_s
+        Seconds from one window to the next.
     swept
         Further jitters, in seconds, each with its place in the study.
     """
-    bin_s = recording.bin_s
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
-        if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
+        if abs(seconds / step_s - round(seconds / step_s)) > 1e-6:
             yield (
                 where,
                 seconds,
-                f"a jitter of {seconds:g} s is not a whole number of bins in session "
-                f"{recording.session!r}; use a multiple of the bin length, {bin_s:g} s",
+                f"a jitter of {seconds:g} s is not a multiple of the time from one window to the "
+                f"next, {step_s:g} s in session {recording.session!r}; use a multiple of it",
             )
     if recording.activity_kind == "signal":
         advice = f"but session {recording.session!r} holds continuous signals"
@@ -487,7 +515,7 @@ def view_problems(
                 yield (
                     ("views", "transforms", i, "kind"),
                     transform.kind,
-                    f"{transform.kind} needs spike counts, {advice}; use another transform",
+                    f"{title_of(transform)} needs spike counts, {advice}; use another transform",
                 )
             if getattr(transform, "value", "") == "silent":
                 yield (

@@ -41,7 +41,7 @@ from invariance_probe.data.objects.session import GivenSession
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
-from invariance_probe.study.session import Content
+from invariance_probe.study.session import Content, where_known
 from invariance_probe.study.signals import SignalsRecording
 
 MOST_SPIKES = 32767
@@ -71,6 +71,9 @@ class Recording:
         Name of each unit.
     targets
         Arrays by name, each with time as its first axis.
+    known
+        Whether a target is known in each bin (time,), by its name; a target that is
+        known throughout is left out. Its values in other bins mean nothing.
     trials
         Trial of each bin (time,), or None.
     segments
@@ -109,6 +112,7 @@ class Recording:
     targets: Mapping[str, np.ndarray]
     trials: np.ndarray | None
     segments: np.ndarray
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
     truth: Mapping[str, Any] = field(default_factory=dict)
     alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
     pieces: np.ndarray | None = None
@@ -132,6 +136,7 @@ class Recording:
             ("trial", self.trials),
             ("segment", self.segments),
             ("piece", self.pieces),
+            *((f"mask of the target {name!r}", mask) for name, mask in self.known.items()),
         ):
             if values is not None and values.shape != shape[:1]:
                 raise DataError(
@@ -317,9 +322,9 @@ class Recording:
         """Make a recording from spike times, series and tables on one clock.
 
         All of them are put on one grid of bins, as the signals of a file are. Bins in
-        which the activity was not observed, or a target is unknown, are left out. What
-        is left out, converted or not known is told in the recording's `notes`, which its
-        representation and the report show.
+        which the activity was not observed are left out, and a target may be unknown in
+        some bins. What is left out, converted or not known is told in the recording's
+        `notes`, which its representation and the report show.
 
         Objects of pandas, xarray, pynapple, neo, spikeinterface and MNE are recognised
         by what they have; none of these packages is needed. Times are seconds, except
@@ -439,9 +444,9 @@ class Recording:
             bin_s=declared.bin_s,
             unit_ids=made.unit_ids,
             targets=made.targets,
+            known=made.known,
             trials=made.trials,
             segments=made.segments,
-            pieces=made.pieces,
             notes=made.notes,
         )
 
@@ -555,6 +560,7 @@ class Recording:
             "activity": self.activity,
             "segments": self.segments,
             **{f"target {k}": v for k, v in sorted(self.targets.items())},
+            **{where_known(name): mask for name, mask in sorted(self.known.items())},
         }
         if self.trials is not None:
             arrays["trials"] = self.trials
@@ -581,13 +587,23 @@ class Recording:
             recording=hashlib.sha256("|".join(parts).encode()).hexdigest(),
             arrays=tuple(
                 (name, _hash_of(np.asarray(values)))
-                for name, values in sorted(self.targets.items())
+                for name, values in sorted(
+                    [
+                        *self.targets.items(),
+                        *((where_known(name), mask) for name, mask in self.known.items()),
+                    ],
+                    key=lambda item: item[0],
+                )
             ),
         )
 
     def reading(self, names: Collection[str]) -> "Recording":
         """The same recording with no other arrays over time than those with given names."""
-        return replace(self, targets={n: v for n, v in self.targets.items() if n in names})
+        return replace(
+            self,
+            targets={name: values for name, values in self.targets.items() if name in names},
+            known={name: mask for name, mask in self.known.items() if name in names},
+        )
 
     @cached_property
     def activity_fingerprint(self) -> str:
@@ -621,6 +637,11 @@ class Recording:
             message gives the reason.
         """
         where = self._where(name, asked)
+        if asked != "target" and name in self.known:
+            raise DataError(
+                f"{where} is unknown in {int((~self.known[name]).sum())} of "
+                f"{len(self.activity)} bins. Only the target may be; use bins in which it is known"
+            )
         if name in self.targets:
             return np.asarray(self.targets[name])
         if name in self.unusable:
@@ -671,7 +692,7 @@ class Recording:
         ------
         DataError
             When the target is missing, has NaN, is constant, has only one class, or is
-            circular and not in radians.
+            circular and not in radians. Bins in which it is unknown are not looked at.
         """
         where, values = self._where(declared.name, asked), self.array(declared.name, asked)
         if declared.kind != "continuous" and values.ndim != 1:
@@ -679,9 +700,10 @@ class Recording:
                 f"{where} has shape {values.shape}, but a {declared.kind} target must have shape "
                 "(time,)"
             )
+        known = self.known_bins(declared.name)
         if declared.kind == "categorical":
-            check_complete(values, where)
-            names, classes = np.unique(values, return_inverse=True)
+            check_complete(values[known], where)
+            names, classes = np.unique(values[known], return_inverse=True)
             if len(names) < 2:
                 raise DataError(
                     f"{where} has only one class, {names[0]!r}, but at least two are needed"
@@ -691,18 +713,25 @@ class Recording:
                     f"{where} has {len(names)} classes, but at most 100 are allowed; if it is "
                     "continuous, declare a target of kind 'continuous'"
                 )
-            return classes.astype(np.int64)
+            coded = np.zeros(len(values), dtype=np.int64)
+            coded[known] = classes
+            return coded
         columns = self.numbers(declared.name, asked)
-        constant = np.flatnonzero(constant_columns(columns))
+        found = columns[known]
+        constant = np.flatnonzero(constant_columns(found))
         if len(constant):
             raise DataError(
-                f"{where} is constant: column {constant[0]} is {columns[0, constant[0]]:g} in "
+                f"{where} is constant: column {constant[0]} is {found[0, constant[0]]:g} in "
                 "every bin, so there is nothing to decode; name another target"
             )
         if declared.kind == "circular":
-            check_radians(columns, where)
+            check_radians(found, where)
             return columns[:, 0]
         return columns
+
+    def known_bins(self, name: str) -> np.ndarray:
+        """Whether a target is known in each bin (time,), as booleans."""
+        return self.known.get(name, np.ones(len(self.activity), dtype=bool))
 
     def _where(self, name: str, asked: str) -> str:
         """Beginning of a message: the session, the array, and what it is used for."""

@@ -10,10 +10,9 @@ from typing import get_args
 
 from invariance_probe.data.alternatives import fingerprint_of
 from invariance_probe.data.catalog import resolve
-from invariance_probe.data.inspection import Inspected, inspect
+from invariance_probe.data.inspection import Inspected, inspect, without_target
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
-from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.errors import DataError
@@ -57,7 +56,7 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
         return GENERATORS[source.generator](source, session)  # type: ignore[operator]
     if source.kind == "catalog":
         entry, folder = resolve(source)
-        return read_npz(entry, folder)
+        return READERS[entry.kind](entry, folder)
     return READERS[source.kind](source, base)
 
 
@@ -117,18 +116,22 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         When a recording cannot be read.
     """
     return tuple(
-        described(study, source, recording, _cautions(study, recording, index)).at(source, index)
+        described(study, source, recording, *_remarks(study, recording, index)).at(source, index)
         for index, source in enumerate(study.recordings)
         for recording in opened(source, base)
     )
 
 
-def _cautions(study: Study, recording: Recording, index: int) -> tuple[Problem, ...]:
-    """Cautions about a recording; empty if no windows or folds can be cut from it."""
+def _remarks(
+    study: Study, recording: Recording, index: int
+) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+    """Cautions and notes about a recording; no cautions if it cannot be cut into folds."""
     try:
-        return tuple(inspect(Inspected.of(study, recording, index), "caution"))
+        inspected = Inspected.of(study, recording, index)
     except DataError:
-        return ()
+        return (), recording.notes
+    notes = (*recording.notes, *without_target(inspected))
+    return tuple(inspect(inspected, "caution")), notes
 
 
 def described(
@@ -136,6 +139,7 @@ def described(
     source: RecordingSource,
     recording: Recording,
     cautions: Iterable[Problem],
+    notes: Iterable[str] = (),
     plants: bool = False,
 ) -> InspectedSession:
     """Describe a recording by what plans and reports need, without its arrays.
@@ -150,6 +154,8 @@ def described(
         The whole recording.
     cautions
         Remarks for the reader of the report, each with its place in the study.
+    notes
+        What was left out of the recording, or is not known of it, in sentences.
     plants
         Whether to make the planted controls of the session as well, to include their
         fingerprints.
@@ -173,7 +179,7 @@ def described(
         unit_ids=recording.unit_ids,
         columns=recording.columns,
         cautions=tuple(Remark(place=place, got=got, text=text) for place, got, text in cautions),
-        notes=recording.notes,
+        notes=tuple(notes),
         plants=tuple(_planted(study, source, recording)) if plants else (),
     )
 

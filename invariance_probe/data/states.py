@@ -103,6 +103,7 @@ def restricted(recording: Recording, window: Window) -> Recording:
         recording,
         activity=recording.activity[inside],
         targets={name: np.asarray(values)[inside] for name, values in recording.targets.items()},
+        known={name: mask[inside] for name, mask in recording.known.items()},
         trials=None if recording.trials is None else recording.trials[inside],
         segments=recording.segments[inside],
         pieces=pieces[inside],

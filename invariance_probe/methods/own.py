@@ -1,34 +1,29 @@
-"""User-defined classes: import the class that a study names, and check it.
+"""User-defined methods: import the class that a study names, and check it.
 
 In: the declaration of a user-defined method and the folder of the study. Out: the
-class, or what keeps it from being used, each with its place in the declaration. Its
-source file is executed as it is now: a file that was changed is executed anew, also in
-a process that has imported it before.
+class, or what keeps it from being trained, each with its place in the declaration.
 """
 
-import inspect
-import sys
-import traceback
 from collections.abc import Iterator
-from difflib import get_close_matches
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.random_bits import key_tensor
+from invariance_probe.data.own_classes import Family, RefusedError, file_of, imported, made, said
 from invariance_probe.encoders.base import StackedEncoder
-from invariance_probe.errors import InvarianceProbeError, StudyError
+from invariance_probe.errors import StudyError
 from invariance_probe.methods.base import Batch, Method, Timeline
-from invariance_probe.study.declaration import Problem, sha256_of
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.methods import OwnMethod
-from invariance_probe.study.own import Source, source_of
 
-BASE_CLASS = "invariance_probe.methods.base.Method"
+OWN_METHODS = Family(
+    Method,  # type: ignore[type-abstract]
+    "methods",
+    "`encoder` and `loss(batch)`",
+)
 TRIED_RUNS, TRIED_PAIRS, TRIED_UNITS = 2, 32, 8
 """Size of the batch of noise on which a class is tried: runs, pairs and units."""
 
@@ -49,8 +44,8 @@ def own_class(declared: OwnMethod, base: Path) -> type[Method]:
         When the class cannot be imported, or is not what the declaration says.
     """
     try:
-        found = _imported(declared, base)
-    except _RefusedError as refused:
+        found = imported(declared, base, OWN_METHODS)
+    except RefusedError as refused:
         raise StudyError(f"method.{'.'.join(map(str, refused.place))}: {refused}") from None
     for place, _, reason in _facts(declared, found):
         raise StudyError(f"method.{'.'.join(map(str, place))}: {reason}")
@@ -77,91 +72,15 @@ def own_problems(
         Kind of the study's target.
     """
     try:
-        found = _imported(declared, base)
+        found = imported(declared, base, OWN_METHODS)
         wrong = [*_facts(declared, found)]
-        made = None if wrong else _made(declared, found, length_bins)
-        if made is not None and declared.examples.kind == "pairs":
-            _try(declared, made, length_bins, target)
-    except _RefusedError as refused:
+        model = None if wrong else _made(declared, found, length_bins)
+        if model is not None and declared.examples.kind == "pairs":
+            _try(declared, model, length_bins, target)
+    except RefusedError as refused:
         yield refused.place, refused.got, str(refused)
         return
     yield from wrong
-
-
-class _RefusedError(Exception):
-    """Why a user-defined class is refused, with the field that says so."""
-
-    def __init__(self, place: tuple[str | int, ...], got: object, reason: str) -> None:
-        super().__init__(reason)
-        self.place, self.got = place, got
-
-
-def _imported(declared: OwnMethod, base: Path) -> type[Method]:
-    """Import the class, and check that it is a method."""
-    of, source = declared.of, source_of(declared.module, base)
-    if source is None:
-        beside = [path.stem for path in base.glob("*.py")]
-        close = get_close_matches(declared.module, beside, n=1)
-        hint = f"did you mean {close[0]!r}? Otherwise write" if close else "write"
-        raise _RefusedError(
-            ("of",), of,
-            f"there is no module {declared.module!r} in {base.resolve()} or among the installed "
-            f"packages; {hint} {declared.module.replace('.', '/')}.py there, or install its "
-            "package",
-        )  # fmt: skip
-    try:
-        module = _executed(declared.module, source, str(base.resolve()))
-    except (Exception, SystemExit) as error:
-        raise _RefusedError(
-            ("of",), of, f"{source.path} cannot be imported ({_said(error, source.path)}); mend it"
-        ) from None
-    found = vars(module).get(declared.class_name)
-    known = [
-        name
-        for name, one in vars(module).items()
-        if isinstance(one, type) and issubclass(one, Method) and one.__module__ == module.__name__
-    ]
-    if found is None:
-        allowed = ", ".join(map(repr, known)) or "none"
-        raise _RefusedError(
-            ("of",), of,
-            f"{source.path} has no class {declared.class_name!r}; methods in it: {allowed}",
-        )  # fmt: skip
-    if not (isinstance(found, type) and issubclass(found, Method)) or inspect.isabstract(found):
-        lacks = (
-            f"lacks {', '.join(sorted(found.__abstractmethods__))}"
-            if inspect.isabstract(found)
-            else f"is no class derived from {BASE_CLASS}"
-        )
-        raise _RefusedError(
-            ("of",), of,
-            f"{declared.class_name!r} of {source.path} {lacks}; derive it from {BASE_CLASS} and "
-            "give it `encoder` and `loss(batch)`",
-        )  # fmt: skip
-    return found
-
-
-@cache
-def _executed(name: str, source: Source, base: str) -> ModuleType:
-    """Execute a module's source once for each content of its file.
-
-    Its name in `sys.modules` has a hash of its path and content, so that it takes the place
-    of no other module. While it is executed, it can import the modules beside it.
-    """
-    unique = f"{name}@{sha256_of([str(source.path), source.sha256])[:12]}"
-    spec = spec_from_file_location(unique, source.path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[unique] = module
-    sys.path.append(base)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[unique]
-        raise
-    finally:
-        sys.path.remove(base)
-    return module
 
 
 def _facts(declared: OwnMethod, found: type[Method]) -> Iterator[Problem]:
@@ -186,63 +105,46 @@ def _made(declared: OwnMethod, found: type[Method], length_bins: int) -> Method:
     """Make the class as a worker does, with few units."""
     shape = (length_bins, TRIED_UNITS)
     generators = [np.random.default_rng(run) for run in range(TRIED_RUNS)]
-    signature = inspect.signature(found)
-    try:
-        signature.bind(declared, shape, generators, **declared.settings)
-    except TypeError as error:
-        names = [*signature.parameters][3:]
-        raise _RefusedError(
-            ("settings",), declared.settings,
-            f"{declared.class_name} cannot be made with the settings "
-            f"{sorted(declared.settings)} ({error}); its settings are: "
-            f"{', '.join(names) or 'none'}",
-        ) from None  # fmt: skip
-    try:
-        made = found(declared, shape, generators, **declared.settings)
-    except Exception as error:
-        raise _RefusedError(
-            ("settings",), declared.settings,
-            f"{declared.class_name} refuses its settings ({_said(error, _file_of(found))})",
-        ) from None  # fmt: skip
-    if not isinstance(vars(made).get("encoder", made._modules.get("encoder")), StackedEncoder):
-        raise _RefusedError(
+    model = made(declared, found, (declared, shape, generators))
+    if not isinstance(vars(model).get("encoder", model._modules.get("encoder")), StackedEncoder):
+        raise RefusedError(
             ("of",), declared.of,
             f"{declared.class_name} has no encoder; set self.encoder = "
             "build_encoder(declared.encoder, shape, generators)",
         )  # fmt: skip
-    return made.to(torch.float32)
+    return model.to(torch.float32)
 
 
-def _try(declared: OwnMethod, made: Method, length_bins: int, target: str) -> None:
+def _try(declared: OwnMethod, model: Method, length_bins: int, target: str) -> None:
     """Ask for the losses of a batch of noise, and whose parameters they depend on."""
-    file = _file_of(type(made))
+    file = file_of(type(model))
     try:
-        loss = made.loss(_noise(declared, length_bins, target))
+        loss = model.loss(_noise(declared, length_bins, target))
     except Exception as error:
-        raise _RefusedError(
+        raise RefusedError(
             ("of",), declared.of,
             f"the loss of {declared.class_name} cannot be computed on a batch of noise "
-            f"({_said(error, file)}); mend it",
+            f"({said(error, file)}); mend it",
         ) from None  # fmt: skip
     if not isinstance(loss, Tensor) or loss.shape != (TRIED_RUNS,):
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-        raise _RefusedError(
+        raise RefusedError(
             ("of",), declared.of,
             f"the loss of {declared.class_name} for {TRIED_RUNS} runs is {got}; it must be a "
             f"tensor ({TRIED_RUNS},), one loss per run: the first axis of every tensor is the run",
         )  # fmt: skip
-    learned = [parameter for parameter in made.parameters() if parameter.requires_grad]
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     slopes = (
         torch.autograd.grad(loss[0], learned, allow_unused=True) if loss.requires_grad else [None]
     )
     reached = [slope for slope in slopes if slope is not None]
     if not reached:
-        raise _RefusedError(
+        raise RefusedError(
             ("of",), declared.of,
             f"the loss of {declared.class_name} depends on no parameter, so nothing is learned",
         )  # fmt: skip
     if any(bool((slope[1:] != 0).any()) for slope in reached):
-        raise _RefusedError(
+        raise RefusedError(
             ("of",), declared.of,
             f"the loss of one run of {declared.class_name} depends on the parameters of another; "
             "take no mean, sum or product over the first axis, which is the run",
@@ -269,23 +171,3 @@ def _noise(declared: OwnMethod, length_bins: int, target: str) -> Batch:
         targets=targets if declared.reads_target else None,
         counts=torch.poisson(torch.ones(shape), noise) if declared.reads_counts else None,
     )
-
-
-def _file_of(found: type[Method]) -> Path:
-    """File in which a class is defined."""
-    return Path(inspect.getfile(found))
-
-
-def _said(error: BaseException, path: Path) -> str:
-    """Name an error, with the last line of a file that led to it."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        lines.append(error.lineno)
-    if isinstance(error, InvarianceProbeError | ValueError) and str(error) and not lines:
-        return str(error)
-    place = f", {path.name} line {lines[-1]}" if lines else ""
-    return f"{type(error).__name__}: {error}{place}"

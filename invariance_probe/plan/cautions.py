@@ -17,6 +17,7 @@ from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
 from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS, Session, scope_of
+from invariance_probe.study.transforms import OwnTransform
 
 LANES = 8
 """Layer widths that are multiples of this let runs be repeated bit for bit.
@@ -61,6 +62,14 @@ def cautions(plan: Plan) -> Iterator[Problem]:
                 f"places, which makes {cuts * fewest} draws; cuts of one session are alike, so p "
                 "is only approximate",
             )
+    own = [one for one in study.views.transforms if isinstance(one, OwnTransform)]
+    if own and study.training.kernels == "native":
+        yield (
+            ("training", "kernels"),
+            study.training.kernels,
+            f"the native kernels do not know the user-defined augmentation {own[0].title}, so "
+            "torch draws it; all else is computed by the kernels",
+        )
     for session in plan.sessions:
         yield from session.cautions
     yield from _verdicts_out_of_reach(plan)

@@ -161,7 +161,8 @@ class Inspection(Declaration):
                 yield Session(
                     planted_name(found.session, one.plant), found.subject, found.group,
                     one.fingerprint, Planted(of=self.source, plant=one.plant),
-                    units=len(found.unit_ids), bins=found.bins, parts=one.content,
+                    units=len(found.unit_ids), bins=found.bins, bin_s=found.bin_s,
+                    parts=one.content,
                 )  # fmt: skip
 
 

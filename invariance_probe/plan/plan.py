@@ -344,13 +344,15 @@ class Plan:
         return made.reading(session.content)
 
     def _window(self, session: Session) -> Window:
-        """Return how windows are cut from a session.
+        """Return how windows are cut from a session, in bins.
 
         A planted target is known in every state, so planted controls use windows of all
         states.
         """
         own = self.study.window
-        return own.model_copy(update={"within": None}) if session.source.kind == "planted" else own
+        if session.source.kind == "planted":
+            own = own.model_copy(update={"within": None})
+        return own.in_bins(session.bin_s)
 
     def _planted_baselines(self, session: Session) -> Iterator[Run]:
         yield self._run(session, ShiftNull(), None)
@@ -400,7 +402,7 @@ class Plan:
                 yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
             # Linear SSL needs windows of one bin.
-            if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):
+            if self._window(session).length_bins == 1 and has_closed_form(self.conditions[0].views):
                 yield self._run(
                     session,
                     LinearSSL(dimensions=dimensions),

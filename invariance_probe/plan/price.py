@@ -142,13 +142,18 @@ def measured_seconds(run: Run, session: Session) -> float:
     session
         Its session, which sets the number of units and windows.
     """
-    size = session.units, session.bins, run.window.length_bins
+    size = _size(session, run)
     if isinstance(run.method, Code):
         return code_seconds(run.method, *size)
     units, windows, bins = size
     trained = run.optimisation is not None and run.method.kind != "supervised"
     fixed, of_window, of_pair = READOUT_S if trained else MEASURED_S.get(run.method.kind, READOUT_S)
     return fixed + windows * (of_window + of_pair * (units * bins) ** 2)
+
+
+def _size(session: Session, run: Run) -> tuple[int, int, int]:
+    """Units, windows, and bins per window of a run's session."""
+    return session.units, session.bins // run.window.stride_bins, run.window.length_bins
 
 
 def trained_seconds(run: Run, session: Session) -> float:
@@ -178,7 +183,7 @@ def seconds_of_codes(plan: Plan) -> tuple[float, float]:
     plain = whole = 0.0
     for run in plan.baselines:
         if isinstance(run.method, Code):
-            size = sessions[run.session].units, sessions[run.session].bins, run.window.length_bins
+            size = _size(sessions[run.session], run)
             plain += code_seconds(run.method.model_copy(update={"jackknife": False}), *size)
             whole += code_seconds(run.method, *size)
     return plain, whole - plain

@@ -22,7 +22,7 @@ from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
 from invariance_probe.study.study import Study
-from invariance_probe.study.transforms import is_idle
+from invariance_probe.study.transforms import OwnTransform, is_idle
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
 """What `longer` and `wider` multiply steps, learning rate and dimensions by."""
@@ -184,6 +184,11 @@ def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) 
     swept = hypothesis.axis.split(".")[0]
     if adversary is not None and (adversary.kind == swept or not is_idle(adversary)):
         reasons.append(f"training against {adversary.kind} has not been calibrated")
+    reasons += [
+        f"the augmentation {one.title} has not been calibrated"
+        for one in study.views.transforms
+        if isinstance(one, OwnTransform) and (one.kind == swept or not is_idle(one))
+    ]
     if study.views.pool is not None:
         reasons.append("models that train on several sessions have not been calibrated")
     return reasons

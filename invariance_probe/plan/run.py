@@ -12,15 +12,22 @@ from typing import Any, Literal, TypeVar
 
 from invariance_probe.plan.figures import Figures, read
 from invariance_probe.plan.figures.earlier import read_earlier
-from invariance_probe.study.baselines import SessionNull
+from invariance_probe.study.baselines import Code, SessionNull
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.design import Folds, Window
-from invariance_probe.study.examinations import Comparison, Examination
-from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod
+from invariance_probe.study.examinations import Comparison, Corruption, Detection, Examination
+from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod, OwnMethod, own_method_of
 from invariance_probe.study.probes import Probe, Target
-from invariance_probe.study.session import ArrayHashes, Companions, Content, OtherSession
+from invariance_probe.study.session import (
+    ArrayHashes,
+    Companions,
+    Content,
+    OtherSession,
+    where_known,
+)
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import Views
+from invariance_probe.study.transforms import OwnTransform
+from invariance_probe.study.views import Views, own_augmentation_of
 
 ALGORITHM_VERSION = 2
 """Version of the algorithms; part of every key.
@@ -52,7 +59,11 @@ class Run(Declaration):
     fingerprint: str
     """Hash of the recording's activity, bins, units, trials and segments."""
     arrays: ArrayHashes = added(())
-    """Hashes of arrays over time that the run reads other than as its target."""
+    """Hashes of arrays over time that the run reads other than as its target.
+
+    The mask of the bins in which the target is known is among them, since it says which
+    windows are cut into folds.
+    """
     target_array: str = added("")
     """Hash of the target's array."""
     session: str
@@ -114,7 +125,9 @@ class Run(Declaration):
         """
         return self.model_copy(
             update={
-                "arrays": content.of(self._arrays_but_of({"target"})),
+                "arrays": content.of(
+                    self._arrays_but_of({"target"}) | {where_known(self.target.name)}
+                ),
                 "target_array": dict(content.arrays).get(self.target.name, ""),
             }
         )
@@ -137,6 +150,21 @@ class Run(Declaration):
         """The other sessions that the run reads."""
         lend = self.method.others if isinstance(self.method, SessionNull) else ()
         return (*lend, *(self.companions.sessions if self.companions else ()))
+
+    def own_method(self) -> OwnMethod | None:
+        """The user-defined method that the run trains; None if it trains none."""
+        return own_method_of(self.method) if self.examination is None else None
+
+    def own_augmentation(self) -> OwnTransform | None:
+        """The user-defined augmentation that the run draws; None if it draws none."""
+        if isinstance(self.examination, Corruption | Detection):
+            drawn = [self.examination.inputs]
+        elif self.examination is not None:
+            drawn = []
+        else:
+            corrupted = self.method.corruptions if isinstance(self.method, Code) else ()
+            drawn = [views for views in (self.views, *(c.views for c in corrupted)) if views]
+        return next((own for views in drawn if (own := own_augmentation_of(views))), None)
 
     def trained(self) -> "Run":
         """Return the run that trains the encoder which this run examines.
@@ -287,6 +315,8 @@ class RunResult:
 
     It is in no key. It tells that the file changed while its declared version did not.
     """
+    augmentation_sha256: str = ""
+    """The same of the user-defined augmentation that was drawn; empty if none was."""
 
     def measured(self, kind: type[F]) -> F | None:
         """Return the measured quantities, if they are of a given type.

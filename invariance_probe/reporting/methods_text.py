@@ -11,12 +11,14 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.study.baselines import Code, Messengers
 from invariance_probe.study.counting import counted
+from invariance_probe.study.design import Window
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import Reliance, TrainedMethod, title_of
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
+from invariance_probe.study.transforms import OwnTransform
 from invariance_probe.study.views import TimeJitter
 
 
@@ -58,8 +60,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         else ""
     )
     version = report["provenance"]["versions"].get("invariance-probe", "")
-    bins = study.window.length_bins
-    windows = "single bins" if bins == 1 else f"windows of {bins} bins"
+    windows = _windows(study.window)
     learned = "in closed form"
     if isinstance(study.method, TrainedMethod) and own.optimisation is not None:
         learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
@@ -68,7 +69,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"by {title_of(study.method)} ({learned}; {counted(plan.seeds_of(study.method), 'seed')}, "
         f"{study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s "
         f"embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
-        f"{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
+        f"{_own(study)}{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
         f"representations of clean activity by {probe} (penalty by inner folds), and the "
         f"held-out loss was {loss}. Sessions entered where the raw decoder beat its null by "
         f"{null} at .05. Losses are in units of the decodable range R, from the best constant to "
@@ -206,11 +207,26 @@ def _epochs(asked: Messengers) -> str:
     )
 
 
+def _windows(window: Window) -> str:
+    """Describe the windows by their length and stride."""
+    if window.length_s is not None:
+        stride = window.stride_s or window.length_s
+        return f"windows of {window.length_s:g} s, one every {stride:g} s,"
+    length = "single bins" if window.length_bins == 1 else f"windows of {window.length_bins} bins"
+    return length if window.stride_bins == 1 else f"{length}, one every {window.stride_bins} bins,"
+
+
 def _arms(study: Study) -> tuple[str, ...]:
     """Return the arms (how draws are shared) of all swept axes, without repeats."""
     if not any(axis.path in (SHARE, STATE_SHARE) for axis in study.axes):
         return study.arms
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
+
+
+def _own(study: Study) -> str:
+    """Name the user-defined augmentation; empty if there is none."""
+    own = [one.title for one in study.views.transforms if isinstance(one, OwnTransform)]
+    return f"The augmentation 'own' was {own[0]}, a user-defined class. " if own else ""
 
 
 def _fixed(study: Study) -> str:

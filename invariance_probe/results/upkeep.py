@@ -20,7 +20,7 @@ from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Family, Store, read_training
 
-_PROVENANCE = ("seconds", "registration", "measured_at", "code_sha256")
+_PROVENANCE = ("seconds", "registration", "measured_at", "code_sha256", "augmentation_sha256")
 """Fields in which two measurements of one run may differ."""
 
 

@@ -11,10 +11,11 @@ dose changes nothing.
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from invariance_probe.errors import DataError
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import (
     FILE_NAME,
@@ -37,6 +38,8 @@ from invariance_probe.study.state_pairing import STATE_SHARE, STATE_SOURCES
 from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.views import POOL, Views
 
+PART_OF_A_BIN = 1e-6
+"""Part of a bin by which a time in seconds may miss a whole number of bins."""
 TEST_BLOCKS = 8
 """Fewest test blocks per session from which a variance may be estimated."""
 
@@ -54,16 +57,80 @@ class Within(Declaration):
 
 
 class Window(Declaration):
-    """One SSL example: `length_bins` successive bins of one trial or segment."""
+    """One SSL example: successive bins of one trial or segment.
+
+    Its length is given in bins or in seconds.
+    """
 
     length_bins: Annotated[int, Field(ge=1)] = 1
     """Length of a window in bins."""
+    stride_bins: Annotated[int, Field(ge=1)] = added(1)
+    """Bins from the start of one window to the start of the next."""
+    length_s: Annotated[float, Field(gt=0)] | None = added(None)
+    """Length of a window in seconds, instead of `length_bins`."""
+    stride_s: Annotated[float, Field(gt=0)] | None = added(None)
+    """Seconds from the start of one window to the start of the next; `length_s` if omitted."""
+    cover: Annotated[float, Field(gt=0, le=1)] | None = added(None)
+    """Smallest fraction of a window that its label must cover, for a categorical target.
+
+    A window has the label that covers most of it, and no target if that is less than
+    this fraction. If omitted, the target of a window is its value at the centre.
+    """
     within: Within | None = added(None)
     """The states in which the target is known, such as waking.
 
     Baselines, nulls, folds, probes and tests see only the bins in these states. If
     omitted, all bins are used.
     """
+
+    @model_validator(mode="after")
+    def _in_bins_or_seconds(self) -> Self:
+        in_bins = self.model_fields_set & {"length_bins", "stride_bins"}
+        if self.length_s is not None and in_bins:
+            raise ValueError(
+                f"give a window's length and stride in seconds, without {min(in_bins)}"
+            )
+        if self.length_s is None and self.stride_s is not None:
+            raise ValueError("stride_s needs length_s; beside length_bins, give stride_bins")
+        return self
+
+    @property
+    def may_hold_several_bins(self) -> bool:
+        """Whether a window has more than one bin, or a length in seconds."""
+        return self.length_s is not None or self.length_bins > 1
+
+    def in_bins(self, bin_s: float) -> "Window":
+        """The same window with its length and stride in bins.
+
+        Parameters
+        ----------
+        bin_s
+            Length of a bin in seconds.
+
+        Raises
+        ------
+        DataError
+            When the length or the stride is not a whole number of bins.
+        """
+        if self.length_s is None:
+            return self
+        return Window(
+            length_bins=_whole_bins("length_s", self.length_s, bin_s),
+            stride_bins=_whole_bins("stride_s", self.stride_s or self.length_s, bin_s),
+            cover=self.cover,
+            within=self.within,
+        )
+
+
+def _whole_bins(name: str, seconds: float, bin_s: float) -> int:
+    """Return a time as a number of bins, or raise DataError if it is not a whole one."""
+    bins = round(seconds / bin_s)
+    if bins < 1 or abs(seconds / bin_s - bins) > PART_OF_A_BIN:
+        raise DataError(
+            f"window.{name} is {seconds:g} s, which is not a whole number of bins of {bin_s:g} s; "
+            f"use {max(bins, 1) * bin_s:g} s, or another bin_s"
+        )
+    return bins
 
 
 class Folds(Declaration):

@@ -157,7 +157,8 @@ class ArraysRecording(Declaration):
 class CatalogRecording(Declaration):
     """One session of the catalogue of public recordings.
 
-    The catalogue is in `invariance_probe.data.catalog`.
+    `invariance-probe data list` shows the catalogue, and `data fetch NAME` downloads the
+    files of an entry.
     """
 
     located_by: ClassVar[str] = "name"

@@ -47,6 +47,11 @@ ArrayHashes = tuple[tuple[str, str], ...]
 """Names of arrays over time, each with the hash of its values, ordered by name."""
 
 
+def where_known(name: str) -> str:
+    """Name of the mask of the bins in which an array over time is known."""
+    return f"{name} (where known)"
+
+
 class Content(Declaration):
     """Hashes of a recording's content, part by part.
 
@@ -59,8 +64,12 @@ class Content(Declaration):
     """Hash of each array over time."""
 
     def of(self, names: Collection[str]) -> ArrayHashes:
-        """Hashes of the arrays with given names; those that are not there are left out."""
-        return tuple((name, found) for name, found in self.arrays if name in names)
+        """Hashes of the arrays with given names; those that are not there are left out.
+
+        An array that is not known in all bins comes with the mask of those where it is.
+        """
+        read = {*names, *map(where_known, names)}
+        return tuple((name, found) for name, found in self.arrays if name in read)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ both. `has_closed_form` says whether closed-form linear SSL can be fitted under 
 transforms themselves are in `invariance_probe.augmentations`.
 """
 
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, DoseWords, Swept
+from invariance_probe.study.own import OwnClass, name_of_class
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Lost = Literal["silent", "mean"]
@@ -307,6 +308,83 @@ class CutMix(Swept):
     """Whether a block of units or of bins is replaced; bins need longer windows."""
 
 
+class OwnTransform(OwnClass):
+    """A user-defined augmentation: a class outside of the package, found by its name.
+
+    The class is an `augmentations.base.Augmentation` that is made with the settings as
+    keyword arguments. No method has a licence for it, so what is found about learning is
+    estimated without a word.
+    """
+
+    has_closed_form: ClassVar[bool] = False
+
+    kind: Literal["own"] = "own"
+    dose: float = 0.0
+    """How strongly it corrupts; its identity dose if omitted. A larger dose corrupts more."""
+    stage: Literal["counts", "standardised"] = "standardised"
+    """What it acts on, as the class says: spike counts, or standardised activity."""
+    identity_dose: float = 0.0
+    """The dose that changes nothing, as the class says."""
+    needs_bins: bool = False
+    """Whether it needs windows of several bins, as the class says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _changes_nothing_by_default(cls, values: Any) -> Any:
+        """Fill in the identity dose where no dose is given."""
+        identity = cls.model_fields["identity_dose"].default
+        return (
+            {"dose": values.get("identity_dose", identity), **values}
+            if isinstance(values, dict)
+            else values
+        )
+
+    @model_validator(mode="after")
+    def _is_no_weaker_than_nothing(self) -> Self:
+        if self.dose < self.identity_dose:
+            raise ValueError(
+                f"a dose of {self.dose:g} is below the identity dose {self.identity_dose:g}, but "
+                "a larger dose must corrupt more; count the dose from the identity dose upwards"
+            )
+        return self
+
+    @property
+    def identity(self) -> dict[str, float]:
+        """The field that can be swept, with the dose that changes nothing."""
+        return {"dose": self.identity_dose}
+
+    @classmethod
+    def of_class(cls, own: type, *, version: int, **fields: Any) -> Self:
+        """Declare a class that was imported.
+
+        Parameters
+        ----------
+        own
+            The class. It is in a file that worker processes can import.
+        version
+            Version of its code; raise it whenever the code changes what it computes.
+        **fields
+            Fields of this declaration, such as `dose`; all others are settings of the class.
+
+        Raises
+        ------
+        ValueError
+            When no other process can import the class.
+        """
+        declared = {name: fields.pop(name) for name in fields.keys() & cls.model_fields.keys()}
+        # Its base class needs torch, which is not loaded here.
+        facts = {name: getattr(own, name) for name in _FACTS if hasattr(own, name)}
+        return cls.model_validate(
+            {
+                **facts, **declared, "of": name_of_class(own), "version": version,
+                "settings": {**declared.get("settings", {}), **fields},
+            }
+        )  # fmt: skip
+
+
+_FACTS = ("stage", "identity_dose", "needs_bins")
+"""Fields of a user-defined augmentation that its class has too, under the same names."""
+
 Transform = Annotated[
     UnitDropout
     | StratifiedDropout
@@ -319,7 +397,8 @@ Transform = Annotated[
     | Pepper
     | TimeCutout
     | UnitCutout
-    | CutMix,
+    | CutMix
+    | OwnTransform,
     Field(discriminator="kind"),
 ]
 
@@ -342,7 +421,9 @@ def at_identity(stage: Stage) -> Stage:
 
 def needs_counts(transform: Transform) -> bool:
     """Whether a transform acts on single spikes, so that activity must be counts."""
-    return isinstance(transform, SpikeThinning)
+    return isinstance(transform, SpikeThinning) or (
+        isinstance(transform, OwnTransform) and transform.stage == "counts"
+    )
 
 
 def cuts_bins(transform: Transform) -> bool:
@@ -350,6 +431,13 @@ def cuts_bins(transform: Transform) -> bool:
 
     Such a transform needs windows of several bins.
     """
+    if isinstance(transform, OwnTransform):
+        return transform.needs_bins
     return isinstance(transform, TimeCutout) or (
         isinstance(transform, CutMix) and transform.along == "bins"
     )
+
+
+def title_of(stage: Transform | Adversary) -> str:
+    """How sentences name a corruption: its kind, or a user-defined one's class."""
+    return stage.title if isinstance(stage, OwnTransform) else stage.kind

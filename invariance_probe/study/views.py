@@ -17,7 +17,7 @@ from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, DoseWords, Swept, added, members
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.state_pairing import StatePairing
-from invariance_probe.study.transforms import Transform, is_idle
+from invariance_probe.study.transforms import OwnTransform, Transform, is_idle
 
 
 class TimeJitter(Swept):
@@ -173,6 +173,12 @@ DOSE_WORDS: dict[str, DoseWords] = {
     for field in stage.identity
 }
 """Words for doses in reports, by swept path; adversaries have none."""
+
+
+def own_augmentation_of(views: Views) -> OwnTransform | None:
+    """The user-defined augmentation that changes such views; None if there is none."""
+    own = (transform for transform in views.transforms if isinstance(transform, OwnTransform))
+    return next((transform for transform in own if not is_idle(transform)), None)
 
 
 def has_closed_form(views: Views) -> bool:

@@ -58,8 +58,8 @@ class TrainingWindows:
         Training windows of each run, as ascending indices into all windows.
     jitters
         How far in time a pair may lie apart, for each run.
-    bin_s
-        Seconds per bin.
+    step_s
+        Seconds from one window to the next of its stretch.
     keys
         Key of each run's random numbers (run,).
     batch_size
@@ -75,7 +75,7 @@ class TrainingWindows:
     windows: Windows
     parts: list[np.ndarray]
     jitters: list[TimeJitter]
-    bin_s: float
+    step_s: float
     keys: Tensor
     batch_size: int
     repeats: bool = False
@@ -145,7 +145,7 @@ class Pairs:
 
     def __init__(self, declared: Any, training: TrainingWindows) -> None:
         found = [
-            find_partners(part, training.windows.stretch, jitter, training.bin_s)
+            find_partners(part, training.windows.stretch, jitter, training.step_s)
             for part, jitter in zip(training.parts, training.jitters, strict=True)
         ]
         self._partners = StackedPartners.of(found, training.device)
@@ -194,7 +194,7 @@ class Sequences:
     """
 
     def __init__(self, declared: Any, training: TrainingWindows) -> None:
-        offsets = sequence_offsets(declared, training.windows.length)
+        offsets = sequence_offsets(declared, training.windows)
         found = [
             _first_of_sequences(part, training.windows.stretch, offsets[-1])
             for part in training.parts
@@ -204,7 +204,7 @@ class Sequences:
             max(4, training.batch_size // len(offsets) // 4 * 4),
         )
         if fewest < (2 if training.repeats else count):
-            reach_s = (offsets[-1] + training.windows.length) * training.bin_s
+            reach_s = (offsets[-1] + training.windows.steps_apart) * training.step_s
             raise TrainingError(
                 f"{declared.kind} needs {count} sequences of {reach_s:g} s per step, but one fold "
                 f"has only {fewest} that lie inside a single trial or gap-free stretch; use "
@@ -221,8 +221,8 @@ class Sequences:
         return Example(windows, windows)
 
 
-def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
-    """Bins from the start of a sequence to the start of each of its windows.
+def sequence_offsets(declared: Any, windows: Windows) -> list[int]:
+    """Number of each window of a sequence, counted from its first window.
 
     Windows share no bin. A masked sequence has `sequence_windows` successive windows.
     Other sequences have `context_windows` successive windows and, for each horizon h,
@@ -232,15 +232,15 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     ----------
     declared
         The method.
-    length_bins
-        Bins per window.
+    windows
+        The session's windows.
 
     Returns
     -------
     offsets
         Ascending from 0.
     """
-    stride = length_bins + int(declared.gap_bins)
+    step = windows.steps(windows.length + int(declared.gap_bins))
     if declared.kind == "masked_sequence":
         places = list(range(declared.sequence_windows))
     else:
@@ -248,7 +248,7 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
             *range(declared.context_windows),
             *(declared.context_windows - 1 + horizon for horizon in declared.horizons),
         ]
-    return [stride * place for place in places]
+    return [step * place for place in places]
 
 
 class Positions:
@@ -267,7 +267,7 @@ class Positions:
     def __init__(self, declared: Any, training: TrainingWindows) -> None:
         size = training.batch_size // 2 * 2
         self._distances = _Distances(
-            declared, training, size, apart=training.windows.length, asks_far=True
+            declared, training, size, apart=training.windows.steps_apart, asks_far=True
         )
         self._order = training.shuffled(self._distances.anchors, size)
         self._keys = training.keys
@@ -303,10 +303,10 @@ class Triplets:
 
     def __init__(self, declared: Any, training: TrainingWindows) -> None:
         self._signed = declared.signed
-        self._length = training.windows.length
+        self._apart = training.windows.steps_apart
         size = max(4, training.batch_size // 6 * 2)
         self._distances = _Distances(
-            declared, training, size, apart=2 * self._length, asks_far=not declared.signed
+            declared, training, size, apart=2 * self._apart, asks_far=not declared.signed
         )
         self._order = training.shuffled(self._distances.anchors, size)
         self._keys = training.keys
@@ -317,9 +317,9 @@ class Triplets:
         numbers = _numbers(self._keys, step, anchors, 3)
         other = self._distances.near(anchors, numbers[..., 0])
         low, high = torch.minimum(anchors, other), torch.maximum(anchors, other)
-        room = high - low - 2 * self._length + 1
+        room = high - low - 2 * self._apart + 1
         between = (
-            low + self._length + torch.minimum((numbers[..., 1] * room).to(torch.int64), room - 1)
+            low + self._apart + torch.minimum((numbers[..., 1] * room).to(torch.int64), room - 1)
         )
         labels = _labels(anchors)
         if self._signed:
@@ -348,7 +348,7 @@ class _Distances:
     size
         Number of anchors per step.
     apart
-        Smallest number of bins between the starts of two near windows.
+        Fewest windows to go on from one to a near one.
     asks_far
         Whether each anchor also needs a window that is far from it and from all windows
         near it.
@@ -363,7 +363,7 @@ class _Distances:
         self, declared: Any, training: TrainingWindows, size: int, apart: int, asks_far: bool
     ) -> None:
         near, far = (
-            round(seconds / training.bin_s) for seconds in (declared.near_s, declared.far_s)
+            round(seconds / training.step_s) for seconds in (declared.near_s, declared.far_s)
         )
         self.anchors, tables = [], []
         for part in training.parts:
@@ -373,8 +373,8 @@ class _Distances:
             )
             earlier, later = (np.maximum(reach - apart + 1, 0) for reach in (back, ahead))
             before, after = (
-                np.searchsorted(starts, starts - far, "left"),
-                np.searchsorted(starts, starts + far, "right"),
+                np.searchsorted(starts, starts - far * training.windows.stride, "left"),
+                np.searchsorted(starts, starts + far * training.windows.stride, "right"),
             )
             first, last = (
                 place - np.where(earlier > 0, back, 0),
@@ -390,7 +390,7 @@ class _Distances:
             raise TrainingError(
                 f"{declared.kind}: a training step needs {size} windows that have both a near and "
                 f"a far window, but one fold has only {fewest}. A near window is at least "
-                f"{apart * training.bin_s:g} s and at most near_s ({declared.near_s:g} s) away, "
+                f"{apart * training.step_s:g} s and at most near_s ({declared.near_s:g} s) away, "
                 "in the same trial or gap-free stretch; a far one is more than far_s "
                 f"({declared.far_s:g} s) away. To get more of them, use a longer near_s, a "
                 "shorter far_s, shorter windows, a smaller batch or a longer recording"

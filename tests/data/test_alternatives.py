@@ -15,7 +15,7 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.design import Folds
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import NpzRecording
 from invariance_probe.study.study import Study
@@ -140,7 +140,7 @@ def test_a_null_that_cannot_be_drawn_is_refused_at_its_place(tmp_path, null, pla
 
 def test_shuffled_folds_deal_every_window_once_and_at_random(tmp_path):
     made = open_recording(archive(tmp_path), "s", tmp_path)
-    windows = cut_windows(made, 1)
+    windows = cut_windows(made, Window(length_bins=1))
     folds = make_folds(made, windows, Folds(scheme="shuffled", count=4))
     assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(400))
     assert len({int(b) for fold in folds for b in fold.test_blocks}) == 8 and {
@@ -154,4 +154,6 @@ def test_shuffled_folds_deal_every_window_once_and_at_random(tmp_path):
     again = make_folds(made, windows, Folds(scheme="shuffled", count=4))
     assert all((a.test == b.test).all() for a, b in zip(folds, again, strict=True))
     with pytest.raises(DataError, match=r"overlaps a test window, .*; use windows of one bin"):
-        make_folds(made, cut_windows(made, 60), Folds(scheme="shuffled", count=4))
+        make_folds(
+            made, cut_windows(made, Window(length_bins=60)), Folds(scheme="shuffled", count=4)
+        )

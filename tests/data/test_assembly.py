@@ -51,15 +51,13 @@ def test_every_bin_holds_its_spikes_and_the_readers_notes_come_along():
         assert found.activity[k, 0] == inside.sum()
 
 
-def test_bins_without_a_target_are_left_out_and_no_window_crosses_them():
+def test_bins_without_a_target_are_kept_with_a_mask():
     found = made(targets={"where": {"series": "position"}})
-    assert found.targets["where"].shape == (100, 2)
-    assert len(np.unique(found.stretches)) == 2 and not found.segments.any()
-    assert any(
-        "20 of 120 bins are left out: the target 'where' is unknown" in n for n in found.notes
-    )
+    assert found.targets["where"].shape == (120, 2) and found.known["where"].sum() == 100
+    assert not found.stretches.any() and not found.segments.any()
+    assert "the target 'where' is unknown in 20 of 120 bins" in found.notes
     one = made(targets={"x": {"series": "position", "channels": ["x"], "max_gap_s": 20.0}})
-    assert one.targets["x"].shape == (120,) and len(found.activity) == 100
+    assert one.targets["x"].shape == (120,) and not one.known
 
 
 def test_trials_part_bins_and_a_border_is_in_none():
@@ -76,7 +74,8 @@ def test_an_unknown_target_leaves_its_trial_whole():
     position.values[130:140] = np.nan
     held = Contents({"units": SPIKES}, {"position": position}, {"trials": TRIALS})
     found = made(held, trials="trials", targets={"x": {"series": "position", "channels": ["x"]}})
-    assert len(np.unique(found.whole_trials)) == 4 and len(np.unique(found.stretches)) == 5
+    assert len(np.unique(found.whole_trials)) == len(np.unique(found.stretches)) == 4
+    assert (~found.known["x"]).sum() == 2
 
 
 def test_what_is_asked_for_changes_no_observed_time():
@@ -132,7 +131,7 @@ def test_rows_without_a_label_say_nothing():
         Contents({"units": SPIKES}, {}, {"trials": table}),
         targets={"go": {"table": "trials", "column": "go"}},
     )
-    assert set(found.targets["go"]) == {"left", "right"} and len(found.activity) == 44
+    assert set(found.targets["go"]) == {"left", "right"} and found.known["go"].sum() == 44
 
 
 def test_without_observed_intervals_their_extent_is_taken_and_told():
@@ -162,7 +161,7 @@ def test_without_observed_intervals_their_extent_is_taken_and_told():
         ),
         (
             {"targets": {"v": {"series": "position", "max_gap_s": 1e-6}}},
-            "no bin of 0.5 s is left.*target 'v' is unknown",
+            "target 'v' is unknown in all bins",
         ),
     ],
 )

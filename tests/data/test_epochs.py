@@ -16,7 +16,7 @@ from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.design import Folds
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording
 from invariance_probe.study.study import Study
 
@@ -138,6 +138,8 @@ def test_monkey_j_has_the_same_units_before_and_after_and_every_direction_in_eve
         pytest.skip(str(error))
     found = open_recording(source, "monkey-j", Path())
     assert found.activity.shape[1] == 86 and set(found.targets["epoch"]) == {0, 1}
-    for fold in make_folds(found, cut_windows(found, 1), Folds(count=5, embargo_s=0.1)):
+    for fold in make_folds(
+        found, cut_windows(found, Window(length_bins=1)), Folds(count=5, embargo_s=0.1)
+    ):
         for part in (fold.train, fold.test):
             assert len(set(found.targets["target_angle_deg"][part])) == 8

@@ -11,6 +11,7 @@ import pytest
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.design import Window
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import NpzRecording
 
@@ -55,7 +56,7 @@ SAME = {
 def test_labels_that_differ_are_different_trials(tmp_path, name, role):
     found = read(tmp_path, {"trial": SAME[name]}, **{role: "trial"})
     assert found.whole_trials[-1] + 1 == 20
-    starts = cut_windows(found, 8).starts
+    starts = cut_windows(found, Window(length_bins=8)).starts
     assert len(starts) == 20 * 23 and (TRIAL[starts] == TRIAL[starts + 7]).all()
 
 

@@ -23,7 +23,7 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.views import Views
 
 STUDIES = Path(__file__).parents[2] / "studies"
-REACH = CATALOG["m1-reach/chewie-1"].path
+REACH = CATALOG["m1-reach/chewie-1"].files[0].path
 ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SIMCLR = {"kind": "simclr", "encoder": ENCODER, "projector": [64, 32]}
 

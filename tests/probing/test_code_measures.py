@@ -18,11 +18,12 @@ from invariance_probe.study.study import Study
 
 
 @cache
-def measured(kind, sessions=5, **world):
+def measured(kind, sessions=5, stride_bins=1, **world):
     """Figures of every session of a world; tests that ask for the same world share them."""
     data = tiny_study(
         recordings=[{"kind": "simulated", "session": "x", "sessions": sessions, **world}],
         folds={"count": 5, "embargo_s": 1},
+        window={"length_bins": 1, "stride_bins": stride_bins},
     )
     plan = Plan(study := Study.model_validate(data), find_sessions(study, Path()))
     found = []
@@ -37,11 +38,25 @@ def measured(kind, sessions=5, **world):
     return found
 
 
-@pytest.mark.parametrize("tau", [0.2, 0.8])
-def test_the_test_lag_gives_the_time_constant_of_the_label(tau):
-    found = measured("test_lag", generator="smoothness", label_tau_s=tau, bins=6000)
+@pytest.mark.parametrize(("tau", "stride_bins"), [(0.2, 1), (0.8, 1), (0.8, 3)])
+def test_the_test_lag_gives_the_time_constant_of_the_label(tau, stride_bins):
+    """Lags are times, whatever the time between windows."""
+    world = {"generator": "smoothness", "label_tau_s": tau, "bins": 6000}
+    found = measured("test_lag", stride_bins=stride_bins, **world)
     assert np.median([one.tau_s for one in found]) / tau == pytest.approx(1, abs=0.1)
     assert all(one.tau_low_s < one.tau_s < one.tau_high_s for one in found)
+
+
+def test_times_of_the_code_and_its_null_do_not_depend_on_the_stride():
+    world = {"generator": "smoothness", "label_tau_s": 0.8, "bins": 6000}
+    every, third = (measured("code", sessions=2, stride_bins=n, **world) for n in (1, 3))
+    for one, other in zip(every, third, strict=True):
+        assert other.autocorrelation_s / one.autocorrelation_s == pytest.approx(1, abs=0.25)
+        assert other.window_count * other.stride_bins == pytest.approx(one.window_count, abs=3)
+    every, third = (measured("shift_null", sessions=2, stride_bins=n, **world) for n in (1, 3))
+    for one, other in zip(every, third, strict=True):
+        assert other.shift_s / one.shift_s == pytest.approx(1, abs=0.05)
+        assert other.target_time_s / one.target_time_s == pytest.approx(1, abs=0.25)
 
 
 def test_jumps_are_found_where_the_label_jumps_and_not_where_it_flows():

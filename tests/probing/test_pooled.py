@@ -19,7 +19,7 @@ from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.bench.pooled import training_bench
+from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.probing.measurements.trained import freeze, train_ssl
 from invariance_probe.study.methods import Negatives, SimCLR

@@ -30,16 +30,17 @@ METHODS = {
 }
 
 
-def windows_of(length):
+def windows_of(length, stride):
     """600 bins in trials of 60 bins, and one trial of 5, into which sequences do not fit."""
     stretches = np.repeat(np.arange(11), [60] * 5 + [5] + [60] * 5)
     starts = np.arange(len(stretches) - length + 1)
     starts = starts[stretches[starts] == stretches[starts + length - 1]]
-    return Windows(starts, length, stretches[starts])
+    starts = starts[(starts - np.searchsorted(stretches, stretches[starts])) % stride == 0]
+    return Windows(starts, length, stretches[starts], stride)
 
 
-def training_windows(length=1, keys=(11, 12), batch_size=32, **changes):
-    windows = windows_of(length)
+def training_windows(length=1, stride=1, keys=(11, 12), batch_size=32, **changes):
+    windows = windows_of(length, stride)
     bins = windows.starts
     parts = [np.flatnonzero((bins < 130) | (bins > 260)), np.flatnonzero(bins < 400)][: len(keys)]
     values = {"parts": parts, "batch_size": batch_size, **changes}
@@ -47,7 +48,7 @@ def training_windows(length=1, keys=(11, 12), batch_size=32, **changes):
         windows,
         values.pop("parts"),
         [TimeJitter()] * len(keys),
-        BIN_S,
+        BIN_S * stride,
         key_tensor(list(keys), torch.device("cpu")),
         **values,
     )
@@ -89,28 +90,42 @@ def test_examples_do_not_depend_on_the_partners_or_the_slot(name):
         assert a.labels is None or torch.equal(a.labels[1], b.labels[0])
 
 
-@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize(("length", "stride"), [(1, 1), (3, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("name", ["cpc", "pbl", "masked"])
-def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length):
+def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length, stride):
     _, method = METHODS[name]
-    found = training_windows(length)
-    offsets = torch.tensor(sequence_offsets(method, length))
+    found = training_windows(length, stride, batch_size=16)
+    offsets = torch.tensor(sequence_offsets(method, found.windows))
     for example in drawn("sequences", method, found):
         windows = example.first.unflatten(1, (-1, len(offsets)))
         bins, trials = bins_of(found, windows), trials_of(found, windows)
-        assert torch.equal(bins - bins[..., :1], offsets.expand_as(bins))
+        assert torch.equal(bins - bins[..., :1], (offsets * stride).expand_as(bins))
         assert (bins.diff(dim=2) >= length).all() and (trials == trials[..., :1]).all()
         assert torch.equal(example.first, example.second)
 
 
+def of_length(length):
+    return Windows(np.arange(9), length, np.zeros(9, dtype=np.int64))
+
+
 def test_offsets_count_the_gap_and_leave_out_windows_that_nobody_predicts():
-    assert sequence_offsets(declared.CPC(context_windows=3, horizons=(1, 4)), 2) == [0, 2, 4, 6, 12]
-    assert sequence_offsets(declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), 1) == [
+    assert sequence_offsets(declared.CPC(context_windows=3, horizons=(1, 4)), of_length(2)) == [
+        0,
+        2,
+        4,
+        6,
+        12,
+    ]
+    assert sequence_offsets(
+        declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), of_length(1)
+    ) == [
         0,
         4,
         12,
     ]
-    assert sequence_offsets(declared.MaskedSequence(sequence_windows=4, gap_bins=1), 1) == [
+    assert sequence_offsets(
+        declared.MaskedSequence(sequence_windows=4, gap_bins=1), of_length(1)
+    ) == [
         0,
         2,
         4,
@@ -118,9 +133,11 @@ def test_offsets_count_the_gap_and_leave_out_windows_that_nobody_predicts():
     ]
 
 
-@pytest.mark.parametrize("length", [1, 4])
-def test_near_windows_are_near_in_their_own_trial_and_share_no_bin_and_far_ones_are_far(length):
-    found = training_windows(length)
+@pytest.mark.parametrize(("length", "stride"), [(1, 1), (4, 1), (3, 2)])
+def test_near_windows_are_near_in_their_own_trial_and_share_no_bin_and_far_ones_are_far(
+    length, stride
+):
+    found = training_windows(length, stride)
     for example in drawn("positions", RP(**NEAR), found):
         apart = (bins_of(found, example.first) - bins_of(found, example.second)).abs()
         near = example.labels > 0
@@ -146,11 +163,11 @@ def test_near_lags_are_drawn_evenly_and_to_both_sides():
     np.testing.assert_allclose(counts / counts.sum(), 1 / 6, atol=0.02)
 
 
-@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize(("length", "stride"), [(1, 1), (3, 1), (2, 2)])
 def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_from_both_others(
-    length,
+    length, stride
 ):
-    found = training_windows(length)
+    found = training_windows(length, stride)
     method = TS(near_s=1.0, far_s=3.0)
     mirrored = {1: [], -1: []}
     for example in drawn("triplets", method, found):

@@ -15,7 +15,7 @@ from helpers.program import invoke, write
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.bench.pooled import training_bench
+from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.study.pairing import SOURCES
 from invariance_probe.study.study import Study

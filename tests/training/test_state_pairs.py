@@ -404,7 +404,7 @@ def test_folds_by_trials_keep_a_trial_whole_that_a_state_breaks():
         segments=np.zeros(1200, int),
     )
     awake = restricted(broken, Window.model_validate(WINDOW))
-    windows = cut_windows(awake, 1)
+    windows = cut_windows(awake, Window(length_bins=1))
     for fold in make_folds(awake, windows, Folds(scheme="trials", count=3)):
         of = [set(awake.trials[windows.starts[part]]) for part in (fold.train, fold.test)]
         assert not of[0] & of[1] and len(of[0] | of[1]) == 40

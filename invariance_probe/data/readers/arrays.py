@@ -17,8 +17,8 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import ArraysRecording
 
-TARGET, ALTERNATIVES = "target ", "alternatives "
-"""Prefixes of the names of targets and of alternative targets in a file."""
+TARGET, KNOWN, ALTERNATIVES = "target ", "known ", "alternatives "
+"""Prefixes of the names of targets, their masks and alternative targets in a file."""
 
 
 def read_arrays(source: ArraysRecording, base: Path) -> Recording:
@@ -87,9 +87,9 @@ def _arrays(recording: Recording) -> dict[str, np.ndarray]:
         "unit_ids": np.array(recording.unit_ids),
         "segments": recording.segments,
         **({} if recording.trials is None else {"trials": recording.trials}),
-        **({} if recording.pieces is None else {"pieces": recording.pieces}),
         **({"notes": np.array(recording.notes)} if recording.notes else {}),
         **{f"{TARGET}{name}": values for name, values in recording.targets.items()},
+        **{f"{KNOWN}{name}": mask for name, mask in recording.known.items()},
         **{f"{ALTERNATIVES}{name}": values for name, values in recording.alternatives.items()},
     }
 
@@ -107,10 +107,10 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
         bin_s=float(arrays["bin_s"]),
         unit_ids=tuple(str(name) for name in arrays["unit_ids"]),
         targets=_named(arrays, TARGET),
+        known=_named(arrays, KNOWN),
         trials=arrays.get("trials"),
         segments=arrays["segments"],
         alternatives=_named(arrays, ALTERNATIVES),
-        pieces=arrays.get("pieces"),
         notes=tuple(str(note) for note in arrays.get("notes", ())),
     )
 

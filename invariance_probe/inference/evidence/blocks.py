@@ -60,7 +60,9 @@ class Blocks:
         """
         if code is None or not in_time:
             return cls(planned)
-        return cls(planned, code.window_count * code.bin_s, code.autocorrelation_s)
+        return cls(
+            planned, code.window_count * code.stride_bins * code.bin_s, code.autocorrelation_s
+        )
 
     @property
     def count(self) -> int:

@@ -18,6 +18,7 @@ from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPEN
 from invariance_probe.inference.verdict import Verdict
 from invariance_probe.study.methods import title_of
 from invariance_probe.study.session import THESE_RECORDINGS
+from invariance_probe.study.transforms import OwnTransform
 from invariance_probe.study.views import DOSE_WORDS
 
 MEANINGS = {
@@ -190,7 +191,9 @@ def at_dose(evidence: HypothesisEvidence) -> str:
     axis, dose = evidence.hypothesis.axis, evidence.hypothesis.dose
     words = DOSE_WORDS.get(axis)
     if words is None:
-        return f"at {axis} = {dose:g}"
+        stage = evidence.plan.study.views.stages().get(axis.split(".")[0])
+        whose = f" of {stage.title}" if isinstance(stage, OwnTransform) else ""
+        return f"at {axis} = {dose:g}{whose}"
     return words.in_sentence.format(dose=dose, percent=100 * dose, apart=apart(evidence))
 
 

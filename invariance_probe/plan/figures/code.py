@@ -399,8 +399,9 @@ class CodeFigures:
     ----------
     units
         Names of the units that vary in every training part; others are left out.
-    window_count, length_bins, bin_s
-        Number of windows of the session, of bins per window, and bin length in seconds.
+    window_count, length_bins, stride_bins, bin_s
+        Number of windows of the session, of bins per window and from one window to the
+        next, and bin length in seconds.
     loss
         Unit of the losses.
     whole
@@ -440,6 +441,7 @@ class CodeFigures:
     distinct: "CodeFigures | None" = None
     n_eff: float | None = None
     red_idx: float | None = None
+    stride_bins: int = 1
     kind: Literal["code"] = "code"
 
     @cached_property

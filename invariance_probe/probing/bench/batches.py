@@ -89,9 +89,7 @@ def examples_of(
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
         asks_for(run.method),
-        TrainingWindows(
-            bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats
-        ),
+        TrainingWindows(bench.windows, [part], [jitter], bench.step_s, keys, size, repeats=repeats),
     )
 
 

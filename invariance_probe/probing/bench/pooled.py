@@ -4,8 +4,7 @@ They are the run's own session and its companions: other sessions that the study
 the model to learn from as well. In: an opened session and a run. Out: a bench that
 joins all of these sessions, in which the windows of the run's own session come first.
 
-Only training uses the companions. Decoders, folds, baselines and examinations use the
-run's own session alone. Each session has its own units, and so its own rows in the
+Each session has its own units, and so its own rows in the
 first weight matrix of the encoder. Only the rows of the run's own session are used to
 decode.
 """
@@ -15,12 +14,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
-from invariance_probe.data.windows import cut_windows
+from invariance_probe.data.labels import labelled_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
@@ -28,28 +28,21 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.session import Companions
 
 
-def training_bench(bench: Workbench, run: Run) -> Workbench:
-    """Return the bench on which a run's SSL model is trained.
+def pooled_bench(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
+    """Join a session with its companions, and open the joined recording.
+
+    Of the session itself, only windows with a target are used, and so they are of
+    companions if the method reads the target.
 
     Parameters
     ----------
     bench
-        The run's own opened session.
+        The opened session.
     run
-        The run.
-
-    Returns
-    -------
-    If the run has no companions, the bench unchanged. Otherwise a bench that joins the
-    session and its companions, with the session's own windows first.
+        A run on it.
+    companions
+        The other sessions.
     """
-    if run.companions is None:
-        return bench
-    return bench.cached(run.companions.canonical(), lambda: _pooled(bench, run, run.companions))  # type: ignore[arg-type]
-
-
-def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
-    """Join a session with its companions, and open the joined recording."""
     read = run.arrays_read()
     joined = join(
         [
@@ -57,11 +50,16 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
             *(bench.elsewhere.open(other, read) for other in companions.sessions),
         ]
     )
-    windows = cut_windows(joined.recording, bench.windows.length)
+    values = joined.recording.target(run.target)
+    cut = labelled_windows(joined.recording, run.window, values, run.target)
+    own = cut.every.starts < len(bench.recording.activity)
+    kept = cut.labelled | (not run.method.reads_target) & ~own
+    windows = cut.every.only(kept)
     others = np.arange(len(bench.windows.starts), len(windows.starts))
     folds = tuple(replace(fold, train=np.concatenate([fold.train, others])) for fold in bench.folds)
-    values = joined.recording.target(run.target)[windows.centres]
-    target = DecodedTarget.of(run.target, values, bench.device)
+    of_windows = np.zeros((len(kept), *values.shape[1:]), dtype=values.dtype)
+    of_windows[cut.labelled] = cut.values
+    target = DecodedTarget.of(run.target, of_windows[kept], bench.device)
     return PooledBench(
         joined.recording,
         windows,
@@ -87,6 +85,11 @@ class PooledBench(Workbench):
     """
 
     joined: Joined = field(kw_only=True)
+
+    @property
+    def decoded_windows(self) -> Tensor:
+        """Indices of the windows of the run's own session (window,)."""
+        return torch.from_numpy(np.flatnonzero(self.session_of == 0)).to(self.device)
 
     @cached_property
     def session_of(self) -> np.ndarray:

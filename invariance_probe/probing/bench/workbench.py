@@ -30,9 +30,10 @@ from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.arrays import without_offset
 from invariance_probe.data.cache import cached_other
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
+from invariance_probe.data.labels import LabelledWindows, labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import UnlabelledWindows, restricted
-from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.data.windows import Windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
@@ -101,7 +102,7 @@ class Workbench:
     ----------
     recording, windows, folds
         The recording, restricted to the states that windows may lie in if the study
-        names any, with its windows and folds.
+        names any, with its windows that have a target, and their folds.
     target
         The target at the windows' centres.
     device
@@ -121,6 +122,8 @@ class Workbench:
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     whole: Recording | None = None
     """The unrestricted recording; None if windows may lie in all states."""
+    cut: LabelledWindows | None = None
+    """All windows, with those that have no target; None if the bench joins sessions."""
     _nearest: dict[str, np.ndarray] = field(default_factory=dict)
     """Cached tables of nearest neighbours, by training windows and settings.
 
@@ -172,18 +175,18 @@ class Workbench:
             (recording if run.window.within else None),
             restricted(recording, run.window),
         )
-        windows = cut_windows(recording, run.window.length_bins)
-        folds = make_folds(recording, windows, run.folds)
-        values = recording.target(run.target)[windows.centres]
+        values = recording.target(run.target)
+        cut = labelled_windows(recording, run.window, values, run.target)
         return cls(
             recording,
-            windows,
-            folds,
-            DecodedTarget.of(run.target, values, device),
+            cut.windows,
+            make_folds(recording, cut.windows, run.folds),
+            DecodedTarget.of(run.target, cut.values, device),
             device,
             elsewhere or Elsewhere(),
             checkpoints or Checkpoints(),
             whole,
+            cut,
         )
 
     @cached_property
@@ -196,6 +199,11 @@ class Workbench:
         """First bin of each window (window,)."""
         return torch.from_numpy(self.windows.starts).to(self.device)
 
+    @property
+    def step_s(self) -> float:
+        """Seconds from one window to the next of its stretch."""
+        return self.windows.stride * self.recording.bin_s
+
     @cached_property
     def timeline(self) -> Timeline:
         """Where the windows lie in time."""
@@ -206,6 +214,14 @@ class Workbench:
     def all_windows(self) -> Tensor:
         """Index of each window (window,)."""
         return torch.arange(len(self.windows.starts), device=self.device)
+
+    @property
+    def decoded_windows(self) -> Tensor:
+        """Indices of the windows of the session that is measured (window,).
+
+        On a bench for training they are some of all windows.
+        """
+        return self.all_windows
 
     def train_windows(self, run: Run) -> np.ndarray:
         """Return the training windows of a run's fold.
@@ -334,6 +350,7 @@ class Workbench:
             parts,
             presence,
             labelled,
+            self.elsewhere.base,
         )
 
     def cached(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
@@ -361,7 +378,7 @@ class Workbench:
             Its training windows (window,), ascending.
         """
         jitter = run.views.jitter if run.views else TimeJitter()
-        return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
+        return find_partners(train, self.windows.stretch, jitter, self.step_s)
 
     def distant(self, run: Run, train: np.ndarray) -> Distant | None:
         """Find the distant windows that training windows may be paired with.
@@ -461,15 +478,15 @@ class Workbench:
             axis=1
         )
         target = self.target.values.cpu().numpy()[train]
-        counts, bin_s = self.recording.activity_kind == "counts", self.recording.bin_s
+        counts = self.recording.activity_kind == "counts"
         session = self.session_of[train]
         times, gap = (
             (session.astype(np.float64), 0.5)
             if pairing.elsewhere
-            else (starts * bin_s, pairing.gap_s)
+            else (starts * self.recording.bin_s, pairing.gap_s)
         )
         inputs = SearchInputs(
-            train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap
+            train, self.windows.stretch[train], activity, counts, times, target, self.step_s, gap
         )
         if pairing.guide is None:
             return inputs

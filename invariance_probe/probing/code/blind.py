@@ -96,11 +96,17 @@ class Corrupted:
         activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
         keys = bench.keys("views", [corrupting])
         parts = [prepared.folds[fold].train]
-        return cls(
-            prepared,
-            ViewMaker(activity, windows.length, starts, [corrupting], keys, scaling, parts),
-            draws,
+        maker = ViewMaker(
+            activity,
+            windows.length,
+            starts,
+            [corrupting],
+            keys,
+            scaling,
+            parts,
+            base=bench.elsewhere.base,
         )
+        return cls(prepared, maker, draws)
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Make corrupted inputs of windows, in chunks that fit in memory.

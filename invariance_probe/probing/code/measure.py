@@ -135,12 +135,13 @@ def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeF
         window_count=len(prepared.target),
         length_bins=prepared.inputs.length,
         bin_s=bench.recording.bin_s,
+        stride_bins=bench.windows.stride,
         loss="nats" if prepared.classes else "squared error",
         whole=whole,
         deleted=deleted,
         gained_by=_chosen([part.dropped.gained for part in parts], whole.k_s, units),
         lost_by=_chosen([part.dropped.lost for part in parts], whole.k_n, units),
-        autocorrelation_s=autocorrelation_s(prepared, everything, bench.recording.bin_s),
+        autocorrelation_s=autocorrelation_s(prepared, everything, bench.step_s),
         n_eff=n_eff,
         red_idx=red_idx,
     )
@@ -243,7 +244,7 @@ def exploratory(
     return n_eff, 1 - (1 - float(parts.mean()) / whole) / rate
 
 
-def autocorrelation_s(prepared: PreparedSession, found: Scored, bin_s: float) -> float:
+def autocorrelation_s(prepared: PreparedSession, found: Scored, step_s: float) -> float:
     """Autocorrelation time (s) of the target or of the decoder's errors.
 
     It is the first lag at which the autocorrelation is below 1/e; the longer of the two
@@ -255,7 +256,7 @@ def autocorrelation_s(prepared: PreparedSession, found: Scored, bin_s: float) ->
         The session, prepared for decoding.
     found
         Errors of each training part that leaves out one block.
-    bin_s
+    step_s
         Length of a bin (s).
     """
     errors = np.zeros_like(prepared.target)
@@ -267,4 +268,4 @@ def autocorrelation_s(prepared: PreparedSession, found: Scored, bin_s: float) ->
         of_target = first_lag_of_classes(prepared.target.argmax(axis=1), prepared.stretch)
     else:
         of_target = first_lag(prepared.target, prepared.stretch)
-    return max(of_target, first_lag(errors, prepared.stretch)) * bin_s
+    return max(of_target, first_lag(errors, prepared.stretch)) * step_s

@@ -269,7 +269,10 @@ def class_names(bench: Workbench, run: Run) -> list[str]:
     -------
     One name per class, in the order in which classes are numbered.
     """
-    return [str(name) for name in np.unique(bench.recording.targets[run.target.name])]
+    recording, target = bench.recording, run.target.name
+    return [
+        str(name) for name in np.unique(recording.targets[target][recording.known_bins(target)])
+    ]
 
 
 def _examination(run: Run) -> Any:

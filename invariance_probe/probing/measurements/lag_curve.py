@@ -71,7 +71,7 @@ class LagCurve:
         """Compute the target's own autocorrelation at each lag (lag,)."""
         return self._normalised(self.target, None)
 
-    def tau(self, bin_s: float, pieces: np.ndarray | None = None) -> float:
+    def tau(self, step_s: float, pieces: np.ndarray | None = None) -> float:
         """Compute the time constant: the lag at which r first falls to 1/e.
 
         Parameters
@@ -86,7 +86,7 @@ class LagCurve:
         Time constant in seconds, by log-linear interpolation between lags; infinite if
         r does not fall to 1/e.
         """
-        return crossing(self.lags * bin_s, self.r(pieces))
+        return crossing(self.lags * step_s, self.r(pieces))
 
     def _normalised(self, sums: np.ndarray, pieces: np.ndarray | None) -> np.ndarray:
         chosen = slice(None) if pieces is None else pieces
@@ -138,25 +138,25 @@ def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -
 def _measure(bench: Workbench, run: Run) -> RunResult:
     resamples = run.method.resamples  # type: ignore[union-attr]
     rng = generator("bootstrap", run.study_seed, run.session)
-    bin_s = bench.recording.bin_s
+    step_s = bench.step_s
     predicted, fold_of = held_out(bench)
     target = bench.target.columns().cpu().numpy()
     stretch = joined(bench.windows.stretch, fold_of)
     curve = lag_curve(target, predicted, stretch)
-    tau = curve.tau(bin_s)
+    tau = curve.tau(step_s)
     taus = [
-        curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts)))
+        curve.tau(step_s, rng.integers(0, len(curve.counts), len(curve.counts)))
         for _ in range(resamples)
     ]
     # This method does not interpolate; between infinite time constants that would give NaN.
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
     # Increments span half of the time constant.
-    step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
+    step = max(1, round(tau / step_s / 2)) if np.isfinite(tau) else 1
     kurtosis, surrogates = increment_kurtosis(predicted, stretch, step, resamples, rng)
     jumps = None
     if np.isfinite(kurtosis):
         jumps = Jumps(
-            increment_s=step * bin_s,
+            increment_s=step * step_s,
             kurtosis=kurtosis - float(surrogates.mean()),
             p_value=(1 + int((surrogates >= kurtosis).sum())) / (1 + resamples),
         )
@@ -164,8 +164,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         tau_s=tau,
         tau_low_s=float(low),
         tau_high_s=float(high),
-        tau_target_s=crossing(curve.lags * bin_s, curve.rho()),
-        lags_s=six_digits(curve.lags * bin_s),
+        tau_target_s=crossing(curve.lags * step_s, curve.rho()),
+        lags_s=six_digits(curve.lags * step_s),
         r=tuple(curve.r().tolist()),
         rho=tuple(curve.rho().tolist()),
         jumps=jumps,

@@ -170,9 +170,7 @@ def _switching(
     apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
     memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
     blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
-    about = SwitchingFigures(
-        epochs=len(rows), blocks=int(blocks), memory_s=memory * bench.recording.bin_s
-    )
+    about = SwitchingFigures(epochs=len(rows), blocks=int(blocks), memory_s=memory * bench.step_s)
     if not blocks:
         return about
     block = [

@@ -151,7 +151,7 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
     activity = bench.recording.activity[bench.windows.starts]
     live = activity[train].std(axis=0, dtype=np.float64) > 0
     partners = find_partners(
-        train, bench.windows.stretch, TimeJitter(window_s=method.local_s), bench.recording.bin_s
+        train, bench.windows.stretch, TimeJitter(window_s=method.local_s), bench.step_s
     )
     return pair_moments(activity[:, live], partners, bench.recording.activity_kind == "counts")
 
@@ -186,7 +186,7 @@ def distant_pairs(
         bench.windows.stretch[train],
     )
     sigma, counts = (
-        method.smoothing_s / bench.recording.bin_s,
+        method.smoothing_s / bench.step_s,
         bench.recording.activity_kind == "counts",
     )
     features = neighbour_features(activity, counts, train, stretch, sigma, method.components)

@@ -27,8 +27,9 @@ from invariance_probe.data.alternatives import (
     exchange_trials,
 )
 from invariance_probe.data.cache import cached_other
+from invariance_probe.data.labels import labelled_windows
+from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
-from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.plan.figures.session import NullFigures, PersistenceFigures
 from invariance_probe.plan.run import Run, RunResult
@@ -167,7 +168,7 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     )
     return _result(
         run,
-        replace(ranked, shift_s=spacing * bench.recording.bin_s, target_time_s=_target_time(bench)),
+        replace(ranked, shift_s=spacing * bench.step_s, target_time_s=_target_time(bench)),
     )
 
 
@@ -181,7 +182,7 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
         run,
         replace(
             ranked,
-            shift_s=count / (shifts + 1) * bench.recording.bin_s,
+            shift_s=count / (shifts + 1) * bench.step_s,
             stationarity_p=stationarity_p(columns),
         ),
     )
@@ -194,7 +195,7 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
         _course(other, elsewhere.sources[other.name], elsewhere.base, run.target, run.window)
         for other in others
     ]
-    own_course = bench.recording.targets[run.target.name][bench.windows.centres]
+    own_course = _targets(bench.recording, run.window, run.target)
     own, *courses = columns_of(run.target.kind, [own_course, *raw])
     for other, course in zip(others, courses, strict=True):
         if course.shape[1] != own.shape[1]:
@@ -237,9 +238,13 @@ def _course(
     recording = cached_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
-    return np.asarray(recording.targets[target.name])[
-        cut_windows(recording, window.length_bins).centres
-    ]
+    return _targets(recording, window, target)
+
+
+def _targets(recording: Recording, window: Window, target: Target) -> np.ndarray:
+    """Target of each window that has one, as the recording holds it (window, ...)."""
+    values = np.asarray(recording.targets[target.name])
+    return labelled_windows(recording, window, values, target).values
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
@@ -300,7 +305,7 @@ def _trials(bench: Workbench) -> int:
 def _target_time(bench: Workbench) -> float:
     """Lag in seconds at which the target's autocorrelation first falls below 1/e."""
     values = bench.target.columns().cpu().numpy()
-    return first_lag(values, bench.windows.stretch) * bench.recording.bin_s
+    return first_lag(values, bench.windows.stretch) * bench.step_s
 
 
 def measure_persistence(
@@ -338,9 +343,7 @@ def _persistence(bench: Workbench, run: Run) -> float:
     """
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
-    partners = find_partners(
-        everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s
-    )
+    partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.step_s)
     if not len(partners.anchors):
         return 1.0
     values = bench.target.columns().cpu().numpy()

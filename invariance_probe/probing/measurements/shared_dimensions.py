@@ -69,7 +69,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         ]
     )
     p_values = step_down(observed, null)
-    longest = round(method.longest_lag_s / bench.recording.bin_s)  # type: ignore[union-attr]
+    longest = round(method.longest_lag_s / bench.step_s)  # type: ignore[union-attr]
     lags = np.arange(-longest, longest + 1)
     profile = np.array(
         [lagged_agreement(first, second, bench, int(lag), components) for lag in lags]
@@ -78,10 +78,10 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     found = SharedFigures(
         dimensions=int((p_values <= LEVEL).sum()),
         lag_bins=best,
-        lag_s=best * bench.recording.bin_s,
+        lag_s=best * bench.step_s,
         correlations=tuple(observed.tolist()),
         p_values=tuple(p_values.tolist()),
-        lags_s=six_digits(lags * bench.recording.bin_s),
+        lags_s=six_digits(lags * bench.step_s),
         agreement=tuple(profile.tolist()),
     )
     return RunResult(run.key(), "done", figures=found)

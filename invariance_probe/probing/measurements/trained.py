@@ -31,8 +31,8 @@ from invariance_probe.plan.figures.decoded import (
 )
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.batches import batch_of
-from invariance_probe.probing.bench.pooled import training_bench
 from invariance_probe.probing.bench.stored import Stored
+from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement, probe_scored, result_of
 from invariance_probe.probing.measurements.mining import distant_pairs, found_by_mining
@@ -183,7 +183,7 @@ def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tra
         bench.windows,
         parts,
         jitters,
-        bench.recording.bin_s,
+        bench.step_s,
         keys,
         settings_of(runs).batch_size,
         distant=distant,
@@ -238,8 +238,10 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     method, seen, training = train_ssl(pool, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
     declared: Any = runs[0].method
-    frozen = freeze(bench, method.encoder, declared.encoder, seen.clean(bench.all_windows), parts)
-    if pool is not bench:
+    frozen = freeze(
+        bench, method.encoder, declared.encoder, seen.clean(pool.decoded_windows), parts
+    )
+    if pool.activity.shape[1] != bench.activity.shape[1]:
         frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
     views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
     mined = found_by_mining(pool, runs, method.mined())

@@ -75,7 +75,7 @@ class Halves:
             raise TrainingError(
                 f"session {bench.recording.session!r}: with this folds.embargo_s, a block has no "
                 "windows left to score on; use an embargo shorter than half a block, which lasts "
-                f"{len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
+                f"{len(rows) / blocks / 4 * bench.step_s:g} s here"
             )
         (first, one), (second, two) = (
             moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring)

@@ -23,7 +23,8 @@ from invariance_probe.study.consistency.pairings import (
 from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Design
-from invariance_probe.study.transforms import cuts_bins
+from invariance_probe.study.nulls import PseudoSession
+from invariance_probe.study.transforms import OwnTransform, cuts_bins
 
 
 def disagreements(study: Design) -> Iterator[Problem]:
@@ -49,6 +50,28 @@ def disagreements(study: Design) -> Iterator[Problem]:
     yield from closed_form_problems(study)
     yield from measurement_problems(study)
     yield from _decoding_problems(study)
+    yield from _cover_problems(study)
+
+
+def _cover_problems(study: Design) -> Iterator[Problem]:
+    """Yield why the target of a window cannot be the label that covers most of it."""
+    cover = study.window.cover
+    if cover is None:
+        return
+    if study.target.kind != "categorical":
+        yield (
+            ("window", "cover"),
+            cover,
+            f"cover is for labels, but the target is {study.target.kind}; leave it out: the "
+            "target of a window is then its value at the centre",
+        )
+    elif isinstance(study.null, PseudoSession) and study.null.array is not None:
+        yield (
+            ("window", "cover"),
+            cover,
+            "the alternative targets of the null are read at the centres of windows; leave cover "
+            "out, or use another null",
+        )
 
 
 def _named_twice(study: Design) -> Iterator[Problem]:
@@ -69,15 +92,15 @@ def _named_twice(study: Design) -> Iterator[Problem]:
 def _transform_problems(study: Design) -> Iterator[Problem]:
     """Yield transforms that remove some of a window's bins, if it has only one."""
     for i, transform in enumerate(study.views.transforms):
-        if cuts_bins(transform) and study.window.length_bins == 1:
-            single = (
-                f"{transform.kind} changes only some bins of a window, but window.length_bins is "
-                "1; use longer windows"
-            )
+        if cuts_bins(transform) and not study.window.may_hold_several_bins:
+            longer = "window.length_bins is 1; use longer windows"
             yield (
                 ("views", "transforms", i, "kind"),
                 transform.kind,
-                single + ", or a block of units",
+                f"{transform.title} needs windows of several bins, but {longer}"
+                if isinstance(transform, OwnTransform)
+                else f"{transform.kind} changes only some bins of a window, but {longer}, or a "
+                "block of units",
             )
 
 

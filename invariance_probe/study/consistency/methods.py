@@ -118,10 +118,10 @@ def measurement_problems(study: Design) -> Iterator[Problem]:
                 f"once, such as [1, 2, 4, 8]; got {list(asked.budgets)}"
             )
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
-        if study.window.length_bins > 1:
+        if study.window.may_hold_several_bins:
             longer = (
-                f"{asked.kind} needs windows of one bin, but window.length_bins is "
-                f"{study.window.length_bins}; set it to 1, or remove the measurement"
+                f"{asked.kind} needs windows of one bin; set window.length_bins to 1, without "
+                "length_s, or remove the measurement"
             )
             yield ("measurements", i, "kind"), asked.kind, longer
         if isinstance(asked, Reliance):
@@ -155,9 +155,9 @@ def closed_form_problems(study: Design) -> Iterator[Problem]:
             "remove training.adaptive, or use another method"
         )
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
-    if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
+    if study.window.may_hold_several_bins and isinstance(study.method, LinearSSL):
         longer = (
-            "linear_ssl needs windows of one bin, but window.length_bins is "
-            f"{study.window.length_bins}; set it to 1, or use another method"
+            "linear_ssl needs windows of one bin; set window.length_bins to 1, without length_s, "
+            "or use another method"
         )
         yield ("method", "kind"), study.method.kind, longer

@@ -16,13 +16,14 @@ ACROSS_UNITS = (
     "cutmix",
     "waveform_drift",
     "unit_permutation",
+    "own",
     "worst_of_masks",
     "ascended_mask",
     "learned_mask",
     "adversarial_noise",
     "learned_policy",
 )
-"""Stages of views that compare or mix units or windows.
+"""Stages of views that compare or mix units or windows, or may do so.
 
 With a pool they would mix units or windows of different sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
@@ -75,6 +76,12 @@ def state_problems(study: Design) -> Iterator[Problem]:
             "lists the states in which windows have a target; add it"
         )
         yield (*place, "kind"), pairing.kind, unknown
+    if study.window.length_s is not None or study.window.stride_bins > 1:
+        every = (
+            "pairs across states need a window at every bin; give window.length_bins, without "
+            "stride_bins"
+        )
+        yield (*place, "kind"), pairing.kind, every
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
         labelled = set(states) & set(within.values if within else ())
         if labelled:

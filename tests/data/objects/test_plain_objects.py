@@ -57,13 +57,13 @@ def test_notes_are_shown_by_the_recording_and_reach_the_plan(tmp_path, monkeypat
             recordings=[found], target={"name": "x"}, folds={"scheme": "blocks", "count": 2}
         )
     )
-    assert ip.plan_of(study).sessions[0].notes == found.notes
+    assert set(found.notes) < set(ip.plan_of(study).sessions[0].notes)
 
 
-def test_another_process_reads_the_pieces_and_notes_of_a_recording(tmp_path):
+def test_another_process_reads_the_masks_and_notes_of_a_recording(tmp_path):
     gap = np.where((TIMES > 20) & (TIMES < 25), np.nan, POSITION[:, 0])
     found = made(targets={"x": (TIMES, gap)}, observed=[[0, 60]])
-    assert found.pieces is not None and len(np.unique(found.stretches)) == 2
+    assert found.known["x"].sum() == 110 and not found.stretches.any()
     file = BytesIO()
     write_arrays(found, file)
     (tmp_path / f"{found.fingerprint}.npz").write_bytes(file.getvalue())
@@ -72,7 +72,7 @@ def test_another_process_reads_the_pieces_and_notes_of_a_recording(tmp_path):
     )
     again = read_arrays(source, tmp_path)
     assert again.fingerprint == found.fingerprint and again.notes == found.notes
-    assert np.array_equal(again.stretches, found.stretches)
+    assert np.array_equal(again.known["x"], found.known["x"])
 
 
 def test_counts_of_ones_own_bins_are_kept_and_another_grid_is_told():
@@ -98,9 +98,10 @@ def test_tables_keep_their_rows_and_one_object_is_one_table():
             "late": {"inside": np.array([[15, 60]])},
         },
     )
-    assert np.array_equal(found.trials, np.repeat([0, 2], 16))
-    assert found.targets["choice"].tolist() == ["left"] * 16 + ["right"] * 16
-    assert found.targets["late"].tolist() == [0] * 16 + [1] * 16
+    assert np.array_equal(found.trials, np.repeat([0, 2, 3], 16))
+    assert np.array_equal(found.known["choice"], np.repeat([True, True, False], 16))
+    assert found.targets["choice"][:32].tolist() == ["left"] * 16 + ["right"] * 16
+    assert found.targets["late"].tolist() == [0] * 16 + [1] * 32
     assert told(found, "1 of 4 rows of 'trials' have no start or no later stop and are not used: 1")
     assert told(found, "1 of 4 values in column 'choice' of 'trials' are missing: rows 3")
     assert sum("no later stop" in note for note in found.notes) == 1
@@ -118,8 +119,9 @@ def test_tables_keep_their_rows_and_one_object_is_one_table():
 )
 def test_tables_have_a_start_and_a_stop_by_any_usual_name(table):
     found = made(trials=table, observed=[[0, 60]], targets={"go": {"table": table, "column": "go"}})
-    assert found.trials[0] == 0 and len(found.trials) in (16, 32)
+    assert found.trials.tolist() == [0] * 16 + [1] * 16
     assert (found.targets["go"][:16] == found.targets["go"][0]).all()
+    assert "go" in found.known or len(set(found.targets["go"].tolist())) == 2
 
 
 @pytest.mark.parametrize(
