@@ -37,7 +37,7 @@ from invariance_probe.data.from_python import (
     refusal,
     targets_given,
 )
-from invariance_probe.data.objects.session import GivenSession
+from invariance_probe.data.objects.session import ACTIVITY_NAME, GivenSession
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
@@ -400,21 +400,30 @@ class Recording:
         if not isinstance(bin_s, Real):
             raise DataError(f"{where}: bin_s is {bin_s!r}; it must be a number of seconds")
         given = GivenSession(
-            activity,
-            targets,
-            trials=trials,
-            during=during,
-            observed=observed,
-            units=tuple(text_of(unit) for unit in ([units] if isinstance(units, str) else units)),
-            activity_kind=activity_kind,
-            bin_s=float(bin_s),
-            origin_s=origin_s,
-            between_s=between_s,
-            session=session,
-            subject=subject,
-            group=group,
+            where, activity, targets, trials=trials, during=during, observed=observed
         )
-        return cls.from_contents(given.declared, given.contents(), where)
+        try:
+            declared = SignalsRecording.model_validate(
+                {
+                    "kind": "objects",
+                    "path": "",
+                    "session": session,
+                    "subject": subject,
+                    "group": group,
+                    "activity": ACTIVITY_NAME,
+                    "activity_kind": activity_kind,
+                    "units": [text_of(name) for name in np.atleast_1d(as_row(units, "units"))],
+                    "bin_s": float(bin_s),
+                    "origin_s": origin_s,
+                    "between_s": between_s,
+                    "during": given.during,
+                    "trials": given.trials,
+                    "targets": given.targets,
+                }
+            )
+        except ValidationError as error:
+            raise DataError(f"{where}: {refusal(error)}") from None
+        return cls.from_contents(declared, given.contents(declared), where)
 
     @classmethod
     def from_contents(cls, declared: SignalsRecording, contents: Contents, where: str) -> Self:

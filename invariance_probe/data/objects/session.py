@@ -1,19 +1,15 @@
 """One session, from objects in Python.
 
 In: objects for the activity, targets and tables, with the words of a study's recordings.
-Out: the declaration that a file would have, and the `Contents` that a reader would find,
-which `data.assembly` puts on one grid of bins.
+Out: names for the declaration that a file would have, and the `Contents` that a reader
+would find, which `data.assembly` puts on one grid of bins.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from pydantic import ValidationError
 
 from invariance_probe.data.checked import Parts, apart, text_of, trains
 from invariance_probe.data.contents import Contents, Series, SpikeTrains
-from invariance_probe.data.from_python import refusal
 from invariance_probe.data.objects.forms import ACTIVITY, SERIES, TABLES, signal_of
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import SignalsRecording
@@ -47,6 +43,8 @@ class GivenSession:
 
     Parameters
     ----------
+    where
+        The session, for messages.
     activity
         Object that holds spike trains or a series.
     targets
@@ -54,44 +52,35 @@ class GivenSession:
         with objects in the place of names.
     trials, during, observed
         Objects that hold tables of intervals, or None.
-    fields
-        Other fields of the recording, as a study declares them.
 
     Raises
     ------
     DataError
-        When a field is wrong.
+        When the targets are no dict.
     """
 
     def __init__(
         self,
+        where: str,
         activity: object,
         targets: Mapping[str, object],
         *,
         trials: object,
         during: object,
         observed: object,
-        **fields: Any,
     ) -> None:
-        self.where = f"session {fields['session']!r}"
-        self.activity, self.observed = activity, observed
-        self.series, self.tables = _Named(), _Named()
+        self.where, self.activity, self.observed = where, activity, observed
+        self._series, self._tables = _Named(), _Named()
         if not isinstance(targets, Mapping):
             raise DataError(
-                f"{self.where}: targets must be a dict from names to objects, but it is of type "
+                f"{where}: targets must be a dict from names to objects, but it is of type "
                 f"{type(targets).__name__}"
             )
-        named = {
-            name: None if given is None else self.tables.name(given, name)
-            for name, given in (("trials", trials), ("during", during))
+        self.trials = None if trials is None else self._tables.name(trials, "trials")
+        self.during = None if during is None else self._tables.name(during, "during")
+        self.targets = {
+            str(name): self._source(str(name), given) for name, given in targets.items()
         }
-        sources = {str(name): self._source(str(name), given) for name, given in targets.items()}
-        try:
-            self.declared = SignalsRecording(
-                kind="objects", path="", activity=ACTIVITY_NAME, targets=sources, **named, **fields
-            )
-        except ValidationError as error:
-            raise DataError(f"{self.where}: {refusal(error)}") from None
 
     def _source(self, name: str, given: object) -> dict[str, object]:
         """Declaration of a target, with the name of its object in the object's place."""
@@ -101,31 +90,36 @@ class GivenSession:
             listed = [channels] if isinstance(channels, str) else channels
             source["channels"] = [text_of(channel) for channel in listed]
         if "series" in source:
-            source["series"] = self.series.name(source["series"], name)
+            source["series"] = self._series.name(source["series"], name)
         for key in ("table", "inside"):
             if key in source:
-                source[key] = self.tables.name(source[key], name)
+                source[key] = self._tables.name(source[key], name)
         return source
 
-    def contents(self) -> Contents:
+    def contents(self, declared: SignalsRecording) -> Contents:
         """Take the signals from the objects.
+
+        Parameters
+        ----------
+        declared
+            The declaration that a file with these signals would have.
 
         Raises
         ------
         DataError
             When an object holds no such signal, or one that cannot be used.
         """
-        parts = Parts(self.declared, self.where)
+        parts = Parts(declared, self.where)
         with parts.part(ACTIVITY_NAME):
             found = signal_of(self.activity, ACTIVITY, "activity", parts.notes, "'activity'")
             if isinstance(found, SpikeTrains):
                 parts.spikes[ACTIVITY_NAME] = self._with_observed(found, parts.notes)
             else:
-                parts.series[ACTIVITY_NAME] = self._with_phase(found, parts.notes)
-        for name, given in self.series.objects.items():
+                parts.series[ACTIVITY_NAME] = self._with_phase(found, declared, parts.notes)
+        for name, given in self._series.objects.items():
             with parts.part(name):
                 parts.series[name] = signal_of(given, SERIES, "a series", parts.notes, repr(name))
-        for name, given in self.tables.objects.items():
+        for name, given in self._tables.objects.items():
             with parts.part(name):
                 parts.tables[name] = signal_of(
                     given, TABLES, "a table of intervals", parts.notes, repr(name)
@@ -142,15 +136,15 @@ class GivenSession:
             raise DataError("observed holds no interval with a stop after its start")
         return trains(spikes.names, spikes.times, observed, [], "'activity'")
 
-    def _with_phase(self, series: Series, notes: list[str]) -> Series:
+    def _with_phase(self, series: Series, declared: SignalsRecording, notes: list[str]) -> Series:
         """The same series; counts are put at the start of the bins that they count."""
         if self.observed is not None:
             raise DataError(
                 "observed is for spike trains; a series is observed where it has samples"
             )
-        if self.declared.activity_kind != "counts" or not series.interval_s > 0:
+        if declared.activity_kind != "counts" or not series.interval_s > 0:
             return series
-        at = float((series.times[0] - self.declared.origin_s) / series.interval_s % 1)
+        at = float((series.times[0] - declared.origin_s) / series.interval_s % 1)
         middle = abs(at - 0.5) < OFF
         if not middle and OFF < at < 1 - OFF:
             notes.append(
