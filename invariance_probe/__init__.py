@@ -1,13 +1,13 @@
 """Find out what a neural code is invariant to.
 
 A `Study`, from a YAML file (`load_study`) or made in Python with recordings that are
-files or arrays (`Recording.from_arrays`), is expanded into runs. Worker processes open
-the recordings, train self-supervised models, many at once, at every dose and arm, and
-decode the targets from their frozen encoders. Each run's result is written to a store.
-Inference turns results into findings (estimands, gates, verdicts). `run` does all of
-this and returns a `Result`, which has the verdicts, tables, figures and the report.
-`judge` gives the same from the stored results, without training. docs/python.md shows
-all public names.
+files, arrays or other objects (`Recording.from_arrays`, `Recording.from_signals`), is
+expanded into runs. Worker processes open the recordings, train self-supervised models,
+many at once, at every dose and arm, and decode the targets from their frozen encoders.
+Each run's result is written to a store. Inference turns results into findings
+(estimands, gates, verdicts). `run` does all of this and returns a `Result`, which has
+the verdicts, tables, figures and the report. `judge` gives the same from the stored
+results, without training. docs/python.md shows all public names.
 
 The public names are imported when they are first used, so that importing the package
 is quick.

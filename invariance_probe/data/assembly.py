@@ -1,12 +1,15 @@
-"""From what a file holds to a recording: one grid of bins for all of its signals.
+"""Put the signals of a session on one grid of bins.
 
-In: the `Contents` of a file, and a declaration that says which of its signals are used.
-Out: a `Recording`, with a note for everything that was left out on the way. Bins are
-left out if the activity was not observed, or if a trial boundary falls inside the bin.
-Windows never cross such a gap. Bins in which a target is unknown are kept, with a mask.
+In: the `Contents` of a file or of objects in Python, and a declaration that says which
+of the signals are used. Out: the arrays of a recording, with a note for everything that
+was left out on the way. Bins are left out if the activity was not observed, or if a
+trial boundary falls inside the bin. Windows never cross such a gap. Bins in which a
+target is unknown are kept, with a mask.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +26,6 @@ from invariance_probe.data.binning import (
 )
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
 from invariance_probe.data.intervals import union
-from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted, some
 from invariance_probe.study.signals import (
@@ -39,40 +41,75 @@ MOST_NAMED = 5
 """Most rows or units that a note names one by one."""
 
 
-def assembled(declared: SignalsRecording, contents: Contents, where: str) -> Recording:
-    """Put the signals of a file on one grid of bins.
+@dataclass(frozen=True, eq=False)
+class Assembled:
+    """A session's signals on one grid of bins.
+
+    Attributes
+    ----------
+    activity
+        (time, unit): int32 counts, or float64 signals.
+    activity_kind
+        `counts` or `signal`.
+    unit_ids
+        Name of each unit.
+    targets
+        Values by name, each (time,) or (time, column).
+    known
+        Whether a target is known in each bin (time,), by its name; a target that is
+        known throughout is left out.
+    trials
+        Row of the table of trials that each bin lies in (time,), or None.
+    segments
+        Gap-free stretch of observed bins that each bin lies in (time,).
+    notes
+        One sentence for everything that was left out.
+    """
+
+    activity: np.ndarray
+    activity_kind: Literal["counts", "signal"]
+    unit_ids: tuple[str, ...]
+    targets: Mapping[str, np.ndarray]
+    known: Mapping[str, np.ndarray]
+    trials: np.ndarray | None
+    segments: np.ndarray
+    notes: tuple[str, ...]
+
+
+def assembled(declared: SignalsRecording, contents: Contents, where: str) -> Assembled:
+    """Put the signals of a session on one grid of bins.
 
     Parameters
     ----------
     declared
         Which signals are used, and the bins.
     contents
-        What the file holds.
+        What the file holds, or what was given in Python.
     where
-        The file, for messages.
+        The file or the session, for messages.
 
     Returns
     -------
-    recording
-        The session; its notes say what was left out.
+    assembled
+        The arrays of the recording; its notes say what was left out.
 
     Raises
     ------
     DataError
-        When a signal is not in the file, or no bin is left.
+        When a signal is missing, or no bin is left.
     """
-    return _Assembly(declared, contents, where).recording()
+    return _Assembly(declared, contents, where).made()
 
 
 @dataclass(frozen=True, eq=False)
 class _Assembly:
-    """The contents of a file while they are made into a recording."""
+    """The contents of a session while they are put on a grid."""
 
     declared: SignalsRecording
     contents: Contents
     where: str
 
-    def recording(self) -> Recording:
+    def made(self) -> Assembled:
         """Choose the bins, and fill them."""
         notes = list(self.contents.sentences_on(self.declared.signals_used()))
         signal = self._activity()
@@ -99,13 +136,9 @@ class _Assembly:
                 notes.append(
                     f"the target {name!r} is unknown in {int((~known).sum())} of {len(known)} bins"
                 )
-        return Recording(
-            session=self.declared.session,
-            subject=self.declared.subject,
-            group=self.declared.group,
+        return Assembled(
             activity=activity[observed],
             activity_kind="counts" if activity.dtype.kind == "i" else "signal",
-            bin_s=self.declared.bin_s,
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
             targets={
                 name: _filled(values[observed], masks[name])
@@ -213,7 +246,7 @@ class _Assembly:
         spikes = self.contents.spikes[self.declared.activity].last_s
         last = float(np.concatenate([[spikes], *ends]).max())
         notes.append(
-            "the file does not say when units were observed: taken from "
+            "nothing says when units were observed: taken from "
             f"{self.declared.origin_s:g} s to the last spike or interval that is used, {last:g} s"
         )
         return np.array([[self.declared.origin_s, last]])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from invariance_probe.data.arrays import as_labels, axes_advice
 from invariance_probe.errors import DataError
@@ -214,6 +215,22 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
             "hold text or all hold numbers"
         )
     return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
+
+
+def refusal(error: ValidationError) -> str:
+    """Say what is wrong with the first wrong field of a declaration."""
+    item = error.errors()[0]
+    place = [str(part) for part in item["loc"]]
+    if place[:1] in (["session"], ["subject"]):
+        return (
+            f"{place[0]} {item['input']!r} cannot be used as a name; a name must begin with a "
+            "letter or digit and may contain only letters, digits, '.', '_' and '-'"
+        )
+    said = item["msg"].removeprefix("Value error, ")
+    scalar = isinstance(item["input"], str | int | float)
+    return f"{'.'.join(place)}{': ' if place else ''}{said}" + (
+        f"; got {item['input']!r}" if scalar else ""
+    )
 
 
 def _column(column: pd.Series, where: str) -> np.ndarray:

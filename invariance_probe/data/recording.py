@@ -24,6 +24,9 @@ from invariance_probe.data.arrays import (
     constant_columns,
     varies,
 )
+from invariance_probe.data.assembly import assembled
+from invariance_probe.data.checked import text_of
+from invariance_probe.data.contents import Contents
 from invariance_probe.data.from_python import (
     alternatives_given,
     as_given,
@@ -31,12 +34,15 @@ from invariance_probe.data.from_python import (
     check_columns,
     columns_given,
     labels_given,
+    refusal,
     targets_given,
 )
+from invariance_probe.data.objects.session import ACTIVITY_NAME, GivenSession
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
 from invariance_probe.study.session import Content, where_known
+from invariance_probe.study.signals import SignalsRecording
 
 MOST_SPIKES = 32767
 """Largest count allowed in one bin, because count splitting stores halves as int16."""
@@ -48,8 +54,8 @@ MOST_LOST = 1e-3
 class Recording:
     """One recorded or simulated session.
 
-    In Python it is made by `from_arrays` or `from_dataframe`, and a study lists it among
-    its recordings.
+    In Python it is made by `from_arrays` or `from_dataframe`, if it is binned already, or
+    by `from_signals`. A study lists it among its recordings.
 
     Attributes
     ----------
@@ -295,6 +301,164 @@ class Recording:
             unit_ids=[str(name) for name in chosen],
         )
 
+    @classmethod
+    def from_signals(
+        cls,
+        activity: Any,
+        *,
+        bin_s: float,
+        targets: Mapping[str, Any],
+        trials: Any = None,
+        during: Any = None,
+        observed: Any = None,
+        units: Sequence[Any] = (),
+        activity_kind: Literal["counts", "signal"] | None = None,
+        origin_s: float = 0.0,
+        between_s: tuple[float, float] | None = None,
+        session: str = "session",
+        subject: str = "subject",
+        group: str = "",
+    ) -> Self:
+        """Make a recording from spike times, series and tables on one clock.
+
+        All of them are put on one grid of bins, as the signals of a file are. Bins in
+        which the activity was not observed are left out, and a target may be unknown in
+        some bins. What is left out, converted or not known is told in the recording's
+        `notes`, which its representation and the report show.
+
+        Objects of pandas, xarray, pynapple, neo, spikeinterface and MNE are recognised
+        by what they have; none of these packages is needed. Times are seconds, except
+        where an object has durations or a unit of time.
+
+        Parameters
+        ----------
+        activity
+            Spike trains: a dict from units to spike times (spike,), a pynapple TsGroup, a
+            spikeinterface sorting with its recording or an analyzer, neo SpikeTrains or a
+            Segment. Or a series: a tuple of times (sample,) and values (sample, channel),
+            a pandas Series or DataFrame whose index is time, an xarray DataArray with a
+            coordinate `time`, a pynapple Tsd or TsdFrame, a neo AnalogSignal, an MNE Raw
+            or Epochs. Spikes are counted in each bin, and series are averaged.
+        bin_s
+            Length of a bin in seconds.
+        targets
+            What can be decoded, by name. A series, as above: the sample nearest to the
+            centre of each bin. Or a dict, as in a study file, with an object in the place
+            of the name: `{"series": S, "channels": [...], "max_gap_s": ...}`,
+            `{"table": T, "column": ..., "cover": ...}` for the labels of intervals, or
+            `{"inside": T}` for 1 inside the intervals and 0 outside.
+        trials
+            Table of trials: only bins wholly inside a row are used, and no window crosses
+            from one to the next. A table is a DataFrame or dict with columns `start` and
+            `stop` (or `duration`), an array (interval, 2), a pynapple IntervalSet, a neo
+            Epoch, an MNE Raw (its annotations) or Epochs.
+        during
+            Table: only bins wholly inside its intervals are used.
+        observed
+            Table of the intervals in which all units were observed, for spike trains.
+            Without it, what the object says (neo, spikeinterface); otherwise all of the
+            time from `origin_s` to the last spike or interval.
+        units
+            Names of the units or channels to use; all of them if omitted.
+        activity_kind
+            `counts` for a series of counts, whose samples are summed in each bin.
+        origin_s
+            Time from which bins lie at whole multiples of `bin_s`.
+        between_s
+            First and last time to use, in seconds.
+        session, subject, group
+            See `from_arrays`.
+
+        Raises
+        ------
+        DataError
+            For objects of other types, times that are no seconds or go back, a sorting
+            without a time base or with several segments, epochs that share samples, and
+            as for a file: names that are missing, and no bin that is left.
+
+        Examples
+        --------
+        >>> gen = np.random.default_rng(0)
+        >>> spikes = {unit: np.sort(gen.uniform(0, 60, 300)) for unit in ("a", "b")}
+        >>> times = np.arange(0, 50, 0.01)
+        >>> trials = {"start": [0, 10, 20], "stop": [8, 18, 28], "choice": ["L", "R", "L"]}
+        >>> Recording.from_signals(
+        ...     spikes,
+        ...     bin_s=0.5,
+        ...     trials=trials,
+        ...     targets={
+        ...         "speed": (times, np.sin(times)),
+        ...         "choice": {"table": trials, "column": "choice"},
+        ...     },
+        ...     observed=[[0, 60]],
+        ... )
+        Recording(session='session': 48 bins of 0.5 s, 2 units, targets choice, speed)
+            Note: 72 of 120 bins are left out: they lie between the rows of 'trials'
+            Note: 385 of 600 spikes lie in no bin that is used
+        """
+        where = f"session {session!r}"
+        if not isinstance(bin_s, Real):
+            raise DataError(f"{where}: bin_s is {bin_s!r}; it must be a number of seconds")
+        given = GivenSession(
+            where, activity, targets, trials=trials, during=during, observed=observed
+        )
+        try:
+            declared = SignalsRecording.model_validate(
+                {
+                    "kind": "objects",
+                    "path": "",
+                    "session": session,
+                    "subject": subject,
+                    "group": group,
+                    "activity": ACTIVITY_NAME,
+                    "activity_kind": activity_kind,
+                    "units": [text_of(name) for name in np.atleast_1d(as_row(units, "units"))],
+                    "bin_s": float(bin_s),
+                    "origin_s": origin_s,
+                    "between_s": between_s,
+                    "during": given.during,
+                    "trials": given.trials,
+                    "targets": given.targets,
+                }
+            )
+        except ValidationError as error:
+            raise DataError(f"{where}: {refusal(error)}") from None
+        return cls.from_contents(declared, given.contents(declared), where)
+
+    @classmethod
+    def from_contents(cls, declared: SignalsRecording, contents: Contents, where: str) -> Self:
+        """Make a recording from signals on one clock, put on one grid of bins.
+
+        Parameters
+        ----------
+        declared
+            Which signals are used, and the bins.
+        contents
+            What a file holds, or what was given in Python.
+        where
+            The file or the session, for messages.
+
+        Raises
+        ------
+        DataError
+            When a signal is missing or cannot be used, or no bin is left.
+        """
+        made = assembled(declared, contents, where)
+        return cls(
+            session=declared.session,
+            subject=declared.subject,
+            group=declared.group,
+            activity=made.activity,
+            activity_kind=made.activity_kind,
+            bin_s=declared.bin_s,
+            unit_ids=made.unit_ids,
+            targets=made.targets,
+            known=made.known,
+            trials=made.trials,
+            segments=made.segments,
+            notes=made.notes,
+        )
+
     def declared(self, pilot: bool = False) -> ArraysRecording:
         """Wrap the recording as an entry of a study's `recordings`.
 
@@ -325,19 +489,16 @@ class Recording:
                 fingerprint=self.fingerprint,
             )
         except ValidationError as error:
-            item = error.errors()[0]
-            raise DataError(
-                f"{item['loc'][0]} {item['input']!r} cannot be used as a name; a name must begin "
-                "with a letter or digit and may contain only letters, digits, '.', '_' and '-'"
-            ) from None
+            raise DataError(refusal(error)) from None
         return declared.holding(self)
 
     def __repr__(self) -> str:
         bins, units = self.activity.shape
-        return (
+        line = (
             f"Recording(session={self.session!r}: {bins} bins of {self.bin_s:g} s, {units} units, "
             f"targets {', '.join(sorted(self.targets)) or 'none'})"
         )
+        return "\n".join([line, *(f"    Note: {note}" for note in self.notes)])
 
     def _kept(self, activity: np.ndarray) -> np.ndarray:
         """Check the activity and convert it to int32 counts or float32 signals."""

@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from invariance_probe.data.assembly import assembled
 from invariance_probe.data.contents import Contents, Note, Series, SpikeTrains, Table
 from invariance_probe.data.description import sentences, study_of
+from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
 from invariance_probe.study.study import Study
@@ -38,7 +38,7 @@ HELD = Contents(
 
 def made(contents=HELD, **declared):
     source = NwbRecording(path="f.nwb", session="s", **{"bin_s": 0.5, **declared})
-    return assembled(source, contents, "f.nwb")
+    return Recording.from_contents(source, contents, "f.nwb")
 
 
 def test_every_bin_holds_its_spikes_and_the_readers_notes_come_along():
@@ -83,7 +83,7 @@ def test_what_is_asked_for_changes_no_observed_time():
     held = Contents({"units": late}, {}, {"plan": Table(np.array([0.0]), np.array([500.0]))})
     assert len(made(held).activity) == len(made(held, units=["a"]).activity) == 199
     cut = made(held, between_s=[0.0, 600.0])
-    assert len(cut.activity) == 199 and any("does not say when" in note for note in cut.notes)
+    assert len(cut.activity) == 199 and any("nothing says when" in note for note in cut.notes)
 
 
 def test_a_bin_that_an_interval_fills_is_inside():
@@ -138,7 +138,7 @@ def test_without_observed_intervals_their_extent_is_taken_and_told():
     unknown = Contents({"units": SpikeTrains(("a",), (np.array([0.008, 3.2]),))})
     found = made(unknown)
     assert len(found.activity) == 6 and found.activity[0, 0] == 1
-    assert any("does not say when units were observed" in note for note in found.notes)
+    assert any("nothing says when units were observed" in note for note in found.notes)
     assert any("1 of 2 spikes lie in no bin" in note for note in found.notes)
 
 

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from invariance_probe.data.assembly import assembled
 from invariance_probe.data.contents import Contents
 from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.brainset import read_brainset
@@ -56,7 +55,7 @@ def read_signals(source: AnySignals, base: Path) -> Recording:
         When the file cannot be read, or lacks a declared signal.
     """
     path = base / source.path
-    return assembled(source, _contents(source, path), str(path))
+    return Recording.from_contents(source, _contents(source, path), str(path))
 
 
 def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Contents:

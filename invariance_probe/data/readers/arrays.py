@@ -17,8 +17,8 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import ArraysRecording
 
-TARGET, ALTERNATIVES = "target ", "alternatives "
-"""Prefixes of the names of targets and of alternative targets in a file."""
+TARGET, KNOWN, ALTERNATIVES = "target ", "known ", "alternatives "
+"""Prefixes of the names of targets, their masks and alternative targets in a file."""
 
 
 def read_arrays(source: ArraysRecording, base: Path) -> Recording:
@@ -48,7 +48,7 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
     if at.folder is None:
         raise DataError(
             f"{where}: its arrays are not in memory. Recordings of kind 'arrays' can only be made "
-            "in Python, by Recording.from_arrays; in a study file, name the file of the "
+            "in Python, such as by Recording.from_arrays; in a study file, name the file of the "
             "recording instead"
         )
     path = at.folder / f"{source.fingerprint}.npz"
@@ -87,7 +87,9 @@ def _arrays(recording: Recording) -> dict[str, np.ndarray]:
         "unit_ids": np.array(recording.unit_ids),
         "segments": recording.segments,
         **({} if recording.trials is None else {"trials": recording.trials}),
+        **({"notes": np.array(recording.notes)} if recording.notes else {}),
         **{f"{TARGET}{name}": values for name, values in recording.targets.items()},
+        **{f"{KNOWN}{name}": mask for name, mask in recording.known.items()},
         **{f"{ALTERNATIVES}{name}": values for name, values in recording.alternatives.items()},
     }
 
@@ -105,9 +107,11 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
         bin_s=float(arrays["bin_s"]),
         unit_ids=tuple(str(name) for name in arrays["unit_ids"]),
         targets=_named(arrays, TARGET),
+        known=_named(arrays, KNOWN),
         trials=arrays.get("trials"),
         segments=arrays["segments"],
         alternatives=_named(arrays, ALTERNATIVES),
+        notes=tuple(str(note) for note in arrays.get("notes", ())),
     )
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from invariance_probe.data.contents import Contents, OnDemand, Series
-from invariance_probe.data.readers.checked import (
+from invariance_probe.data.checked import (
     Parts,
     apart,
     clock,
@@ -25,6 +24,7 @@ from invariance_probe.data.readers.checked import (
     text_of,
     trains,
 )
+from invariance_probe.data.contents import Contents, OnDemand, Series
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.matlab import DAMAGED_HDF5
 from invariance_probe.errors import DataError

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.data.contents import Contents, Table
-from invariance_probe.data.readers.checked import (
+from invariance_probe.data.checked import (
     Parts,
     apart,
     differing,
@@ -23,6 +22,7 @@ from invariance_probe.data.readers.checked import (
     text_of,
     trains,
 )
+from invariance_probe.data.contents import Contents, Table
 from invariance_probe.data.readers.matlab import MatFile, Unreadable, opened
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import MatRecording, MatSeries, MatSpikes, MatTable

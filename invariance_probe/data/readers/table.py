@@ -14,8 +14,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from invariance_probe.data.contents import Contents, Table
-from invariance_probe.data.readers.checked import (
+from invariance_probe.data.checked import (
     Parts,
     grouped,
     in_seconds,
@@ -24,6 +23,7 @@ from invariance_probe.data.readers.checked import (
     some,
     trains,
 )
+from invariance_probe.data.contents import Contents, Table
 from invariance_probe.data.readers.formats import described
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import (

@@ -116,7 +116,7 @@ def test_a_folder_of_tables_is_one_session(tmp_path):
         (",t,x\n0,0,1\n1,0.1,2\n", {}, "1 columns of a.csv have no name and are not used"),
         ("t,x\n0,1\nnan,2\n0.2,3\n", {}, "1 of 3 samples of 's' have no time and are left out: 1"),
         ("t,x\n0,1\n1,2\n2,3\n9,4\n", {}, "1 of 3 intervals differ from the median of 1 s"),
-        ("t,x\n700000,1\n700001,2\n", {}, "if that is not in seconds, set ticks_per_s"),
+        ("t,x\n700000,1\n700001,2\n", {}, "if that is not in seconds, convert the times"),
     ],
 )
 def test_tables_as_programs_write_them(tmp_path, text, declared, said):
@@ -265,7 +265,9 @@ def test_a_real_table_of_eeg_whose_stamps_go_back_needs_a_rate():
         declared = {"eeg": {"time": "timestamps", "labels": ["Marker0"], **clock}}
         return read(path.parent, name=path.name, activity="eeg", series=declared)
 
-    with pytest.raises(DataError, match=r"go back 47 times, by up to 0.016 s.*give their rate_hz"):
+    with pytest.raises(
+        DataError, match=r"go back 47 times, by up to 0.016 s.*make their times from the rate"
+    ):
         eeg()
     found = eeg(rate_hz=256)
     series, markers = found.series["eeg"], found.tables["eeg.Marker0"]

@@ -8,8 +8,8 @@ Rows are never dropped, joined or sorted.
 import h5py
 import numpy as np
 
+from invariance_probe.data.checked import some
 from invariance_probe.data.contents import Table
-from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.columns import (
     array,
     child,

@@ -11,7 +11,7 @@ from typing import Literal
 
 import h5py
 
-from invariance_probe.data.readers.checked import some
+from invariance_probe.data.checked import some
 from invariance_probe.data.readers.nwb.columns import child, text
 
 Sort = Literal["units", "table", "marks", "series", "template", "other", "folder"]

@@ -7,8 +7,8 @@ all used units were observed, and notes. A unit that was not observed is not sil
 import h5py
 import numpy as np
 
+from invariance_probe.data.checked import some
 from invariance_probe.data.intervals import union
-from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.columns import dataset, ends, numbers
 from invariance_probe.data.readers.nwb.errors import UnusableError
 from invariance_probe.study.counting import counted

@@ -13,8 +13,8 @@ from typing import BinaryIO, TypeVar
 import h5py
 import numpy as np
 
+from invariance_probe.data.checked import some
 from invariance_probe.data.contents import Contents, Note, OnDemand, Series, SpikeTrains, Table
-from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.nwb.columns import text
 from invariance_probe.data.readers.nwb.errors import UnusableError

@@ -7,8 +7,8 @@ their ids are names only, and need not be 0, 1, 2.
 import h5py
 import numpy as np
 
+from invariance_probe.data.checked import some
 from invariance_probe.data.contents import SpikeTrains
-from invariance_probe.data.readers.checked import some
 from invariance_probe.data.readers.nwb.clocks import RESTART_S
 from invariance_probe.data.readers.nwb.columns import (
     column,

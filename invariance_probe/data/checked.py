@@ -1,7 +1,8 @@
-"""From a file's arrays to spike trains, series and tables of intervals.
+"""From arrays to checked spike trains, series and tables of intervals.
 
-In: arrays as a file holds them, in seconds. Out: the types of `data.contents`, with a
-note for everything that was left out, put in order or looks wrong. Nothing is read here.
+In: arrays of a file, or of an object in Python, in seconds. Out: the types of
+`data.contents`, with a note for everything that was left out, put in order or looks
+wrong. Nothing is read here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -189,7 +190,7 @@ def trains(
     if len(spikes) and spikes.max() > LONGEST_S:
         notes.append(
             f"the last spike of {where} is at {spikes.max():g} s; if that is not in seconds, "
-            "set ticks_per_s"
+            "convert the times (ticks_per_s)"
         )
     twice = sum(int((np.diff(train) == 0).sum()) for train in kept)
     if twice:
@@ -267,12 +268,12 @@ def clock(times: np.ndarray, notes: list[str], where: str) -> None:
         raise DataError(
             f"its times go back {len(back)} times, by up to {-steps.min():g} s, first from "
             f"{times[at]:.9g} s to {times[at + 1]:.9g} s (sample {at + 1}); if samples are evenly "
-            "spaced, give their rate_hz"
+            "spaced, make their times from the rate (rate_hz)"
         )
     if len(times) and times[-1] > LONGEST_S:
         notes.append(
-            f"the last sample of {where} is at {times[-1]:.9g} s; if that is not in seconds, set "
-            "ticks_per_s"
+            f"the last sample of {where} is at {times[-1]:.9g} s; if that is not in seconds, "
+            "convert the times (ticks_per_s)"
         )
     if len(steps) and (typical := float(np.median(steps))) > 0:
         uneven = np.abs(steps - typical) > UNEVEN * typical
