@@ -58,7 +58,7 @@ def test_the_human_files_picture_is_carried_by_its_one_unit(tmp_path, public):
     """
     found = code_found(tmp_path, public("nwb/sub-4_ses-4_ecephys+image.nwb"))
     page = (tmp_path / "report" / "report.md").read_text()
-    assert "rows of 'recognition_table' that start before" in page
+    assert "rows of 'recognition_table' start before" in page
     assert "timediscrimination" not in page
     assert page.split("## H1")[0].count("**Warning**") == 1  # that it was not calibrated
     assert found["carriers_word"] == "few"

@@ -20,6 +20,7 @@ from invariance_probe.data.contents import (
     belongs,
 )
 from invariance_probe.data.intervals import union
+from invariance_probe.data.rows import unusual_rows
 from invariance_probe.errors import DataError
 from invariance_probe.study import counting
 from invariance_probe.study.signals import SignalsRecording
@@ -305,28 +306,5 @@ def intervals(
     where
         The table's name, for notes.
     """
-    table = Table(start, stop, columns)
-    rows = len(start)
-    for what, found in {
-        "no start": ~np.isfinite(start),
-        "no stop": ~np.isfinite(stop),
-        "a stop before their start": stop < start,
-        "no length": stop == start,
-    }.items():
-        if found.any():
-            notes.append(
-                f"{int(found.sum())} of {rows} rows of {where} have {what}, and are kept: "
-                f"{some(np.flatnonzero(found))}"
-            )
-    whole = np.flatnonzero(table.complete)
-    if (np.diff(start[whole]) < 0).any():
-        notes.append(f"rows of {where} are not in order of time; their order is kept")
-    order = whole[np.argsort(start[whole], kind="stable")]
-    latest = np.maximum.accumulate(stop[order]) if len(order) else np.zeros(0)
-    over = order[1:][start[order][1:] < latest[:-1]]
-    if len(over):
-        notes.append(
-            f"{len(over)} of {rows} rows of {where} start before an earlier one stops, and are "
-            f"kept: {some(np.sort(over))}"
-        )
-    return table
+    notes += unusual_rows(start, stop, np.arange(len(start)), where)
+    return Table(start, stop, columns)

@@ -86,8 +86,7 @@ class Recording:
         not part of the fingerprint, because runs that use them record their hash.
     pieces
         Number of the unbroken piece that each bin lies in (time,), if bins outside the
-        study's states were removed (`data.states`); otherwise None. Not part of any
-        fingerprint.
+        study's states were removed (`data.states`); otherwise None.
     unusable
         Reason why an array of the file cannot be a target, by its name. Used in
         messages only, and not part of any fingerprint.

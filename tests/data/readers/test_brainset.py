@@ -196,9 +196,9 @@ def test_intervals_keep_rows_and_text(made):
     found = read(made(trials, splits))
     table = found.tables["trials"]
     assert table.columns["side"].tolist() == ["left", "right", "left"]
-    assert "1 of 3 rows of 'trials' have no start, and are kept: 2" in found.sentences()
+    assert "1 of 3 rows of 'trials' has no start: 2" in found.sentences()
     assert (
-        "1 of 3 rows of 'trials' start before an earlier one stops, and are kept: 1"
+        "1 of 3 rows of 'trials' start before an earlier one has stopped, by up to 0.2 s: 0|1"
         in found.sentences()
     )
     assert set(found.tables) == {"trials", "splits.train"}

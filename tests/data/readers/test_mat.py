@@ -301,8 +301,8 @@ def test_trials_without_a_stop_or_overlapping_are_kept_with_their_numbers(file):
     found = read(path, tables={"t": {"start": "on", "stop": "off"}})
     assert len(found.tables["t"].start) == 4
     said = "\n".join(found.sentences())
-    assert "1 of 4 rows of 't' have no start, and are kept: 2" in said
-    assert "1 of 4 rows of 't' have a stop before their start, and are kept: 3" in said
+    assert "1 of 4 rows of 't' has no start: 2" in said
+    assert "1 of 4 rows of 't' has a stop before the start: 3" in said
 
 
 SAID = {

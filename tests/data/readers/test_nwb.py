@@ -384,12 +384,12 @@ def test_rows_that_overlap_or_touch_are_kept(tmp_path):  # traps 2 and 3
     np.testing.assert_array_equal(table.start, start)
     np.testing.assert_array_equal(table.stop, stop)
     assert table.columns["kind"].tolist() == ["a", "b", "a", "c"]
-    said(found, "1 of 4, by up to 0.2 s, kept: 1|2")
+    said(found, "1 of 4 rows", "by up to 0.2 s: 1|2")
 
 
 ROWS = {
     "nan": ([0.0, np.nan, 2.0], [1.0, 2.0, np.nan], ["no start", "no stop"]),
-    "reversed": ([0.0, 3.0], [1.0, 2.0], ["1 of 2 rows of 'trials' has a stop before its start"]),
+    "reversed": ([0.0, 3.0], [1.0, 2.0], ["1 of 2 rows of 'trials' has a stop before the start"]),
     "empty": ([0.0, 3.0], [1.0, 3.0], ["the same start and stop"]),
     "unordered": ([3.0, 0.0], [4.0, 1.0], ["starts of 'trials' go back 1 time"]),
     "zeros": ([0.0, 0.0], [0.0, 0.0], ["all starts of 'trials' are 0 s", "same start and stop"]),
@@ -785,8 +785,8 @@ def test_a_column_that_the_table_does_not_list_is_read(public):
 
 def test_quirks_of_the_human_file_are_told(public):
     found = read(public("nwb/sub-4_ses-4_ecephys+image.nwb"))
-    said(found, "'recognition_table'", "3 of 180, by up to 0.318 s, kept: 4|5, 49|50, 73|74")
-    said(found, "'timediscrimination_table'", "by up to 0.43 s, kept: 16|17, 77|78, 125|126")
+    said(found, "'recognition_table'", "3 of 180", "by up to 0.318 s: 4|5, 49|50, 73|74")
+    said(found, "'timediscrimination_table'", "by up to 0.43 s: 16|17, 77|78, 125|126")
     for name in ("events", "experiment_ids"):
         said(found, f"'acquisition/{name}' go back 12 times by up to 1.07 s")
         said(found, f"'acquisition/{name}' before 0 s: 1 of 1717, the first at -1542900540.7")

@@ -48,9 +48,9 @@ def test_one_row_per_interval_keeps_all_rows_and_columns(tmp_path):
     assert table.columns["choice"].tolist() == ["left", "", "right", "NA"]
     assert table.columns["id"].tolist() == ["001", "002", "003", "004"]
     said = "\n".join(found.sentences())
-    assert "1 of 4 rows of 'trials' have no stop, and are kept: 2" in said
+    assert "1 of 4 rows of 'trials' has no stop: 2" in said
     assert "1 of 4 values in column 'choice' of 'trials' are missing: rows 1" in said
-    assert "1 of 4 rows of 'trials' start before an earlier one stops, and are kept: 3" in said
+    assert "1 of 4 rows of 'trials' start before an earlier one has stopped, by up to" in said
 
 
 def test_one_row_per_sample_gives_a_series_and_runs_of_labels(tmp_path):

@@ -8,7 +8,6 @@ Rows are never dropped, joined or sorted.
 import h5py
 import numpy as np
 
-from invariance_probe.data.checked import some
 from invariance_probe.data.contents import Table
 from invariance_probe.data.readers.nwb.columns import (
     array,
@@ -21,10 +20,8 @@ from invariance_probe.data.readers.nwb.columns import (
     text,
 )
 from invariance_probe.data.readers.nwb.errors import UnusableError
+from invariance_probe.data.rows import unusual_rows
 from invariance_probe.study.counting import counted
-
-TOUCHING_S = 1e-6
-"""Overlap of two rows that counts as touching, in seconds: rounding of stored times."""
 
 
 def read_table(group: h5py.Group, name: str) -> tuple[Table, list[str]]:
@@ -62,7 +59,7 @@ def read_table(group: h5py.Group, name: str) -> tuple[Table, list[str]]:
         notes += [f"column {other!r} of {name!r} {note}"] if note else []
     notes += rounded(start_in, float(np.nanmax(np.abs(start), initial=0)), name)
     ids = columns.get("id", np.arange(len(start)))
-    return Table(start, stop, columns), notes + unusual_rows(start, stop, ids, name)
+    return Table(start, stop, columns), notes + unusual_rows(start, stop, ids, repr(name))
 
 
 def read_interval_series(group: h5py.Group, name: str) -> tuple[Table, list[str]]:
@@ -95,61 +92,7 @@ def read_interval_series(group: h5py.Group, name: str) -> tuple[Table, list[str]
     if zeros := int((marks == 0).sum()):
         notes.append(f"{zeros} of {len(marks)} marks of {name!r} are 0 and mean nothing")
     table = Table(start, stop, {"value": value.astype(np.int64)})
-    return table, notes + unusual_rows(start, stop, np.arange(len(rows)), name)
-
-
-def unusual_rows(start: np.ndarray, stop: np.ndarray, ids: np.ndarray, name: str) -> list[str]:
-    """Note rows without times, rows out of order, and rows that overlap.
-
-    Parameters
-    ----------
-    start, stop
-        Start and stop of each row in seconds (row,).
-    ids
-        Identifier of each row (row,).
-    name
-        Name of the table.
-
-    Returns
-    -------
-    One sentence for each thing that is unusual.
-    """
-    if not len(start):
-        return [f"{name!r} has no rows"]
-    backward = np.flatnonzero(np.diff(start[np.isfinite(start)]) < 0).size
-    notes = [
-        _rows(~np.isfinite(start), ids, name, "no start and are kept without one"),
-        _rows(~np.isfinite(stop), ids, name, "no stop and are kept without one"),
-        _rows(stop < start, ids, name, "a stop before their start and are kept"),
-        _rows(stop == start, ids, name, "the same start and stop and are kept"),
-        _rows(start < 0, ids, name, "a start before 0 s and are kept"),
-        f"starts of {name!r} go back {counted(backward, 'time')}; rows keep their order"
-        if backward
-        else "",
-        f"all starts of {name!r} are 0 s" if len(start) > 1 and not start.any() else "",
-        _overlaps(start, stop, ids, name),
-    ]
-    return [note for note in notes if note]
-
-
-def _overlaps(start: np.ndarray, stop: np.ndarray, ids: np.ndarray, name: str) -> str:
-    """Note rows that start before an earlier row has stopped."""
-    rows = np.flatnonzero(np.isfinite(start) & (stop > start))
-    rows = rows[np.argsort(start[rows], kind="stable")]
-    pairs, lengths = [], []
-    longest = -1
-    for row in rows.tolist():
-        if longest >= 0 and (common := stop[longest] - start[row]) > TOUCHING_S:
-            pairs.append(f"{ids[longest]}|{ids[row]}")
-            lengths.append(min(common, stop[row] - start[row]))
-        if longest < 0 or stop[row] > stop[longest]:
-            longest = row
-    if not pairs:
-        return ""
-    return (
-        f"rows of {name!r} that start before an earlier row has stopped: {len(pairs)} of "
-        f"{len(start)}, by up to {max(lengths):.3g} s, kept: {some(pairs)}"
-    )
+    return table, notes + unusual_rows(start, stop, np.arange(len(rows)), repr(name))
 
 
 def _stops(group: h5py.Group, name: str, start: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -179,12 +122,3 @@ def _columns(group: h5py.Group) -> list[str]:
         for name in dict.fromkeys(["id", *told, *found])
         if name in members and name not in times and name not in parts
     ]
-
-
-def _rows(which: np.ndarray, ids: np.ndarray, name: str, have: str) -> str:
-    """One sentence on some rows of a table; empty if there are none."""
-    few = int(which.sum())
-    if few == 1:
-        have = have.replace("and are kept", "and is kept").replace("their", "its")
-    verb = "has" if few == 1 else "have"
-    return f"{few} of {len(which)} rows of {name!r} {verb} {have}: {some(ids[which])}" * bool(few)
