@@ -15,7 +15,6 @@ import numpy as np
 
 from invariance_probe.data.binning import (
     NO_TRIAL,
-    ROUNDING,
     Grid,
     at_centres,
     counts,
@@ -234,7 +233,9 @@ class _Assembly:
                     f"{self.where}: {self.declared.activity!r} needs at least two samples at "
                     "different times"
                 )
-            return np.array([[signal.times[0], signal.times[-1] + signal.interval_s]])
+            # a sample may stand for the time after it or around it
+            half = signal.interval_s / 2
+            return np.array([[signal.times[0] - half, signal.times[-1] + 2 * half]])
         if signal.observed is not None:
             return union(signal.observed)
         # all units of the file count, so that the choice of units changes no time
@@ -335,7 +336,7 @@ class _Assembly:
             table = self._table(source.inside, f"target {name!r}", notes)
             rows = table.complete
             share = covered(table.start[rows], table.stop[rows], grid)
-            inside = share >= source.cover - ROUNDING
+            inside = share >= source.cover - grid.rounding
             return inside.astype(np.int64), np.ones(len(grid.bins), dtype=bool)
         table = self._table(source.table, f"target {name!r}", notes)
         if source.column not in table.columns:

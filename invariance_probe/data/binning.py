@@ -16,6 +16,8 @@ from invariance_probe.errors import DataError
 
 ROUNDING = 1e-6
 """Part of a bin by which a time may miss a border, since 0.3 / 0.1 is below 3."""
+SPACINGS = 8
+"""Largest error of a time, in steps between neighbouring floating-point numbers."""
 MOST_BINS = 100_000_000
 """Most bins of a recording; more come from times that are not in seconds."""
 NO_TRIAL = -1
@@ -66,15 +68,21 @@ class Grid:
         parts = [np.arange(first, end) for first, end in ends]
         return replace(grid, bins=np.unique(np.concatenate([grid.bins, *parts])))
 
-    @property
-    def rounding_s(self) -> float:
-        """Time by which a border may be missed, in seconds."""
-        return ROUNDING * self.bin_s
+    @cached_property
+    def rounding(self) -> float:
+        """Part of a bin by which a time in one of the bins may miss a border."""
+        ends = self.starts[[0, -1]] if len(self.bins) else np.zeros(1)
+        return self._rounding_at(float(np.abs(ends).max()))
+
+    def _rounding_at(self, time: float) -> float:
+        """The same at a time: more than `ROUNDING` where clocks count from 1970."""
+        return ROUNDING + SPACINGS * float(np.spacing(abs(time))) / self.bin_s
 
     def whole(self, start: float, stop: float) -> tuple[int, int]:
         """First bin that lies wholly inside an interval, and the one after the last."""
-        first = np.ceil((start - self.origin_s) / self.bin_s - ROUNDING)
-        end = np.floor((stop - self.origin_s) / self.bin_s + ROUNDING)
+        rounding = self._rounding_at(max(abs(start), abs(stop)))
+        first = np.ceil((start - self.origin_s) / self.bin_s - rounding)
+        end = np.floor((stop - self.origin_s) / self.bin_s + rounding)
         return int(first), max(int(first), int(end))
 
     def kept(self, inside: np.ndarray) -> "Grid":
@@ -98,7 +106,8 @@ class Grid:
 
     def bins_of(self, times: np.ndarray) -> np.ndarray:
         """Number of the bin that every time lies in (time,), used or not."""
-        return np.floor((times - self.origin_s) / self.bin_s + ROUNDING).astype(np.int64)
+        rounding = ROUNDING + SPACINGS * np.spacing(np.abs(times)) / self.bin_s
+        return np.floor((times - self.origin_s) / self.bin_s + rounding).astype(np.int64)
 
     def positions(self, times: np.ndarray) -> np.ndarray:
         """Position among the used bins of every time (time,); -1 outside of them."""
@@ -184,6 +193,7 @@ def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarra
     (bin, channel) float64; NaN where no sample is near enough.
     """
     largest = grid.bin_s / 2 if max_gap_s is None else max_gap_s
+    rounding_s = grid.rounding * grid.bin_s
     present = np.isfinite(np.asarray(series.values, dtype=np.float64)).all(axis=1)
     times, values = series.times[present], np.asarray(series.values, dtype=np.float64)[present]
     if not len(times):
@@ -191,8 +201,8 @@ def at_centres(series: Series, grid: Grid, max_gap_s: float | None) -> np.ndarra
     after = np.searchsorted(times, grid.centres).clip(1, max(len(times) - 1, 1))
     before, after = after - 1, after.clip(max=len(times) - 1)
     distances = np.abs(times[before] - grid.centres), np.abs(times[after] - grid.centres)
-    nearest = np.where(distances[0] <= distances[1] + grid.rounding_s, before, after)
-    near = np.abs(times[nearest] - grid.centres) <= largest + grid.rounding_s
+    nearest = np.where(distances[0] <= distances[1] + rounding_s, before, after)
+    near = np.abs(times[nearest] - grid.centres) <= largest + rounding_s
     return np.where(near[:, None], values[nearest], np.nan)
 
 
@@ -270,8 +280,8 @@ def labelled(table: Table, column: str, grid: Grid, cover: float) -> Labels:
         leads = share > best[0, bins]
         best[1, bins] = np.where(leads, best[0, bins], np.maximum(best[1, bins], share))
         best[0, bins[leads]], label[bins[leads]] = share[leads], number
-    enough = best[0] >= cover - ROUNDING
-    alone = best[0] - best[1] > ROUNDING
+    enough = best[0] >= cover - grid.rounding
+    alone = best[0] - best[1] > grid.rounding
     found = classes[label] if len(classes) else np.zeros(len(grid.bins), dtype=values.dtype)
     return Labels(found, enough & alone & bool(len(classes)), int((enough & ~alone).sum()))
 
@@ -315,6 +325,6 @@ def trials_of(table: Table, grid: Grid) -> tuple[np.ndarray, np.ndarray, int]:
             number = int(grid.bins_of(np.array([border]))[0])
             inside = (border - grid.origin_s) / grid.bin_s - number
             at = int(np.searchsorted(grid.bins, number))
-            if inside > ROUNDING and at < len(grid.bins) and grid.bins[at] == number:
+            if inside > grid.rounding and at < len(grid.bins) and grid.bins[at] == number:
                 clear[at] = False
     return trials, clear, int((times > 1).sum())

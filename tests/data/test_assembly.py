@@ -111,9 +111,9 @@ def test_a_study_asks_for_some_of_the_time_and_some_of_the_units():
 def test_a_series_is_averaged_or_summed_and_its_holes_are_left_out():
     found = made(activity="position", bin_s=1.0)
     assert found.activity_kind == "signal" and found.unit_ids == ("x", "y")
-    # The first sample is at .003 s, so that the first second was not wholly observed.
-    assert len(found.activity) == 49 and len(np.unique(found.segments)) == 2
-    first = ((POSITION.times >= 1.0) & (POSITION.times < 2.0)).nonzero()[0]
+    # The first bin has all of its samples, although the first of them is at .003 s.
+    assert len(found.activity) == 50 and len(np.unique(found.segments)) == 2
+    first = (POSITION.times < 1.0).nonzero()[0]
     np.testing.assert_allclose(found.activity[0], POSITION.values[first].mean(axis=0), rtol=1e-6)
     counted = Contents({}, {"c": Series(np.ones((100, 3)), np.arange(100) * 0.1, ("u", "v", "w"))})
     whole = made(counted, activity="c", activity_kind="counts")
@@ -132,6 +132,13 @@ def test_rows_without_a_label_say_nothing():
         targets={"go": {"table": "trials", "column": "go"}},
     )
     assert set(found.targets["go"]) == {"left", "right"} and found.known["go"].sum() == 44
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.5])
+def test_one_sample_per_bin_fills_it_from_its_start_or_around_its_middle(phase):
+    samples = Series(np.arange(20.0)[:, None], (np.arange(20) + phase) * 0.5, ("x",))
+    found = made(Contents({}, {"lfp": samples}), activity="lfp")
+    assert found.activity[:, 0].tolist() == list(range(20))
 
 
 def test_without_observed_intervals_their_extent_is_taken_and_told():

@@ -159,3 +159,29 @@ def test_touching_trials_stay_two():
         Table(np.array([0.0, 0.5]), np.array([0.5, 1.0])), grid(0, 1.0)
     )
     assert trials.tolist() == [0] * 5 + [1] * 5 and clear.all() and not shared
+
+
+def test_a_clock_that_counts_from_1970_gives_the_same_bins():
+    """Times near 1.6e9 s have steps of 2.4e-7 s, which is more of a bin than other rounding."""
+    rng = np.random.default_rng(0)
+    start = np.arange(40) * 0.25
+    table = Table(start, start + 0.25, {"x": np.arange(40) % 3})
+    series = Series(rng.standard_normal((1000, 1)), np.arange(1000) / 100, ("0",))
+    spikes = SpikeTrains(("a",), (np.arange(2000) / 200,))
+    found = []
+    for origin in (0.0, 1_606_780_800.0):
+        moved = Table(table.start + origin, table.stop + origin, table.columns)
+        later = Series(series.values, series.times + origin, series.channels)
+        grid = Grid.within(origin, 0.05, np.array([[origin, origin + 10.0]]))
+        labels = labelled(moved, "x", grid, 1.0)
+        found.append(
+            (
+                counts(SpikeTrains(("a",), (spikes.times[0] + origin,)), grid)[0].tolist(),
+                summed(later, grid)[1].tolist(),
+                at_centres(later, grid, None).tolist(),
+                labels.known.tolist(),
+                labels.values.tolist(),
+                trials_of(moved, grid)[0].tolist(),
+            )
+        )
+    assert found[0] == found[1] and all(found[0][3])

@@ -6,8 +6,8 @@ import torch
 from conftest import tiny_study
 
 from invariance_probe.augmentations.pairing import StackedPartners
-from invariance_probe.data.assembly import assembled
 from invariance_probe.data.contents import Contents, Series, Table
+from invariance_probe.data.recording import Recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Workbench
@@ -42,7 +42,7 @@ def made():
         targets={"position": {"series": "position"}},
     )
     held = Contents({}, {"lfp": activity, "position": target}, {"trials": TRIALS})
-    recording = assembled(declared, held, "f.nwb")
+    recording = Recording.from_contents(declared, held, "f.nwb")
     study = Study.model_validate(
         tiny_study(
             recordings=[declared],
@@ -72,7 +72,7 @@ def made():
 def bins_by_hand(activity):
     """Start of every bin in a trial that has samples, from the first sample to the last."""
     starts = []
-    first, end = activity.times[0], activity.times[-1] + 0.01
+    first, end = activity.times[0] - 0.005, activity.times[-1] + 0.01
     for start in np.arange(1200) * BIN_S:
         stop = start + BIN_S
         in_trial = any(
