@@ -96,7 +96,7 @@ class _Assembly:
         recorded, kept = grid.kept(observed), grid.kept(used)
         return Recording(
             session=self.declared.session,
-            subject=self.declared.subject,
+            subject=self._subject(),
             group=self.declared.group,
             activity=activity[used],
             activity_kind="counts" if activity.dtype.kind == "i" else "signal",
@@ -108,6 +108,12 @@ class _Assembly:
             pieces=None if (used == observed).all() else kept.stretches,
             notes=tuple(notes),
         )
+
+    def _subject(self) -> str:
+        """The subject that the study names, else that of the file, if it says one."""
+        default = type(self.declared).model_fields["subject"].default
+        unnamed = self.declared.subject == default and self.contents.subject
+        return self.contents.subject if unnamed else self.declared.subject
 
     def _in_trials(self, name: str, grid: Grid, notes: list[str]) -> tuple[Grid, np.ndarray]:
         """Keep the bins that lie wholly in a trial, with the trial of each (bin,)."""
@@ -156,6 +162,9 @@ class _Assembly:
         grid = self._within(self._observed(signal, notes))
         if (parts := int(grid.stretches[-1]) + 1 if len(grid.bins) else 0) > 1:
             notes.append(f"the activity was observed in {parts} parts with gaps between them")
+        broken = grid.touched(self.contents.breaks)
+        self._tell(broken, "a break in the recording touches them", notes)
+        grid = grid.kept(~broken)
         if declared.between_s is not None:
             inside = self._within(np.array([declared.between_s]))
             grid = self._cut(grid, inside, "they are not between the times of between_s", notes)
@@ -351,6 +360,7 @@ def _channels(series: Series, names: tuple[str, ...], where: str) -> Series:
         series.times,
         tuple(series.channels[i] for i in wanted),
         series.unit,
+        None if series.positions is None else series.positions[wanted],
     )
 
 
