@@ -76,7 +76,8 @@ class _Assembly:
         """Choose the bins, and fill them."""
         notes = list(self.contents.sentences_on(self.declared.signals_used()))
         signal = self._activity()
-        grid = self._bins(signal, notes)
+        whole = self._whole(signal, notes)
+        grid = self._chosen(whole, notes)
         trials = None
         if self.declared.trials is not None:
             grid, trials = self._in_trials(self.declared.trials, grid, notes)
@@ -94,6 +95,11 @@ class _Assembly:
                 f"{self.where}: no bin of {self.declared.bin_s:g} s is left. " + ". ".join(notes)
             )
         recorded, kept = grid.kept(observed), grid.kept(used)
+        segments = recorded.stretches[used[observed]]
+        pieces = None if (used == observed).all() else kept.stretches
+        if self.declared.reach_s:
+            # a filter reaches over bins that are not used, so that an embargo has to as well
+            segments, pieces = whole.stretches[np.isin(whole.bins, kept.bins)], kept.stretches
         return Recording(
             session=self.declared.session,
             subject=self._subject(),
@@ -104,8 +110,8 @@ class _Assembly:
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
             targets={name: values[used] for name, (values, _) in targets.items()},
             trials=None if trials is None else trials[used],
-            segments=recorded.stretches[used[observed]],
-            pieces=None if (used == observed).all() else kept.stretches,
+            segments=segments,
+            pieces=pieces,
             notes=tuple(notes),
         )
 
@@ -156,15 +162,18 @@ class _Assembly:
         has = _listed([*self.contents.spikes, *self.contents.series])
         raise DataError(f"{self.where} has no activity {name!r}; it has {has}")
 
-    def _bins(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
-        """All bins in which the activity was observed, and which the study asks for."""
-        declared = self.declared
+    def _whole(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
+        """All bins in which the activity was observed, and which no break touches."""
         grid = self._within(self._observed(signal, notes))
         if (parts := int(grid.stretches[-1]) + 1 if len(grid.bins) else 0) > 1:
             notes.append(f"the activity was observed in {parts} parts with gaps between them")
         broken = grid.touched(self.contents.breaks)
         self._tell(broken, "a break in the recording touches them", notes)
-        grid = grid.kept(~broken)
+        return grid.kept(~broken)
+
+    def _chosen(self, grid: Grid, notes: list[str]) -> Grid:
+        """The bins that the study asks for."""
+        declared = self.declared
         if declared.between_s is not None:
             inside = self._within(np.array([declared.between_s]))
             grid = self._cut(grid, inside, "they are not between the times of between_s", notes)

@@ -121,6 +121,14 @@ class SignalsRecording(Declaration):
     targets: dict[str, TargetSource] = Field(default_factory=dict)
     """Targets by name, and where their values come from."""
 
+    @property
+    def reach_s(self) -> float:
+        """Time before and after a bin in which samples enter its activity (seconds).
+
+        It is 0 unless the activity is filtered.
+        """
+        return 0.0
+
     def tables_used(self) -> tuple[str, ...]:
         """Names of the tables of intervals that are used."""
         own = [self.trials, self.during]
@@ -483,6 +491,11 @@ class MneRecording(SignalsRecording):
 
     `auto`: where there are any. `true`: there must be some.
     """
+
+    @property
+    def reach_s(self) -> float:
+        """Time before and after a bin in which samples enter its activity (seconds)."""
+        return 0.0 if self.filter is None else self.filter.reach_s
 
 
 AnySignals = (

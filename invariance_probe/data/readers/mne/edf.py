@@ -12,6 +12,7 @@ Kemp & Olivan 2003, European data format 'plus' (EDF+), Clin Neurophysiol 114:17
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -320,9 +321,7 @@ class EdfFile(SignalFile):
             )
         borders = [0, *(1 + np.flatnonzero(late > off)).tolist(), len(onsets)]
         self._tell_pauses(late[late > off])
-        return [
-            (a, b, float(onsets[a]) - first) for a, b in zip(borders[:-1], borders[1:], strict=True)
-        ]
+        return [(a, b, float(onsets[a]) - first) for a, b in pairwise(borders)]
 
     def _tell_pauses(self, pauses: np.ndarray) -> None:
         if len(pauses):
@@ -332,8 +331,8 @@ class EdfFile(SignalFile):
                 else (f", although the header says that it is contiguous ({self.header.variant})")
             )
             self._notes.append(
-                f"the recording was paused {counted(len(pauses), 'time')}, for {pauses.sum():g} s in all"
-                f"{contiguous}; times count on during a pause, and no window crosses it"
+                f"the recording was paused {counted(len(pauses), 'time')}, for {pauses.sum():g} s "
+                f"in all{contiguous}; times count on during a pause, and no window crosses it"
             )
 
     def _without_stamps(self, first: float) -> list[tuple[float, float, str]]:
