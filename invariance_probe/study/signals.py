@@ -81,6 +81,9 @@ class SignalsRecording(Declaration):
     located_by: ClassVar[str] = "path"
     """Name of the field that is reported if the recording cannot be opened."""
 
+    files_beside: ClassVar[bool] = False
+    """Whether files beside the named one, with the same beginning, are read as well."""
+
     kind: str
     path: str
     """Path of the file or folder, relative to the study file."""
@@ -463,6 +466,8 @@ class MneRecording(SignalsRecording):
     EDF, EDF+ and BDF are read by the package itself, FIF, BrainVision, EEGLAB, GDF and
     others through MNE (extra `eeg`).
     """
+
+    files_beside: ClassVar[bool] = True
 
     kind: Literal["mne"] = "mne"
     activity: str = "eeg"
