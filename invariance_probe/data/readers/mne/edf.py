@@ -212,12 +212,12 @@ class EdfFile(SignalFile):
             _number(self.header.fields[name][signal].encode(), self.path, f"field {name!r}")
             for name in ("low", "high", "low_number", "high_number")
         )
-        if low == high or low_number == high_number:
-            raise DataError(
-                f"{self.path}: the range of {self.header.fields['label'][signal]!r} is empty "
-                f"({low:g} to {high:g}), so its values are unknown"
-            )
         return low, high, low_number, high_number
+
+    def _is_empty(self, signal: int) -> bool:
+        """Whether the range of a signal has no width, so that its values are unknown."""
+        low, high, low_number, high_number = self._ranges(signal)
+        return low == high or low_number == high_number
 
     @cached_property
     def _records(self) -> np.ndarray:
@@ -254,13 +254,21 @@ class EdfFile(SignalFile):
             )
         signals = [i for i, text in enumerate(self.header.is_text) if not text]
         signals = [i for i in signals if self.header.samples[i]]
+        empty = [i for i in signals if self._is_empty(i)]
+        if empty:
+            self._notes.append(
+                f"{len(empty)} of {counted(len(signals), 'channel')} have an empty range in the "
+                f"header, so their values are unknown, and are left out: "
+                f"{some(fields['label'][i] for i in empty)}"
+            )
+        signals = [i for i in signals if i not in empty]
         labels, units = ([fields[name][i] for i in signals] for name in ("label", "unit"))
         names = differing(labels, self._notes, "channels")
         types, named = types_by_label(labels, units)
         if not named and "eeg" in types:
             self._notes.append(
-                f"labels do not say what channels record: {types.count('eeg')} are taken for EEG "
-                "(types: {NAME: TYPE} says otherwise)"
+                f"labels do not say what channels record, so {types.count('eeg')} of {len(types)} are "
+                "taken for EEG; types: {NAME: TYPE} says otherwise"
             )
         found = []
         for signal, name, type_, unit in zip(signals, names, types, units, strict=True):

@@ -362,7 +362,7 @@ class _Reading:
             with parts.part("events"):
                 parts.tables["events"] = events_table(rows, parts.notes)
         stims = [one for one in self.channels if one.type == "stim"]
-        if not stims:
+        if not stims or self.file.trials is not None:
             return
         ranked = sorted(stims, key=lambda one: _rank(one.name))
         name = "stim" if rows is not None else "events"

@@ -140,9 +140,8 @@ class RawFile(SignalFile):
 
     @cached_property
     def annotations(self) -> Annotations:
-        """Annotations, of which MNE counts those with an `orig_time` from that time."""
-        found = self.raw.annotations
-        before = 0.0 if found.orig_time is None else self.raw.first_time
+        """Annotations, whose onsets MNE counts from sample 0 of the recording."""
+        found, before = self.raw.annotations, self.raw.first_time
         return Annotations(
             np.asarray(found.onset, dtype=np.float64) - before,
             np.nan_to_num(np.asarray(found.duration, dtype=np.float64)),
