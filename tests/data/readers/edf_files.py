@@ -18,7 +18,9 @@ def stamp(onset, duration=None, text=""):
     return f"{onset:+g}{lasts}\x14{text}\x14\x00"
 
 
-def write_edf(path, channels, onsets=None, texts=(), variant="", record_s=1, bdf=False, text_size=60):
+def write_edf(
+    path, channels, onsets=None, texts=(), variant="", record_s=1, bdf=False, text_size=60
+):
     """Write a file: records hold `record_s` seconds of each channel.
 
     Parameters
@@ -47,7 +49,11 @@ def write_edf(path, channels, onsets=None, texts=(), variant="", record_s=1, bdf
         width = max(text_size, 16 + len(lists[0].encode())) // size + 1
         ends = ("-8388608", "8388607") if bdf else ("-32768", "32767")
         rows.append((name, "", "", "-1", "1", *ends, "", str(width), ""))
-    head = (b"\xffBIOSEMI" if bdf else b"0       ") + b"X X X X".ljust(80) + b"Startdate X X X X".ljust(80)
+    head = (
+        (b"\xffBIOSEMI" if bdf else b"0       ")
+        + b"X X X X".ljust(80)
+        + b"Startdate X X X X".ljust(80)
+    )
     head += b"01.01.0112.00.00" + str(256 * (1 + len(rows))).encode().ljust(8)
     head += variant.encode().ljust(44) + str(records).encode().ljust(8)
     head += f"{record_s:g}".encode().ljust(8) + str(len(rows)).encode().ljust(4)

@@ -273,3 +273,410 @@ def test_epochs_of_eeglab_become_trials(tmp_path):
         found.series["eeg"].values.reshape(6, 50, 2), values.transpose(2, 1, 0), rtol=1e-5
     )
     assert found.tables["trials"].columns["event"].tolist() == list(kinds)
+
+
+# Trap 12: records that are not contiguous
+
+
+def paused(path, pause, variant="EDF+D", back=False):
+    """50 records of 1 s with a pause after the 20th; text B lies 5 s after the pause."""
+    onsets = np.arange(50.0)
+    onsets[20:] += pause
+    if back:
+        onsets[30] = onsets[28]
+    texts = [(5, 1, "A"), (18, 4, "across"), (21.5, 1, "inside"), (25 + pause, 1, "B")]
+    return write_edf(path, [channel("EEG Cz", noise(50))], onsets + 0.25, texts, variant)
+
+
+@pytest.mark.parametrize("variant", ["EDF+D", "EDF+C"])
+@pytest.mark.parametrize("pause", [5, 60])
+def test_a_pause_between_records_stays_a_pause(tmp_path, pause, variant):
+    path = paused(tmp_path / "p.edf", pause, variant)
+    found = read(path)
+    times = found.series["eeg"].times
+    np.testing.assert_allclose(times[[0, 1999, 2000, -1]], [0, 19.99, 20 + pause, 49.99 + pause])
+    table = {text: (start, lasts) for text, start, lasts in annotated(found)}
+    start, _ = table["B"]
+    assert np.searchsorted(times, start - 1e-9) == 2475  # counted from the first sample, at .25 s
+    (note,) = said(found, "lie where nothing was recorded")
+    assert note.startswith("1 of 4") and "'inside' at 21.25 s" in note
+    (note,) = said(found, f"paused 1 time, for {pause} s in all")
+    assert ("although the header says that it is contiguous" in note) == (variant == "EDF+C")
+    whole = recording(path)
+    assert len(np.unique(whole.stretches)) == 2 and len(whole.activity) == 500
+    assert len(mne.io.read_raw_edf(path, verbose="ERROR").times) == 5000  # it joins them
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (
+            lambda path: paused(path, 5, back=True),
+            "record 30 starts at 33.25 s, before record 29 ends at 35.25 s",
+        ),
+        (
+            lambda path: write_edf(path, [channel("EEG Cz", noise(5))], variant="EDF+D"),
+            "has no signal of annotations, so the times of its records are unknown",
+        ),
+    ],
+)
+def test_records_whose_time_is_unknown_are_refused(tmp_path, write, message):
+    assert message in refusal(write(tmp_path / "p.edf"))
+
+
+def test_the_made_files_with_a_pause_are_read_in_true_time(public):
+    for pause, at in ((5, {"B": 2500, "C": 4000}), (60, {"B": 2500, "C": 4450})):
+        found = read(public(f"{FIXTURES}/made_edfd_pause{pause}.edf"))
+        times = found.series["eeg"].times
+        starts = {text: start for text, start, _ in annotated(found)}
+        assert {text: int(np.searchsorted(times, starts[text] - 1e-9)) for text in at} == at
+
+
+# Trap 13: units of measure
+
+
+def in_units(path, units):
+    return write_edf(path, [channel(f"EEG {i}", noise(20), unit=u) for i, u in enumerate(units)])
+
+
+@pytest.mark.parametrize("unit", ["", ".V", "counts"])
+def test_channels_of_unknown_unit_are_left_out_or_have_it_stated(tmp_path, unit):
+    path = in_units(tmp_path / "u.edf", ["uV", unit])
+    found = read(path)
+    assert found.series["eeg"].channels == ("EEG 0",)
+    (note,) = said(found, "no unit of electric potential is known of 1 of 2 channels: 'EEG 1'")
+    assert note.endswith("they are left out (unit_of_measure states it)")
+    stated = read(path, unit_of_measure="mV").series["eeg"]
+    assert stated.channels == ("EEG 0", "EEG 1")
+    assert stated.values[:, 1].std() > 100 * stated.values[:, 0].std()
+    assert "state it with unit_of_measure" in refusal(path, units=("EEG 1",))
+    assert "state it with unit_of_measure" in refusal(in_units(tmp_path / "n.edf", [unit]))
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"), [("uV", False), ("µV", False), ("mV", True), ("V", True), ("nV", True)]
+)
+def test_potentials_are_given_in_microvolts_and_odd_ones_are_told(tmp_path, unit, told):
+    """Their SD is 20 in the file's unit."""
+    found = read(in_units(tmp_path / "u.edf", [unit]))
+    factor = {"uV": 1, "µV": 1, "mV": 1e3, "V": 1e6, "nV": 1e-3}[unit]
+    series = found.series["eeg"]
+    assert series.unit == "uV" and series.values.std() == pytest.approx(20 * factor, rel=0.1)
+    assert bool(said(found, "the SD is outside of 0.1 to 500 uV in 1 of 1 channel")) == told
+
+
+def test_constant_channels_and_those_with_an_empty_range_are_told(tmp_path):
+    channels = [channel("EEG a", noise(9)), channel("EEG b", np.zeros(900, int))]
+    channels.append(channel("EEG c", noise(9), limits=(0, 0)))
+    found = read(write_edf(tmp_path / "c.edf", channels))
+    assert found.series["eeg"].channels == ("EEG a", "EEG b")
+    assert said(found, "constant in 1 of 2 channels of 'eeg': EEG b")
+    assert said(found, "1 of 3 channels have an empty range in the header")
+
+
+# Trap 14: names that occur twice, several rates, types
+
+
+def test_names_that_occur_twice_are_made_different_and_rates_stay_apart(tmp_path):
+    fast, slow = noise(10), noise(10, 10)
+    found = read(
+        write_edf(
+            tmp_path / "r.edf",
+            [
+                channel("EEG A", fast),
+                channel("EEG A", fast[::-1]),
+                channel("EEG s", slow, rate=10),
+                channel("Resp", slow, rate=10, unit="%"),
+            ],
+        )
+    )
+    assert {name: s.channels for name, s in found.series.items()} == {
+        "eeg": ("EEG A", "EEG A-2"),
+        "eeg@10Hz": ("EEG s",),
+        "misc": ("Resp",),
+    }
+    np.testing.assert_allclose(found.series["eeg"].values[:, 1], fast[::-1] * 0.1, atol=0.06)
+    assert len(found.series["eeg@10Hz"].times) == 100  # MNE gives it 1000
+    assert said(found, "1 of 4 channels have the name of an earlier one: 'EEG A' as 'EEG A-2'")
+
+
+def test_types_are_taken_from_labels_or_stated(tmp_path, public):
+    found = read(public(f"{FIXTURES}/chtypes_edf.edf"))
+    assert {name: len(s.channels) for name, s in found.series.items()} == {
+        "eeg": 27, "misc": 13, "ecg": 2,
+    }  # fmt: skip
+    assert said(found, "3 of 8 annotations only repeat their time and are left out")
+    path = write_edf(tmp_path / "t.edf", [channel(name, noise(9)) for name in ("Cz", "EX1")])
+    assert said(read(path), "labels do not say what channels record, so 2 of 2 are taken for EEG")
+    assert set(read(path, types={"EX1": "eog"}).series) == {"eeg", "eog"}
+    assert "types names 'EX9', but the channels are 'Cz', 'EX1'" in refusal(
+        path, types={"EX9": "eog"}
+    )
+
+
+# Trap 15: annotations that overlap, are short, or reach past the end
+
+
+def test_a_bin_has_the_label_that_covers_most_of_it(tmp_path):
+    texts = [(0, 30, "N2"), (10.2, 1, "arousal"), (30, 29.5, "R"), (59, 30, "W")]
+    path = write_edf(
+        tmp_path / "l.edf",
+        [channel("EEG Cz", noise(60))],
+        np.arange(60),
+        texts,
+        "EDF+C",
+        text_size=99,
+    )
+    found = read(path)
+    assert [text for text, *_ in annotated(found)] == ["N2", "arousal", "R", "W"]
+    assert said(found, "rows of 'annotations' overlap by at most 1 s")
+    target = {"stage": {"table": "annotations", "column": "description"}}
+    one = recording(path, targets=target, bin_s=1)
+    stages = one.targets["stage"].tolist()
+    assert [stages.count(x) for x in ("N2", "R", "W")] == [30, 29, 1] and len(stages) == 60
+
+
+def test_annotations_rounded_to_four_digits_are_all_kept(public):
+    found = read(public(f"{FIXTURES}/test_edf_overlapping_annotations.edf"))
+    assert len(found.tables["annotations"].start) == 38
+    assert said(found, "16 of 38 rows of 'annotations' start before an earlier one stops")
+    assert said(found, "overlap by at most 0.025 s")
+
+
+# Traps 16 and 17: trials around events, and triggers
+
+
+def triggers(ramp=True):
+    stim = np.zeros(5120)
+    stim[300:303] = [4, 5, 5] if ramp else 5
+    stim[2000:2010] = 2
+    stim[5000:5001] = 2
+    return stim
+
+
+def test_events_come_from_the_rate_of_the_file_and_single_samples_are_told(tmp_path):
+    fif(tmp_path / "e_raw.fif", first_samp=2560, stim=triggers())
+    found = read(tmp_path / "e_raw.fif")
+    events = found.tables["events"]
+    np.testing.assert_allclose(events.start * 256, [300, 301, 2000, 5000])
+    np.testing.assert_allclose(events.stop * 256, [301, 303, 2010, 5001])
+    assert events.columns["code"].tolist() == [4, 5, 2, 2]
+    assert said(found, "2 of 4 events of 'events' last a single sample (0.00390625 s)")
+
+
+def test_trials_around_events_are_half_open_and_those_past_the_end_are_counted(tmp_path):
+    fif(tmp_path / "e_raw.fif", stim=triggers(ramp=False))
+    around = {"window_s": [-0.25, 0.75], "column": "code", "labels": ["2", "5"]}
+    found = read(tmp_path / "e_raw.fif", event_trials=around)
+    trials = found.tables["trials"]
+    np.testing.assert_allclose(trials.start, np.array([300, 2000]) / 256 - 0.25)
+    np.testing.assert_allclose(trials.stop - trials.start, 1.0)
+    assert said(found, "1 of 3 trials around events reach past the recording and are left out: 2")
+    one = recording(
+        tmp_path / "e_raw.fif",
+        event_trials=around,
+        trials="trials",
+        bin_s=1 / 64,
+        targets={"code": {"table": "trials", "column": "code"}},
+    )
+    assert len(one.activity) == 128 and np.unique(one.targets["code"]).tolist() == [2, 5]
+    assert "never holds '9'" in refusal(
+        tmp_path / "e_raw.fif", event_trials={**around, "labels": ["9"]}
+    )
+    assert "event_trials needs a table 'cues'; the file has 'events'" in refusal(
+        tmp_path / "e_raw.fif", event_trials={"table": "cues", "window_s": [0, 1]}
+    )
+
+
+# Trap 18: what times count from
+
+
+@pytest.mark.parametrize("first_samp", [0, 2560])
+@pytest.mark.parametrize("year", [None, 1902, 1955, 2020])
+def test_times_count_from_the_first_sample_whatever_the_date(tmp_path, first_samp, year):
+    date = None if year is None else datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)
+    marks = [(4.0, 1.0, "BAD_x"), (6.0, 0.5, "go")]
+    path = tmp_path / "d_raw.fif"
+    stim = triggers()
+    fif(path, first_samp=first_samp, meas_date=date, annotations=marks, stim=stim)
+    found = read(path)
+    assert annotated(found) == [("BAD_x", 4.0, 1.0), ("go", 6.0, 0.5)]
+    np.testing.assert_allclose(found.tables["events"].start[0], 300 / 256)
+    cut = mne.io.read_raw_fif(path, verbose="ERROR").crop(1.0, 15.0)
+    cut.save(tmp_path / "c_raw.fif", verbose="ERROR")
+    found = read(tmp_path / "c_raw.fif")
+    assert annotated(found) == [("BAD_x", 3.0, 1.0), ("go", 5.0, 0.5)]
+    np.testing.assert_allclose(found.tables["events"].start[0], 44 / 256)
+    one = recording(tmp_path / "c_raw.fif")
+    assert len(np.unique(one.stretches)) == 2
+    assert any("10 of 140 bins are left out: a break in the recording" in n for n in one.notes)
+
+
+def test_channels_marked_as_bad_are_left_out_unless_named(tmp_path):
+    fif(tmp_path / "b_raw.fif", bads=["Pz"])
+    found = read(tmp_path / "b_raw.fif")
+    assert found.series["eeg"].channels == ("Cz",)
+    assert said(found, "1 of 3 channels are marked as bad and left out: Pz")
+    assert read(tmp_path / "b_raw.fif", units=("Pz",)).series["eeg"].channels == ("Cz", "Pz")
+
+
+# Trap 23: tables of BIDS
+
+
+def bids(folder, events=None, channels=None, duration=None, mark="\ufeff"):
+    """A dataset with one run of 20 s of EDF; `events` and `channels` are rows of cells."""
+    eeg = folder / "sub-07" / "eeg"
+    eeg.mkdir(parents=True)
+    (folder / "dataset_description.json").write_text("{}")
+    (folder / "participants.tsv").write_text(f"{mark}participant_id\tage\nsub-07\t31\n")
+    for name, rows in (("events", events), ("channels", channels)):
+        if rows is not None:
+            text = "\n".join("\t".join(row) for row in rows)
+            (eeg / f"sub-07_task-rest_{name}.tsv").write_text(mark + text + "\n", encoding="utf-8")
+    if duration is not None:
+        (eeg / "sub-07_task-rest_eeg.json").write_text(json.dumps({"RecordingDuration": duration}))
+    names = [("Cz", "uV"), ("Pz", ""), ("VEOG", "uV"), ("Temp", "uV")]
+    path = eeg / "sub-07_task-rest_eeg.edf"
+    return write_edf(path, [channel(name, noise(20), unit=unit) for name, unit in names])
+
+
+HEADER = ("onset", "duration", "trial_type", "value", "sample")
+BIDS_EVENTS = {
+    "everything": (
+        [("1.5", "1", "go", "1", "151"), ("4", "0", "stop", "2", "401")],
+        [1.5, 4.0], [2.5, 4.0], ["go", "stop"], "1 of 2 rows of 'events' have no length",
+    ),
+    "no onset": (
+        [("n/a", "1", "go", "1", "1"), ("nan", "1", "a", "2", "2"), ("2", "1", "b", "3", "3")],
+        [np.nan, np.nan, 2.0], [np.nan, np.nan, 3.0], ["go", "a", "b"],
+        "2 of 3 rows of 'events' have no start",
+    ),
+    "no duration": (
+        [("1", "n/a", "go", "1", "1"), ("2", "0.5", "go", "1", "1")],
+        [1.0, 2.0], [np.nan, 2.5], ["go", "go"], "1 of 2 rows of 'events' have no stop",
+    ),
+    "types only in value": (
+        [("1", "1", "n/a", "left", "1"), ("3", "1", "n/a", "right", "1")],
+        [1.0, 3.0], [2.0, 4.0], ["left", "right"],
+        "'trial_type' of 'events' is n/a in all rows: 'value' is taken in its place",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("case", BIDS_EVENTS)
+def test_events_of_bids_are_in_seconds_and_what_they_lack_is_told(tmp_path, case, mark):
+    rows, start, stop, types, note = BIDS_EVENTS[case]
+    found = read(bids(tmp_path, [HEADER, *rows], mark=mark))
+    table = found.tables["events"]
+    np.testing.assert_array_equal(table.start, start)
+    np.testing.assert_array_equal(table.stop, stop)
+    assert table.columns["trial_type"].tolist() == types and said(found, note)
+    assert found.subject == "sub-07"
+    assert said(found, "participants.tsv says of sub-07: age 31")
+
+
+def test_channels_of_bids_have_its_types_units_and_states(tmp_path):
+    rows = [
+        ("name", "type", "units", "status"),
+        ("Cz", "EEG", "uV", "bad"),
+        ("Pz", "EEG", "mV", "good"),
+        ("VEOG", "VEOG", "n/a", "good"),
+        ("Temp", "TEMP", "oC", "n/a"),
+    ]
+    found = read(bids(tmp_path, channels=rows))
+    assert {name: (s.channels, s.unit) for name, s in found.series.items()} == {
+        "eeg": (("Pz",), "uV"), "eog": (("VEOG",), "uV"), "temperature": (("Temp",), "oC"),
+    }  # fmt: skip
+    assert found.series["eeg"].values.std() > 1e4
+    assert said(found, "1 of 4 channels are marked as bad and left out: Cz")
+    assert said(found, "types of 2 of 4 channels are those of channels.tsv")
+    assert said(found, "units of 1 channel are those of channels.tsv: Temp oC for uV")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("start", "duration"), ("1", "1")], "events.tsv has no column 'onset'"),
+        ([HEADER, ("one", "1", "a", "b", "1")], "has the onset 'one', which is no number"),
+        ([HEADER, ("1", "1")], "has 5 columns, but 2 cells in line 2"),
+    ],
+)
+def test_a_table_of_bids_that_cannot_be_used_stops_the_study_that_needs_it(tmp_path, rows, message):
+    path = bids(tmp_path, rows)
+    source = {"go": {"inside": "events"}}
+    assert message in refusal(path, targets=source, types={"Pz": "misc"})
+    assert read(path, bids=False).subject == ""
+
+
+def test_a_study_of_a_dataset_takes_its_subject(tmp_path):
+    path = bids(tmp_path, [HEADER, ("1", "2", "a", "b", "1")])
+    assert recording(path, units=("Cz",)).subject == "sub-07"
+    assert recording(path, units=("Cz",), subject="me").subject == "me"
+    assert "bids is true, but no channels.tsv" in refusal(bids(tmp_path / "x"), bids=True)
+
+
+def test_a_file_of_another_duration_than_its_dataset_says_is_refused(tmp_path, public):
+    """In the tiny dataset the header declares 16-bit numbers, and the data are 32-bit."""
+    path = public(f"{FIXTURES}/tiny_bids") / "sub-01/ses-eeg/eeg/sub-01_ses-eeg_task-rest_eeg.vhdr"
+    message = refusal(path)
+    assert "holds 2 s by its header, but its dataset states 0.9998 s" in message
+    assert len(read(path, bids=False).series["eeg"].times) == 10000
+    rows = [HEADER, ("1", "2", "a", "b", "1")]
+    assert "states 40 s" in refusal(bids(tmp_path, rows, duration=40))
+
+
+# Trap 24: EEGLAB
+
+
+def eeglab_events(*rows):
+    fields = [("type", "O"), ("latency", "O"), ("duration", "O")]
+    return np.array([tuple(row) for row in rows], fields)
+
+
+@pytest.mark.parametrize("latency", [251.0, 250.5, 251.4])
+def test_latencies_of_eeglab_count_from_one_and_boundaries_are_cuts(tmp_path, latency):
+    """The duration of a boundary is that of what was removed, and not of what follows."""
+    event = eeglab_events(("boundary", latency, 4000.0), ("go", 2.7952, 50.0))
+    values = RNG.standard_normal((2, 1000)) * 20
+    path = eeglab(tmp_path / "e.set", **eeglab_fields(values, event=event))
+    found = read(path)
+    (go,) = [row for row in annotated(found) if row[0] == "go"]
+    assert go[1:] == (pytest.approx(0.017952), 0.5)
+    np.testing.assert_allclose(found.series["eeg"].values, values.T, rtol=1e-5)
+    one = recording(path)
+    assert len(one.activity) == 99 and len(np.unique(one.stretches)) == 2
+    assert any("1 of 100 bins are left out: a break in the recording" in n for n in one.notes)
+
+
+def test_the_files_of_eeglab_are_read_by_what_they_hold(public):
+    found = read(public(f"{FIXTURES}/test_raw_2021.set"))
+    assert found.series["eeg"].values.shape == (1281, 3)
+    assert annotated(found)[0][:2] == ("square", pytest.approx(1.000068, abs=1e-6))
+    found = read(public(f"{FIXTURES}/test_raw_event_duration.set"))
+    assert found.series["eeg"].values.shape == (513, 1)
+    assert [lasts for *_, lasts in annotated(found)] == [0.5, 0.5, 0.5]
+    found = read(public(f"{FIXTURES}/test_raw_chanloc.set"))
+    assert found.series["eeg"].positions.shape == (61, 3) and not len(found.breaks)
+
+
+# Trap 25: BrainVision
+
+
+def test_new_segments_and_bad_intervals_are_breaks_that_no_window_crosses(public):
+    path = public(f"{FIXTURES}/made_segments.vhdr")
+    found = read(path)
+    np.testing.assert_allclose(found.breaks, [[10, 10], [14, 16], [20, 20]])
+    assert said(
+        found, "1 of 10 annotations lie where nothing was recorded: 'Stimulus/S  1' at 30 s"
+    )
+    one = recording(path)
+    assert [int(n) for n in np.bincount(one.stretches)] == [100, 39, 40, 99]
+    assert any("22 of 300 bins are left out: a break in the recording" in n for n in one.notes)
+    assert len(recording(path, breaks=()).activity) == 300
+
+
+def test_an_old_brainvision_file_is_read(public):
+    found = read(public(f"{FIXTURES}/test_old_layout_latin1_software_filter.vhdr"), bin_s=0.05)
+    assert found.series["eeg"].values.shape == (251, 29)
+    np.testing.assert_allclose(found.breaks, [[0.004, 0.004]])

@@ -42,8 +42,7 @@ def table_of(found: Annotations, times: np.ndarray, notes: list[str]) -> Table:
         "'annotations'",
     )
     order = np.argsort(table.start, kind="stable")
-    latest = np.maximum.accumulate(table.stop[order])
-    if len(order) > 1 and (over := float((latest[:-1] - table.start[order][1:]).max())) > 0:
+    if len(order) > 1 and (over := _overlap(table, order)) > 0:
         notes.append(f"rows of 'annotations' overlap by at most {over:.6g} s")
     if len(times):
         interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
@@ -57,6 +56,13 @@ def table_of(found: Annotations, times: np.ndarray, notes: list[str]) -> Table:
                 f"was recorded: {some(names)}"
             )
     return table
+
+
+def _overlap(table: Table, order: np.ndarray) -> float:
+    """Longest time that a row shares with one before it, in seconds."""
+    start, stop = table.start[order], table.stop[order]
+    latest = np.maximum.accumulate(stop)[:-1]
+    return float((np.minimum(latest, stop[1:]) - start[1:]).max())
 
 
 def breaks_of(found: Annotations, beginnings: Sequence[str], times: np.ndarray) -> np.ndarray:

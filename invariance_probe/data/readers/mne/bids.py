@@ -70,6 +70,10 @@ class Bids:
         roots = [i for i, one in enumerate(above) if (one / "dataset_description.json").is_file()]
         return tuple(above[: roots[0] + 1] if roots else above[:1])
 
+    def has(self, name: str) -> bool:
+        """Whether a table belongs to the recording."""
+        return self._file(f"{name}.tsv") is not None
+
     def table(self, name: str) -> Rows | None:
         """Columns of the table that belongs to the recording, such as `events`."""
         found = self._file(f"{name}.tsv")

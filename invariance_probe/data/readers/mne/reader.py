@@ -175,9 +175,8 @@ class _Reading:
 
     def _bids(self) -> Bids | None:
         """The dataset that the file belongs to, if there are tables of it."""
-        found = Bids(self.path)
-        tables = [name for name in ("channels", "events", "electrodes") if found.table(name)]
-        wanted = self.declared.bids
+        found, wanted = Bids(self.path), self.declared.bids
+        tables = [name for name in ("channels", "events", "electrodes") if found.has(name)]
         if wanted is True and not tables:
             raise DataError(
                 f"{self.path}: bids is true, but no channels.tsv, events.tsv or electrodes.tsv of "
@@ -357,15 +356,16 @@ class _Reading:
     def _add_events(self) -> None:
         """Add the events of the dataset's table, and those of a trigger channel."""
         parts = self.parts
-        rows = self.bids.table("events") if self.bids is not None else None
-        if rows is not None:
+        listed = self.bids is not None and self.bids.has("events")
+        if self.bids is not None and listed:
             with parts.part("events"):
+                rows = self.bids.table("events") or {}
                 parts.tables["events"] = events_table(rows, parts.notes)
         stims = [one for one in self.channels if one.type == "stim"]
         if not stims or self.file.trials is not None:
             return
         ranked = sorted(stims, key=lambda one: _rank(one.name))
-        name = "stim" if rows is not None else "events"
+        name = "stim" if listed else "events"
         if ranked[1:]:
             parts.unread.append(
                 f"trigger channels that are not read: {some(one.name for one in ranked[1:])}"
@@ -402,10 +402,11 @@ class _Reading:
                 f"{self.path}: event_trials needs a table {around.table!r}; the file has "
                 f"{some(map(repr, parts.tables)) or 'none'}"
             )
-        with parts.part("trials"):
-            parts.tables["trials"] = trials_around(
-                parts.tables[around.table], around, times, parts.notes
-            )
+        try:
+            made = trials_around(parts.tables[around.table], around, times, parts.notes)
+        except DataError as error:
+            raise DataError(f"{self.path}: event_trials: {error}") from error
+        parts.tables["trials"] = made
 
 
 def _rank(name: str) -> int:
