@@ -680,3 +680,206 @@ def test_an_old_brainvision_file_is_read(public):
     found = read(public(f"{FIXTURES}/test_old_layout_latin1_software_filter.vhdr"), bin_s=0.05)
     assert found.series["eeg"].values.shape == (251, 29)
     np.testing.assert_allclose(found.breaks, [[0.004, 0.004]])
+
+
+# Filters
+
+
+FILTERS = [
+    ({"low_hz": 1.0}, 1.65),
+    ({"low_hz": 4.0, "high_hz": 20.0}, 0.825),
+    ({"high_hz": 20.0}, 0.33),
+    ({"low_hz": 0.5}, 3.3),
+]
+
+
+def impulse(path, at):
+    values = np.zeros(3000, int)
+    values[at] = 10000
+    return write_edf(path, [channel("EEG Cz", values)])
+
+
+@pytest.mark.parametrize(("filter_", "reach"), FILTERS)
+def test_a_filter_is_that_of_mne_and_reaches_as_far_as_it_says(tmp_path, filter_, reach):
+    path = impulse(tmp_path / "i.edf", 1500)
+    found = read(path, filter=filter_)
+    assert declaration(filter=filter_).reach_s == pytest.approx(reach)
+    after = found.series["eeg"].values[:, 0]
+    moved = np.flatnonzero(np.abs(after - np.median(after)) > 1e-3)
+    far = max(abs(moved - 1500)) / 100
+    assert 0.9 * reach < far <= reach + 0.01
+    before = read(path).series["eeg"].values[:, 0].astype(float)
+    assert not np.allclose(before, after)
+    low, high = filter_.get("low_hz"), filter_.get("high_hz")
+    other = mne.filter.filter_data(before, 100, low, high, verbose="ERROR")
+    np.testing.assert_allclose(after[300:-300], other[300:-300], atol=0.02)
+    assert said(found, "by MNE without phase shift")
+
+
+def test_no_filter_reaches_over_a_break_and_short_stretches_are_left_out(tmp_path):
+    onsets = np.arange(30.0) + np.repeat([0, 7, 9], [14, 2, 14])
+    values = np.zeros(3000, int)
+    values[1390] = 10000
+    path = write_edf(tmp_path / "b.edf", [channel("EEG Cz", values)], onsets, variant="EDF+D")
+    found = read(path, filter={"low_hz": 1.0})
+    series = found.series["eeg"]
+    late = series.values[series.times > 23, 0]
+    assert np.ptp(late) < 1e-3 and np.isnan(series.values[1400:1600]).all()
+    assert said(found, "1 of 3 stretches are shorter than the filter (3.3 s) and are left out")
+    one = recording(path, filter={"low_hz": 1.0})
+    assert len(one.activity) == 280 and len(np.unique(one.stretches)) == 2
+
+
+@pytest.mark.parametrize(
+    ("filter_", "message"),
+    [
+        ({"high_hz": 45.0}, "needs more than 100 samples per second"),
+        ({"low_hz": 0.05}, "no unbroken stretch is longer than the filter (66 s)"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_refused(tmp_path, filter_, message):
+    assert message in refusal(impulse(tmp_path / "i.edf", 9), filter=filter_)
+
+
+def test_an_embargo_reaches_over_the_time_between_filtered_trials(tmp_path):
+    """Without a filter each trial is a segment, in which alone an embargo counts."""
+    texts = [(4 * i, 2, f"T{i % 2}") for i in range(7)]
+    values = [channel("EEG Cz", noise(30))]
+    path = write_edf(tmp_path / "t.edf", values, np.arange(30), texts, "EDF+C", text_size=99)
+    plain = recording(path, trials="annotations")
+    after = recording(path, trials="annotations", filter={"low_hz": 2.0})
+    assert len(np.unique(plain.segments)) == 7 and len(np.unique(after.segments)) == 1
+    np.testing.assert_array_equal(plain.stretches, after.stretches)
+
+
+# What is needed, and what is refused
+
+
+def test_mne_is_loaded_only_where_it_is_needed(tmp_path):
+    write_edf(tmp_path / "a.edf", [channel("EEG Cz", noise(5))])
+    code = (
+        "import sys; from pathlib import Path; import invariance_probe.cli\n"
+        "from invariance_probe.data.readers import read_contents\n"
+        "read_contents('mne', Path('a.edf'), {}).series['eeg']; sys.exit('mne' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0
+
+
+def test_without_mne_one_sentence_says_how_to_install_it(tmp_path, monkeypatch):
+    fif(tmp_path / "a_raw.fif")
+    monkeypatch.setitem(sys.modules, "mne", None)
+    monkeypatch.delitem(sys.modules, "invariance_probe.data.readers.mne.through_mne", False)
+    message = refusal(tmp_path / "a_raw.fif")
+    assert message.endswith(
+        "needs MNE, which is not installed: pip install 'invariance_probe[eeg]'"
+    )
+
+
+def test_inspecting_a_file_does_not_load_it(tmp_path):
+    """It has 64 channels of 10 minutes at 250 Hz, which take 77 MB in memory."""
+    path = write_edf(
+        tmp_path / "a.edf", [channel(f"EEG {i}", noise(1, 250), 250) for i in range(64)]
+    )
+    record = path.read_bytes()[256 * 65 :]
+    head = bytearray(path.read_bytes()[: 256 * 65])
+    head[236:244] = b"600     "
+    with path.open("wb") as file:
+        file.write(head)
+        for _ in range(600):
+            file.write(record)
+    tracemalloc.start()
+    found = read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12e6 and found.series["eeg"].values.nbytes == 64 * 150_000 * 4
+
+
+def whole(path):
+    return write_edf(path, [channel("EEG Cz", noise(5))])
+
+
+def damaged(path, at, text):
+    held = bytearray(whole(path).read_bytes())
+    held[at : at + len(text)] = text
+    path.write_bytes(held)
+
+
+WRONG = {
+    "text": ("a.edf", lambda p: p.write_text("hello"), "is no EDF or BDF file: it begins with"),
+    "empty": ("a.edf", lambda p: p.write_text(""), "is no EDF or BDF file: it is empty"),
+    "half a header": (
+        "a.edf",
+        lambda p: p.write_bytes(whole(p).read_bytes()[:300]),
+        "ends inside its header, so the file is incomplete; copy or download it again",
+    ),
+    "a header of letters": (
+        "a.edf", lambda p: damaged(p, 236, b"many    "), "the number of records in the header is 'many'",
+    ),
+    "records that last no time": (
+        "a.edf", lambda p: damaged(p, 244, b"0       "), "a record lasts 0 s by the header",
+    ),
+    "no FIF file": ("a_raw.fif", lambda p: p.write_text("hello"), "cannot be read by MNE: "),
+    "a header alone": (
+        "a.vhdr",
+        lambda p: p.write_text(
+            "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\n"
+            "DataFile=gone.eeg\nMarkerFile=gone.vmrk\nDataFormat=BINARY\n"
+            "DataOrientation=MULTIPLEXED\nNumberOfChannels=1\nSamplingInterval=4000\n"
+            "[Binary Infos]\nBinaryFormat=INT_16\n[Channel Infos]\nCh1=Cz,,0.1,uV\n"
+        ),
+        "gone.",
+    ),
+    "no EEGLAB file": ("a.set", lambda p: p.write_text("hello"), "cannot be read by MNE: "),
+    "an unknown ending": ("a.xyz", lambda p: p.write_text("hello"), "cannot be read by MNE: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, case):
+    name, write, message = WRONG[case]
+    write(tmp_path / name)
+    assert message in refusal(tmp_path / name)
+
+
+def test_a_file_that_ends_early_is_read_to_its_end_and_told(tmp_path):
+    path = whole(tmp_path / "a.edf")
+    path.write_bytes(path.read_bytes()[:-250])
+    found = read(path)
+    assert len(found.series["eeg"].times) == 300
+    assert said(found, "the header declares 5 records, but the file holds 3 complete ones")
+
+
+def test_a_file_of_annotations_alone_has_no_activity(public):
+    path = public("sleep_edf/hypnograms/SC4001EC-Hypnogram.edf")
+    assert "has no activity 'eeg'; it has none" in refusal(path)
+
+
+def test_the_proposed_study_of_a_motor_run_runs_to_a_verdict(tmp_path, public):
+    path = public("eeg_motor/S001R03.edf")
+    study = invoke("data", "inspect", path, "--study", cwd=tmp_path, check=0).stdout
+    assert "description: {table: annotations, column: description}" in study
+    assert "in_annotations" not in study  # the three labels leave no time between them
+    (tmp_path / "s.yaml").write_text(study)
+    short = ("--set", "training.steps=20", "--set", "training.seeds=1", "--out", "report")
+    invoke("run", "s.yaml", *short, cwd=tmp_path, check=0)
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["hypotheses"][0]["verdict"]
+
+
+def test_a_filtered_study_needs_an_embargo_as_long_as_the_filter_reaches(tmp_path, public):
+    path = public("eeg_motor/S001R03.edf")
+    given = ("--set", "filter={low_hz: 1}", "--set", "bin_s=0.2")
+    study = invoke("data", "inspect", path, "--study", *given, cwd=tmp_path, check=0).stdout
+    study = study.replace("embargo_s: 2}", "embargo_s: 1.6}")
+    (tmp_path / "s.yaml").write_text(study)
+    found = invoke("validate", "s.yaml", cwd=tmp_path, check=2)
+    assert "folds.embargo_s: the filter of session 'S001R03' reaches 1.65 s" in found.stderr
+    assert "use an embargo_s of at least 1.8" in found.stderr
+    (tmp_path / "s.yaml").write_text(study.replace("embargo_s: 1.6}", "embargo_s: 1.8}"))
+    invoke("validate", "s.yaml", cwd=tmp_path, check=0)
+
+
+def test_kinds_are_known_by_the_ends_of_names(tmp_path):
+    whole(tmp_path / "a.edf")
+    found = read_contents("mne", tmp_path / "a.edf", {"types": {"EEG Cz": "seeg"}})
+    assert list(found.series) == ["seeg"]
