@@ -17,7 +17,9 @@ from edf_files import channel, write_edf
 from helpers.program import invoke
 
 from invariance_probe.data.assembly import assembled
+from invariance_probe.data.files import stamp_of
 from invariance_probe.data.readers import read_contents
+from invariance_probe.data.readers.formats import kind_of
 from invariance_probe.data.readers.mne import read_mne
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import MneRecording
@@ -813,7 +815,9 @@ WRONG = {
         "ends inside its header, so the file is incomplete; copy or download it again",
     ),
     "a header of letters": (
-        "a.edf", lambda p: damaged(p, 236, b"many    "), "the number of records in the header is 'many'",
+        "a.edf",
+        lambda p: damaged(p, 236, b"many    "),
+        "the number of records in the header is 'many'",
     ),
     "records that last no time": (
         "a.edf", lambda p: damaged(p, 244, b"0       "), "a record lasts 0 s by the header",
@@ -879,7 +883,20 @@ def test_a_filtered_study_needs_an_embargo_as_long_as_the_filter_reaches(tmp_pat
     invoke("validate", "s.yaml", cwd=tmp_path, check=0)
 
 
-def test_kinds_are_known_by_the_ends_of_names(tmp_path):
-    whole(tmp_path / "a.edf")
-    found = read_contents("mne", tmp_path / "a.edf", {"types": {"EEG Cz": "seeg"}})
+@pytest.mark.parametrize("end", ["edf", "BDF", "vhdr", "fif", "set", "gdf"])
+def test_kinds_are_known_by_the_ends_of_names(tmp_path, end):
+    (tmp_path / f"a.{end}").touch()
+    assert kind_of(tmp_path / f"a.{end}") == "mne"
+
+
+def test_settings_are_given_without_a_study(tmp_path):
+    found = read_contents("mne", whole(tmp_path / "a.edf"), {"types": {"EEG Cz": "seeg"}})
     assert list(found.series) == ["seeg"]
+
+
+def test_a_changed_table_beside_a_recording_is_noticed(tmp_path):
+    path = bids(tmp_path, [HEADER, ("1", "2", "a", "b", "1")])
+    before = stamp_of(path, declaration())
+    with (path.parent / "sub-07_task-rest_events.tsv").open("a") as file:
+        file.write("3\t1\ta\tb\t3\n")
+    assert stamp_of(path, declaration()) != before

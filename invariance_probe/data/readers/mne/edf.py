@@ -267,8 +267,8 @@ class EdfFile(SignalFile):
         types, named = types_by_label(labels, units)
         if not named and "eeg" in types:
             self._notes.append(
-                f"labels do not say what channels record, so {types.count('eeg')} of {len(types)} are "
-                "taken for EEG; types: {NAME: TYPE} says otherwise"
+                f"labels do not say what channels record, so {types.count('eeg')} of {len(types)} "
+                "are taken for EEG; types: {NAME: TYPE} says otherwise"
             )
         found = []
         for signal, name, type_, unit in zip(signals, names, types, units, strict=True):

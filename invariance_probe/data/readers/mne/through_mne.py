@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from invariance_probe.data.readers.checked import differing, text_of
+from invariance_probe.data.readers.formats import described
 from invariance_probe.data.readers.mne.channels import Channel
 from invariance_probe.data.readers.mne.signal_file import Annotations, SignalFile, Trials
 from invariance_probe.errors import DataError
@@ -80,8 +81,11 @@ def _told(path: Path, notes: list[str]) -> Iterator[None]:
             yield
         except DataError:
             raise
-        except Exception as error:  # MNE's readers raise errors of all types
+        except OSError as error:
             raise DataError(f"{path} cannot be read by MNE: {_in_line(error)}") from error
+        except Exception as error:  # MNE's readers raise errors of all types
+            seems = "" if isinstance(error, NotImplementedError) else f"; {described(path)}"
+            raise DataError(f"{path} cannot be read by MNE: {_in_line(error)}{seems}") from error
     notes += [f"MNE: {_in_line(one.message)}" for one in told if one.category is RuntimeWarning]
 
 
