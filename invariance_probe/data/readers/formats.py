@@ -11,8 +11,8 @@ from invariance_probe.errors import DataError
 BY_NAME = {
     ".nwb": "nwb", ".npz": "npz", ".mat": "mat", ".csv": "table", ".tsv": "table",
     ".parquet": "table", ".pq": "table", ".txt": "table", ".gz": "table", ".h5": "brainset",
-    ".hdf5": "brainset", ".edf": "mne", ".bdf": "mne", ".rec": "mne", ".vhdr": "mne", ".fif": "mne",
-    ".set": "mne", ".gdf": "mne", ".cnt": "mne",
+    ".hdf5": "brainset", ".edf": "mne", ".bdf": "mne", ".rec": "mne", ".vhdr": "mne",
+    ".fif": "mne", ".fif.gz": "mne", ".set": "mne", ".gdf": "mne", ".cnt": "mne",
 }  # fmt: skip
 """Kind of recording that a file is likely to be, by the end of its name."""
 BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy": "phy"}
@@ -66,8 +66,9 @@ def kind_of(path: Path) -> str:
             f"{path} is a folder that contains none of {', '.join(BY_CONTENT)}, so its format "
             "cannot be recognised; state it with --kind"
         )
-    if path.suffix.lower() in BY_NAME:
-        return BY_NAME[path.suffix.lower()]
+    for ending in ("".join(path.suffixes[-2:]), path.suffix):
+        if ending.lower() in BY_NAME:
+            return BY_NAME[ending.lower()]
     raise DataError(
         f"{path}: its format cannot be recognised from its name (known: {', '.join(BY_NAME)}); "
         f"{described(path)}. State it with --kind"

@@ -883,7 +883,7 @@ def test_a_filtered_study_needs_an_embargo_as_long_as_the_filter_reaches(tmp_pat
     invoke("validate", "s.yaml", cwd=tmp_path, check=0)
 
 
-@pytest.mark.parametrize("end", ["edf", "BDF", "vhdr", "fif", "set", "gdf"])
+@pytest.mark.parametrize("end", ["edf", "BDF", "vhdr", "fif", "fif.gz", "set", "gdf"])
 def test_kinds_are_known_by_the_ends_of_names(tmp_path, end):
     (tmp_path / f"a.{end}").touch()
     assert kind_of(tmp_path / f"a.{end}") == "mne"

@@ -153,6 +153,8 @@ class EdfFile(SignalFile):
         When the header or the clock cannot be read.
     """
 
+    in_si = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.header = Header.of(path)
@@ -198,12 +200,12 @@ class EdfFile(SignalFile):
             first, last = start // each, -(-stop // each)
             numbers = self._numbers(channel.number, first, last)
             numbers = numbers[start - first * each : stop - first * each]
-            if channel.type == "stim":
+            low, high, low_number, high_number = self._ranges(channel.number)
+            if channel.type == "stim" and self.header.bytes_a_sample == 3 and low == low_number:
                 found[:, column] = numbers & TRIGGERS
-            else:
-                low, high, low_number, high_number = self._ranges(channel.number)
-                gain = (high - low) / (high_number - low_number)
-                found[:, column] = (numbers - low_number) * gain + low
+                continue
+            gain = (high - low) / (high_number - low_number)
+            found[:, column] = (numbers - low_number) * gain + low
         return found
 
     def _ranges(self, signal: int) -> tuple[float, float, float, float]:

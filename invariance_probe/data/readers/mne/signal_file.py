@@ -7,6 +7,7 @@ through MNE.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -51,7 +52,15 @@ class Trials:
 
 
 class SignalFile(ABC):
-    """A file of signals, of which nothing is in memory yet."""
+    """A file of signals, of which nothing is in memory yet.
+
+    Attributes
+    ----------
+    in_si
+        Whether values are given in SI units, whatever unit they are stored in.
+    """
+
+    in_si: ClassVar[bool]
 
     @property
     @abstractmethod

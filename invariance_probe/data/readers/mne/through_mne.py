@@ -122,6 +122,8 @@ class RawFile(SignalFile):
         What was told when the file was opened.
     """
 
+    in_si = True
+
     def __init__(self, raw: mne.io.BaseRaw, notes: list[str]) -> None:
         self.raw = raw
         self._notes = notes
@@ -175,6 +177,8 @@ class EpochsFile(SignalFile):
     notes
         What was told when the file was opened.
     """
+
+    in_si = True
 
     def __init__(self, epochs: mne.BaseEpochs, declared: MneRecording, notes: list[str]) -> None:
         self.epochs = epochs
