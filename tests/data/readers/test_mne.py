@@ -900,3 +900,11 @@ def test_a_changed_table_beside_a_recording_is_noticed(tmp_path):
     with (path.parent / "sub-07_task-rest_events.tsv").open("a") as file:
         file.write("3\t1\ta\tb\t3\n")
     assert stamp_of(path, declaration()) != before
+
+
+def test_trials_are_made_of_the_events_of_a_dataset_by_their_codes(tmp_path):
+    """Codes such as 1 are numbers in the table, and text in a study."""
+    rows = [HEADER, *((f"{2 * i + 1}", "n/a", "n/a", f"{i % 2 + 1}", "1") for i in range(8))]
+    around = {"window_s": [0, 1], "column": "value", "labels": ["2"]}
+    found = read(bids(tmp_path, rows), event_trials=around)
+    assert found.tables["trials"].start.tolist() == [3, 7, 11, 15]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from invariance_probe.data.contents import Table
-from invariance_probe.data.readers.checked import intervals, some
+from invariance_probe.data.readers.checked import intervals, some, text_of
 from invariance_probe.data.readers.mne.signal_file import Annotations
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted
@@ -185,7 +185,8 @@ def trials_around(
                 f"table {declared.table!r} has no column {declared.column!r}; it has "
                 f"{some(map(repr, table.columns))}"
             )
-        labels = np.asarray(table.columns[declared.column]).astype(str)
+        values = np.asarray(table.columns[declared.column])
+        labels = np.array([text_of(value) for value in values.tolist()], dtype=np.str_)
         if missing := [one for one in declared.labels if one not in labels]:
             raise DataError(
                 f"column {declared.column!r} of {declared.table!r} never holds {missing[0]!r}; it "
