@@ -777,6 +777,20 @@ def test_without_mne_one_sentence_says_how_to_install_it(tmp_path, monkeypatch):
     )
 
 
+def test_an_mne_that_does_not_fit_the_rest_is_not_called_absent(tmp_path):
+    """As version 1.9 with a SciPy that no longer has what it imports."""
+    fif(tmp_path / "a_raw.fif")
+    (tmp_path / "mne.py").write_text("from scipy.special import no_such_name\n")
+    code = (
+        "from pathlib import Path; from invariance_probe.data.readers import read_contents\n"
+        "read_contents('mne', Path('a_raw.fif'), {})"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "needs MNE, which cannot be imported here (cannot import name" in found.stderr
+
+
 def test_inspecting_a_file_does_not_load_it(tmp_path):
     """It has 64 channels of 10 minutes at 250 Hz, which take 77 MB in memory."""
     path = write_edf(

@@ -76,8 +76,10 @@ def _with_mne(name: str, what: str) -> ModuleType:
     try:
         return import_module(f"invariance_probe.data.readers.mne.{name}")
     except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "mne"
+        why = "is not installed" if absent else f"cannot be imported here ({error})"
         raise DataError(
-            f"{what} needs MNE, which is not installed: pip install 'invariance_probe[eeg]'"
+            f"{what} needs MNE, which {why}: pip install 'invariance_probe[eeg]'"
         ) from error
 
 
