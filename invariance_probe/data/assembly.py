@@ -46,6 +46,8 @@ class Assembled:
 
     Attributes
     ----------
+    subject
+        The animal or person.
     activity
         (time, unit): int32 counts, or float64 signals.
     activity_kind
@@ -60,11 +62,16 @@ class Assembled:
     trials
         Row of the table of trials that each bin lies in (time,), or None.
     segments
-        Gap-free stretch of observed bins that each bin lies in (time,).
+        Gap-free stretch of observed bins that each bin lies in (time,). An embargo ends
+        at its border.
+    pieces
+        Unbroken piece of bins that each bin lies in (time,), where a segment has bins
+        that are left out; None where no segment has.
     notes
         One sentence for everything that was left out.
     """
 
+    subject: str
     activity: np.ndarray
     activity_kind: Literal["counts", "signal"]
     unit_ids: tuple[str, ...]
@@ -72,6 +79,7 @@ class Assembled:
     known: Mapping[str, np.ndarray]
     trials: np.ndarray | None
     segments: np.ndarray
+    pieces: np.ndarray | None
     notes: tuple[str, ...]
 
 
@@ -112,7 +120,8 @@ class _Assembly:
         """Choose the bins, and fill them."""
         notes = list(self.contents.sentences_on(self.declared.signals_used()))
         signal = self._activity()
-        grid = self._bins(signal, notes)
+        whole = self._whole(signal, notes)
+        grid = self._chosen(whole, notes)
         trials = None
         if self.declared.trials is not None:
             grid, trials = self._in_trials(self.declared.trials, grid, notes)
@@ -135,7 +144,13 @@ class _Assembly:
                 notes.append(
                     f"the target {name!r} is unknown in {int((~known).sum())} of {len(known)} bins"
                 )
+        kept = grid.kept(observed)
+        segments, pieces = kept.stretches, None
+        if self.declared.reach_s:
+            # a filter reaches over bins that are not used, so that an embargo has to as well
+            segments, pieces = whole.stretches[np.isin(whole.bins, kept.bins)], kept.stretches
         return Assembled(
+            subject=self._subject(),
             activity=activity[observed],
             activity_kind="counts" if activity.dtype.kind == "i" else "signal",
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
@@ -145,9 +160,16 @@ class _Assembly:
             },
             known={name: known for name, known in masks.items() if not known.all()},
             trials=None if trials is None else trials[observed],
-            segments=grid.kept(observed).stretches,
+            segments=segments,
+            pieces=pieces,
             notes=tuple(notes),
         )
+
+    def _subject(self) -> str:
+        """The subject that the study names, else that of the file, if it says one."""
+        default = type(self.declared).model_fields["subject"].default
+        unnamed = self.declared.subject == default and self.contents.subject
+        return self.contents.subject if unnamed else self.declared.subject
 
     def _in_trials(self, name: str, grid: Grid, notes: list[str]) -> tuple[Grid, np.ndarray]:
         """Keep the bins that lie wholly in a trial, with the trial of each (bin,)."""
@@ -190,12 +212,18 @@ class _Assembly:
         has = _listed([*self.contents.spikes, *self.contents.series])
         raise DataError(f"{self.where} has no activity {name!r}; it has {has}")
 
-    def _bins(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
-        """All bins in which the activity was observed, and which the study asks for."""
-        declared = self.declared
+    def _whole(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
+        """All bins in which the activity was observed, and which no break touches."""
         grid = self._within(self._observed(signal, notes))
         if (parts := int(grid.stretches[-1]) + 1 if len(grid.bins) else 0) > 1:
             notes.append(f"the activity was observed in {parts} parts with gaps between them")
+        broken = grid.touched(self.contents.breaks)
+        self._tell(broken, "a break in the recording touches them", notes)
+        return grid.kept(~broken)
+
+    def _chosen(self, grid: Grid, notes: list[str]) -> Grid:
+        """The bins that the study asks for."""
+        declared = self.declared
         if declared.between_s is not None:
             inside = self._within(np.array([declared.between_s]))
             grid = self._cut(grid, inside, "they are not between the times of between_s", notes)
@@ -400,6 +428,7 @@ def _channels(series: Series, names: tuple[str, ...], where: str) -> Series:
         series.times,
         tuple(series.channels[i] for i in wanted),
         series.unit,
+        None if series.positions is None else series.positions[wanted],
     )
 
 

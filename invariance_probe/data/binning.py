@@ -85,6 +85,23 @@ class Grid:
         end = np.floor((stop - self.origin_s) / self.bin_s + rounding)
         return int(first), max(int(first), int(end))
 
+    def touched(self, intervals: np.ndarray) -> np.ndarray:
+        """Whether one of some intervals touches a bin (bin,).
+
+        Parameters
+        ----------
+        intervals
+            Start and stop of each interval (interval, 2), in seconds. One without length
+            touches the bin that it lies in.
+        """
+        found = np.zeros(len(self.bins), dtype=bool)
+        for start, stop in intervals:
+            first = int(self.bins_of(np.array([start]))[0])
+            end = max(first + 1, int(np.ceil((stop - self.origin_s) / self.bin_s - ROUNDING)))
+            low, high = np.searchsorted(self.bins, [first, end])
+            found[low:high] = True
+        return found
+
     def kept(self, inside: np.ndarray) -> "Grid":
         """The same grid with some of its bins (bin,) only."""
         return replace(self, bins=self.bins[inside])

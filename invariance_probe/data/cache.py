@@ -61,8 +61,9 @@ class RecordingCache:
         DataError
             When the file is missing or cannot be read.
         """
-        file = file_of(source.of if source.kind == "planted" else source, base)
-        address = (source.canonical(), session, base, stamp_of(file) if file else None)
+        of = source.of if source.kind == "planted" else source
+        file = file_of(of, base)
+        address = (source.canonical(), session, base, stamp_of(file, of) if file else None)
         recording = self._kept.pop(address, None)
         if recording is None:
             recording = (

@@ -74,6 +74,9 @@ class Series:
         Name of each channel.
     unit
         Unit of measure, such as `m` or `V`; empty where the file does not say.
+    positions
+        Place of each electrode or sensor (channel, 3) in metres, NaN where it is not
+        known; None where no place is known.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class Series:
     times: np.ndarray
     channels: tuple[str, ...]
     unit: str = ""
+    positions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.times), len(self.channels))
@@ -93,6 +97,11 @@ class Series:
             raise DataError(
                 f"the values have shape {self.values.shape}, but must have shape {shape}: "
                 "one row per time, one column per channel"
+            )
+        if self.positions is not None and self.positions.shape != (len(self.channels), 3):
+            raise DataError(
+                f"the positions have shape {self.positions.shape}, but must have shape "
+                f"{(len(self.channels), 3)}: one row per channel"
             )
         _check_ascending(self.times, "times of samples")
 
@@ -168,6 +177,11 @@ class Contents:
         know.
     unread
         One sentence for each kind of thing in the file that cannot be looked up.
+    breaks
+        Start and stop of each break in seconds (break, 2), where the recording was cut or
+        is not to be used. A cut has no length. No bin may touch one.
+    subject
+        The animal or person, where the file says it; a study that names none takes it.
     """
 
     spikes: Mapping[str, SpikeTrains] = field(default_factory=dict)
@@ -175,6 +189,8 @@ class Contents:
     tables: Mapping[str, Table] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     unread: tuple[str, ...] = ()
+    breaks: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    subject: str = ""
 
     def sentences(self) -> tuple[str, ...]:
         """Everything that a reader told about the file."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
+from invariance_probe.data.intervals import union
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted
 from invariance_probe.study.new import filled_template
@@ -26,6 +27,8 @@ FEWEST_ROWS = 10
 """Fewest intervals of a table that is proposed as a target."""
 BINS_AN_INTERVAL = 3
 """Bins that a typical interval holds, where being inside of it is the proposed target."""
+FEWEST_BINS = 500
+"""Bins that a short recording has at least, where intervals are decoded."""
 PLAIN_BINS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Lengths of bins that are proposed where intervals are decoded, in seconds."""
 FASTEST_HZ = 1000.0
@@ -34,6 +37,8 @@ YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n
 """Words that YAML reads as something else than a string."""
 MOSTLY = 0.99
 """Fraction of the steps of a sampled series that are no gap."""
+GAPLESS = 0.95
+"""Fraction of the time that the intervals of a table cover if none lies outside."""
 MOST_CLASSES = 20
 """Most values of a column that is shown as one of labels."""
 MOST_LISTED = 8
@@ -109,6 +114,7 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
         start, stop = table.start[table.complete], table.stop[table.complete]
         between = [float(np.floor(start.min())), float(np.ceil(stop.max()))]
         longest = float(np.median(stop - start)) / BINS_AN_INTERVAL
+        longest = min(longest, (between[1] - between[0]) / FEWEST_BINS)
         bin_s = max([bin_s, *(one for one in PLAIN_BINS_S if one <= longest)])
     bin_s = float(str(given.pop("bin_s", bin_s)))
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(path).stem).lstrip("._-")
@@ -119,7 +125,7 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
         kind=kind,
         path=_yaml(path),
         session=_yaml(session),
-        subject=_yaml(str(given.pop("subject", "subject-1"))),
+        subject=_yaml(str(given.pop("subject", contents.subject or "subject-1"))),
         activity=_yaml(activity),
         activities=activities,
         counts=counts,
@@ -242,9 +248,9 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
     for name, table in tables:
         if int(table.complete.sum()) < FEWEST_ROWS:
             continue
-        yield _Target(
-            _unused(f"in_{_name(name)}", used), f"{{inside: {_yaml(name)}}}", "categorical", name
-        )
+        if not _is_gapless(table):
+            source = f"{{inside: {_yaml(name)}}}"
+            yield _Target(_unused(f"in_{_name(name)}", used), source, "categorical", name)
         for column, values in table.columns.items():
             if _classes(values):
                 source = f"{{table: {_yaml(name)}, column: {_yaml(column)}}}"
@@ -259,6 +265,12 @@ def _is_sampled(series: Series) -> bool:
         and series.interval_s >= 1 / FASTEST_HZ
         and bool((steps <= 1.5 * series.interval_s).mean() >= MOSTLY)
     )
+
+
+def _is_gapless(table: Table) -> bool:
+    """Whether intervals leave hardly any time between them, so that all bins lie inside."""
+    held = union(np.column_stack([table.start, table.stop])[table.complete])
+    return bool(np.diff(held, axis=1).sum() >= GAPLESS * np.ptp(held))
 
 
 def _unused(name: str, used: set[str]) -> str:

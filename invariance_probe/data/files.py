@@ -5,7 +5,9 @@ which a change of the file is noticed. No recording is read here.
 """
 
 import hashlib
+import re
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import numpy as np
 
 from invariance_probe.data.catalog import resolve
 from invariance_probe.plan.inspections import Stamp
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.recordings import AnySource, RecordingSource
+from invariance_probe.study.signals import SignalsRecording
 
 SETTLED_NS = 2_000_000_000
 """Time since a file's last change after which its stamp is reliable (ns).
@@ -52,14 +55,24 @@ def file_of(source: RecordingSource, base: Path) -> Path | None:
     return (base / source.path).resolve()
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: Path, source: AnySource) -> Stamp | None:
     """Size, times and inode of a file or folder; None if there is none.
 
-    A folder has the total size of its files and the times of the one that changed last.
+    A folder has the total size of its files and the times of the one that changed last,
+    and so has a file that others beside it belong to.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    source
+        The source that is read from it.
     """
+    beside = isinstance(source, SignalsRecording) and source.files_beside
     try:
         found = path.stat()
-        inside = [one.stat() for one in path.iterdir() if one.is_file()] if path.is_dir() else []
+        files = path.iterdir() if path.is_dir() else _beside(path) if beside else ()
+        inside = [one.stat() for one in files if one.is_file()]
     except OSError:
         return None
     return Stamp(
@@ -68,6 +81,12 @@ def stamp_of(path: Path) -> Stamp | None:
         changed_ns=max(one.st_ctime_ns for one in (found, *inside)),
         inode=found.st_ino,
     )
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """Files in the same folder whose names begin with the same part, such as `sub-01`."""
+    first = re.split(r"[_.]", path.name)[0]
+    return (one for one in path.parent.iterdir() if one.name.startswith(first))
 
 
 def is_settled(stamp: Stamp) -> bool:

@@ -445,7 +445,7 @@ class Recording:
         made = assembled(declared, contents, where)
         return cls(
             session=declared.session,
-            subject=declared.subject,
+            subject=made.subject,
             group=declared.group,
             activity=made.activity,
             activity_kind=made.activity_kind,
@@ -455,6 +455,7 @@ class Recording:
             known=made.known,
             trials=made.trials,
             segments=made.segments,
+            pieces=made.pieces,
             notes=made.notes,
         )
 

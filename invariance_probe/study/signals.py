@@ -81,6 +81,9 @@ class SignalsRecording(Declaration):
     located_by: ClassVar[str] = "path"
     """Name of the field that is reported if the recording cannot be opened."""
 
+    files_beside: ClassVar[bool] = False
+    """Whether files beside the named one, with the same beginning, are read as well."""
+
     kind: str
     path: str
     """Path of the file or folder, relative to the study file."""
@@ -120,6 +123,14 @@ class SignalsRecording(Declaration):
     """
     targets: dict[str, TargetSource] = Field(default_factory=dict)
     """Targets by name, and where their values come from."""
+
+    @property
+    def reach_s(self) -> float:
+        """Time before and after a bin in which samples enter its activity (seconds).
+
+        It is 0 unless the activity is filtered.
+        """
+        return 0.0
 
     def tables_used(self) -> tuple[str, ...]:
         """Names of the tables of intervals that are used."""
@@ -375,6 +386,123 @@ class BrainsetRecording(SignalsRecording):
     activity: str = "spikes"
 
 
+ChannelType = Annotated[str, Field(pattern=r"^[a-z][a-z_0-9]*$")]
+"""Type of a channel, such as `eeg`, `eog` or `misc`, in the words of MNE."""
+
+
+class EventTrials(Declaration):
+    """Trials around events: the table `trials` has one row per event.
+
+    A row holds the times from the first to the last of `window_s`, and not the last one.
+    """
+
+    table: str = "events"
+    """Name of the table of events."""
+    window_s: tuple[float, float]
+    """Start and stop of a trial, from the start of its event (seconds)."""
+    column: str | None = None
+    """Column of the table by which events are chosen; all are taken if omitted."""
+    labels: tuple[str, ...] = ()
+    """Values of that column in the events to take."""
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if not self.window_s[0] < self.window_s[1]:
+            raise ValueError(
+                f"window_s is {list(self.window_s)}; the start of a trial must be before its stop"
+            )
+        if (self.column is None) != (not self.labels):
+            raise ValueError("column and labels belong together: name both or neither")
+        return self
+
+
+class Filter(Declaration):
+    """A filter of the activity without phase shift (FIR, window design of MNE).
+
+    Every sample of the result depends on the samples within `reach_s` before and after.
+    """
+
+    low_hz: Positive | None = None
+    """Slower oscillations are removed; none if omitted."""
+    high_hz: Positive | None = None
+    """Faster oscillations are removed; none if omitted."""
+
+    @model_validator(mode="after")
+    def _passes_something(self) -> Self:
+        if self.low_hz is None and self.high_hz is None:
+            raise ValueError("name low_hz, high_hz or both")
+        if self.low_hz is not None and self.high_hz is not None and self.low_hz >= self.high_hz:
+            raise ValueError(f"low_hz is {self.low_hz:g}; it must be below high_hz")
+        return self
+
+    @property
+    def low_width_hz(self) -> float | None:
+        """Width of the transition below `low_hz`; that of MNE's own choice."""
+        return None if self.low_hz is None else min(max(self.low_hz / 4, 2.0), self.low_hz)
+
+    @property
+    def high_width_hz(self) -> float | None:
+        """Width of the transition above `high_hz`."""
+        return None if self.high_hz is None else max(self.high_hz / 4, 2.0)
+
+    @property
+    def reach_s(self) -> float:
+        """Time before and after a sample in which others enter its value (seconds).
+
+        It is half the length of a Hamming window whose transition is as wide as the
+        narrower one.
+        """
+        widths = [width for width in (self.low_width_hz, self.high_width_hz) if width is not None]
+        return HAMMING / min(widths) / 2
+
+
+HAMMING = 3.3
+"""Length of a Hamming-windowed filter times the width of its transition."""
+
+
+class MneRecording(SignalsRecording):
+    """One session in a file of EEG, MEG or intracranial recordings.
+
+    EDF, EDF+ and BDF are read by the package itself, FIF, BrainVision, EEGLAB, GDF and
+    others through MNE (extra `eeg`).
+    """
+
+    files_beside: ClassVar[bool] = True
+
+    kind: Literal["mne"] = "mne"
+    activity: str = "eeg"
+    """Series to use, named by type of channel: `eeg`, `mag`, `grad`, `ecog`, `emg` ...
+
+    A type at a second rate has the rate in its name, such as `eeg@10Hz`.
+    """
+    types: dict[str, ChannelType] = Field(default_factory=dict)
+    """Types of channels by name, where the file gives none or a wrong one."""
+    unit_of_measure: Literal["V", "mV", "uV", "nV"] | None = None
+    """Unit of the electric potentials whose unit the file does not say."""
+    breaks: tuple[str, ...] = ("bad", "edge", "boundary", "new segment")
+    """Beginnings of the annotations that mark breaks, in lower case.
+
+    Bins that such an annotation touches are left out, and no window crosses it.
+    """
+    event_trials: EventTrials | None = None
+    """Makes the table `trials` from events."""
+    filter: Filter | None = None
+    """Filters the activity; nothing is filtered if omitted.
+
+    `folds.embargo_s` must be at least as long as the filter reaches.
+    """
+    bids: bool | Literal["auto"] = "auto"
+    """Whether tables of a BIDS dataset that belong to the file are read.
+
+    `auto`: where there are any. `true`: there must be some.
+    """
+
+    @property
+    def reach_s(self) -> float:
+        """Time before and after a bin in which samples enter its activity (seconds)."""
+        return 0.0 if self.filter is None else self.filter.reach_s
+
+
 AnySignals = (
     NwbRecording
     | PhyRecording
@@ -382,5 +510,6 @@ AnySignals = (
     | MatRecording
     | TableRecording
     | BrainsetRecording
+    | MneRecording
 )
 """Every format whose files hold signals on one clock."""

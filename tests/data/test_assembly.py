@@ -202,9 +202,7 @@ def test_a_target_without_a_field_is_told_which_there_are(source):
 
 
 def test_a_proposed_study_takes_any_name_and_what_is_given():
-    odd = Contents(
-        {"units": SPIKES}, {}, {"a, b: c #1": Table(np.arange(12.0), np.arange(12.0) + 1)}
-    )
+    odd = Contents({"units": SPIKES}, {}, {"a, b: c #1": TWELVE})
     study = YAML(typ="safe").load(
         study_of(odd, "nwb", "my data #1.nwb", {"bin_s": 0.25, "session": "zz"})
     )

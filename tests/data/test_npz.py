@@ -143,7 +143,7 @@ def files(folder):
         ("flipped", "damaged or incomplete"),
         ("pickle", "never loaded"),
         ("mat", "MATLAB file (.mat), which `kind: mat` reads"),
-        ("edf", "mne.io.read_raw_edf"),
+        ("edf", "EDF file, which `kind: mne` reads"),
         ("hdf", "HDF5 file, which `kind: nwb`"),
         ("npy", "save named arrays with np.savez"),
     ],

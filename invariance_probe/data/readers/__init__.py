@@ -14,6 +14,7 @@ from invariance_probe.data.contents import Contents
 from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.brainset import read_brainset
 from invariance_probe.data.readers.mat import read_mat
+from invariance_probe.data.readers.mne import read_mne
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.readers.nwb import read_nwb
 from invariance_probe.data.readers.phy import read_phy
@@ -30,6 +31,7 @@ CONTENTS: dict[str, Callable[[Path, Any], Contents]] = {
     "mat": read_mat,
     "table": read_table,
     "brainset": read_brainset,
+    "mne": read_mne,
 }
 """Reader of each format whose files hold signals, by kind."""
 

@@ -11,7 +11,8 @@ from invariance_probe.errors import DataError
 BY_NAME = {
     ".nwb": "nwb", ".npz": "npz", ".mat": "mat", ".csv": "table", ".tsv": "table",
     ".parquet": "table", ".pq": "table", ".txt": "table", ".gz": "table", ".h5": "brainset",
-    ".hdf5": "brainset",
+    ".hdf5": "brainset", ".edf": "mne", ".bdf": "mne", ".rec": "mne", ".vhdr": "mne",
+    ".fif": "mne", ".fif.gz": "mne", ".set": "mne", ".gdf": "mne", ".cnt": "mne",
 }  # fmt: skip
 """Kind of recording that a file is likely to be, by the end of its name."""
 BY_CONTENT = {"F.npy": "suite2p", "spike_times.npy": "phy", "spike_clusters.npy": "phy"}
@@ -23,14 +24,8 @@ FORMATS = {
         "read; else load it with h5py and save its arrays with np.savez"
     ),
     b"MATLAB 5.0": ("it is a MATLAB file (.mat), which `kind: mat` reads"),
-    b"0       ": (
-        "it is an EDF file, which no reader of this version opens; load it with "
-        "mne.io.read_raw_edf and save its arrays with np.savez"
-    ),
-    b"\xffBIOSEMI": (
-        "it is a BDF file, which no reader of this version opens; load it with "
-        "mne.io.read_raw_bdf and save its arrays with np.savez"
-    ),
+    b"0       ": ("it is an EDF file, which `kind: mne` reads"),
+    b"\xffBIOSEMI": ("it is a BDF file, which `kind: mne` reads"),
     b"\x80": "it is a Python pickle, which is never loaded; save its arrays with np.savez",
 }
 """Format of a file and how to save its arrays as an archive, by its first bytes."""
@@ -71,8 +66,9 @@ def kind_of(path: Path) -> str:
             f"{path} is a folder that contains none of {', '.join(BY_CONTENT)}, so its format "
             "cannot be recognised; state it with --kind"
         )
-    if path.suffix.lower() in BY_NAME:
-        return BY_NAME[path.suffix.lower()]
+    for ending in ("".join(path.suffixes[-2:]), path.suffix):
+        if ending.lower() in BY_NAME:
+            return BY_NAME[ending.lower()]
     raise DataError(
         f"{path}: its format cannot be recognised from its name (known: {', '.join(BY_NAME)}); "
         f"{described(path)}. State it with --kind"

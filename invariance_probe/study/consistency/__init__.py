@@ -5,6 +5,7 @@ its place in the study file. Each file of this folder checks one part: axes and 
 hypotheses, methods, or pairings. Recordings are not read here.
 """
 
+import math
 from collections.abc import Iterator
 
 from invariance_probe.study.consistency.doses import axis_problems, control_problems, sweep_problems
@@ -24,6 +25,7 @@ from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.nulls import PseudoSession
+from invariance_probe.study.signals import SignalsRecording
 from invariance_probe.study.transforms import OwnTransform, cuts_bins
 
 
@@ -50,6 +52,7 @@ def disagreements(study: Design) -> Iterator[Problem]:
     yield from closed_form_problems(study)
     yield from measurement_problems(study)
     yield from _decoding_problems(study)
+    yield from _filter_problems(study)
     yield from _cover_problems(study)
 
 
@@ -102,6 +105,26 @@ def _transform_problems(study: Design) -> Iterator[Problem]:
                 else f"{transform.kind} changes only some bins of a window, but {longer}, or a "
                 "block of units",
             )
+
+
+def _filter_problems(study: Design) -> Iterator[Problem]:
+    """Yield an embargo that does not keep training and test data apart after a filter."""
+    if study.folds.scheme not in ("trials", "blocks"):
+        return
+    for source in study.recordings:
+        if not isinstance(source, SignalsRecording):
+            continue
+        apart = round(study.folds.embargo_s / source.bin_s) * source.bin_s
+        if apart < source.reach_s:
+            least = math.ceil(source.reach_s / source.bin_s) * source.bin_s
+            yield (
+                ("folds", "embargo_s"),
+                study.folds.embargo_s,
+                f"the filter of session {source.session!r} reaches {source.reach_s:.4g} s before "
+                "and after a bin, so nearer training bins hold parts of the test data; use an "
+                f"embargo_s of at least {least:g}, or a filter that reaches less (higher low_hz)",
+            )
+            return
 
 
 def _decoding_problems(study: Design) -> Iterator[Problem]:
