@@ -115,7 +115,7 @@ def _inspected(
     except DataError:  # a catalogued file that is nowhere; opening it below says so
         where, gone, stamp = "", True, None
     else:
-        where, stamp = str(path or ""), stamp_of(path, source) if path else None
+        where, stamp = str(path or ""), stamp_of(path, source, file.base) if path else None
         gone = path is not None and stamp is None
     if kept is not None and not gone:
         found = kept.current(source, design, where, stamp, code)
@@ -135,7 +135,7 @@ def _inspected(
         source=source,
         design=design,
         path=where,
-        stamp=stamp if settled and path and stamp_of(path, source) == stamp else None,
+        stamp=stamp if settled and path and stamp_of(path, source, file.base) == stamp else None,
         sessions=tuple(sessions),
     )
     if kept is not None and not problems:

@@ -63,7 +63,7 @@ class RecordingCache:
         """
         of = source.of if source.kind == "planted" else source
         file = file_of(of, base)
-        address = (source.canonical(), session, base, stamp_of(file, of) if file else None)
+        address = (source.canonical(), session, base, stamp_of(file, of, base) if file else None)
         recording = self._kept.pop(address, None)
         if recording is None:
             recording = (

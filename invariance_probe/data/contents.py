@@ -238,17 +238,17 @@ class OnDemand(Mapping[str, Signal]):
         readers: Mapping[str, Callable[[], Signal]],
         other_names: Mapping[str, str] | None = None,
     ) -> None:
-        self._readers, self._other_names = dict(readers), dict(other_names or {})
+        self._readers, self.other_names = dict(readers), dict(other_names or {})
 
     def full_name(self, name: str) -> str:
         """Full name of a signal that may have been asked for by another name."""
-        return name if name in self._readers else self._other_names[name]
+        return name if name in self._readers else self.other_names[name]
 
     def __getitem__(self, name: str) -> Signal:
         return self._readers[self.full_name(name)]()
 
     def __contains__(self, name: object) -> bool:
-        return name in self._readers or name in self._other_names
+        return name in self._readers or name in self.other_names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._readers)
@@ -258,14 +258,14 @@ class OnDemand(Mapping[str, Signal]):
 
 
 def belongs(name: str, group: str) -> bool:
-    """Whether a signal has a given name, or lies in a group of that name.
+    """Whether a signal has a given name, or lies in a group or file of that name.
 
     Examples
     --------
     >>> belongs("cursor.velocity", "cursor"), belongs("cursor2.velocity", "cursor")
     (True, False)
     """
-    return name == group or name.startswith(f"{group}.")
+    return name == group or name.startswith((f"{group}.", f"{group}/"))
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

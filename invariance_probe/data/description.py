@@ -104,7 +104,7 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
         raise DataError(
             f"{path} holds activity ({activity!r}), but nothing that could be decoded from it: no "
             f"other series that is sampled throughout, and no table with {FEWEST_ROWS} intervals "
-            "or more. A target in another file has to be saved into this one"
+            "or more. Name a target in another file under `beside` (docs/data)"
         )
     first = targets[0]
     bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)

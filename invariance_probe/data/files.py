@@ -5,6 +5,7 @@ which a change of the file is noticed. No recording is read here.
 """
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -55,11 +56,11 @@ def file_of(source: RecordingSource, base: Path) -> Path | None:
     return (base / source.path).resolve()
 
 
-def stamp_of(path: Path, source: AnySource) -> Stamp | None:
-    """Size, times and inode of a file or folder; None if there is none.
+def stamp_of(path: Path, source: AnySource, base: Path) -> Stamp | None:
+    """Size, times and inode of what a source is read from; None if some of it is missing.
 
     A folder has the total size of its files and the times of the one that changed last,
-    and so has a file that others beside it belong to.
+    and so have several files that are read together.
 
     Parameters
     ----------
@@ -67,20 +68,31 @@ def stamp_of(path: Path, source: AnySource) -> Stamp | None:
         The file or folder.
     source
         The source that is read from it.
+    base
+        Folder of the study file. Relative paths start from it.
     """
-    beside = isinstance(source, SignalsRecording) and source.files_beside
+    read = [(path, isinstance(source, SignalsRecording) and source.files_beside)]
+    if isinstance(source, SignalsRecording):
+        read += [(base / file.path, file.files_beside) for file in source.beside.values()]
     try:
-        found = path.stat()
-        files = path.iterdir() if path.is_dir() else _beside(path) if beside else ()
-        inside = [one.stat() for one in files if one.is_file()]
+        parts = [_stats(one, with_others) for one, with_others in read]
+        inode = path.stat().st_ino
     except OSError:
         return None
     return Stamp(
-        size=sum(one.st_size for one in inside) if inside else found.st_size,
-        modified_ns=max(one.st_mtime_ns for one in (found, *inside)),
-        changed_ns=max(one.st_ctime_ns for one in (found, *inside)),
-        inode=found.st_ino,
+        size=sum(size for size, _ in parts),
+        modified_ns=max(one.st_mtime_ns for _, files in parts for one in files),
+        changed_ns=max(one.st_ctime_ns for _, files in parts for one in files),
+        inode=inode,
     )
+
+
+def _stats(path: Path, with_others: bool) -> tuple[int, list[os.stat_result]]:
+    """Size of what is read from a path, and the state of each file and folder."""
+    found = path.stat()
+    files = path.iterdir() if path.is_dir() else _beside(path) if with_others else ()
+    inside = [one.stat() for one in files if one.is_file()]
+    return sum(one.st_size for one in inside) if inside else found.st_size, [found, *inside]
 
 
 def _beside(path: Path) -> Iterator[Path]:

@@ -6,15 +6,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import tiny_study
+from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.plan.plan import Plan
+from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
 PAGES = Path(__file__).parents[2] / "docs" / "data"
+
+
+READMES = (
+    "README.md",
+    "nwb.md",
+    "phy.md",
+    "suite2p.md",
+    "mat.md",
+    "table.md",
+    "brainset.md",
+    "eeg.md",
+)
 
 
 def blocks(page):
@@ -36,3 +50,13 @@ def test_the_windows_of_the_page_about_time_are_planned(text):
     assert recording_problems(study, Path()) == []
     window = Plan(study, find_sessions(study, Path())).runs[0].window
     assert window.length_bins == round(study.window.length_s / 0.05)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [(page, one) for page in READMES for one in blocks(page)]
+)
+def test_recordings_of_the_pages_are_valid(page, text):
+    """Fields are those of the format; the files themselves are the reader's."""
+    found = YAML(typ="safe").load(text)
+    for source in found.get("recordings", ()):
+        TypeAdapter(RecordingSource).validate_python(source)

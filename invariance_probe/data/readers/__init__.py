@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from invariance_probe.data.contents import Contents
+from invariance_probe.data.merging import beside, on_clock
 from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.brainset import read_brainset
 from invariance_probe.data.readers.mat import read_mat
@@ -22,7 +23,7 @@ from invariance_probe.data.readers.suite2p import read_suite2p
 from invariance_probe.data.readers.table import read_table
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
-from invariance_probe.study.signals import AnySignals, SignalsRecording
+from invariance_probe.study.signals import AnySignals, SignalsRecording, recording_of
 
 CONTENTS: dict[str, Callable[[Path, Any], Contents]] = {
     "nwb": read_nwb,
@@ -57,7 +58,12 @@ def read_signals(source: AnySignals, base: Path) -> Recording:
         When the file cannot be read, or lacks a declared signal.
     """
     path = base / source.path
-    return Recording.from_contents(source, _contents(source, path), str(path))
+    others = {
+        name: on_clock(_contents(recording_of(source, name), base / file.path), file)
+        for name, file in source.beside.items()
+    }
+    held = beside(on_clock(_contents(source, path), source), others)
+    return Recording.from_contents(source, held, str(path))
 
 
 def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Contents:

@@ -25,7 +25,8 @@ from invariance_probe.data.checked import (
 from invariance_probe.data.contents import Contents, Table
 from invariance_probe.data.readers.matlab import MatFile, Unreadable, opened
 from invariance_probe.errors import DataError
-from invariance_probe.study.signals import MatRecording, MatSeries, MatSpikes, MatTable
+from invariance_probe.study.formats import MatSeries, MatSpikes, MatTable
+from invariance_probe.study.signals import MatRecording
 
 MOST_LISTED = 100
 """Largest number of variables that are listed if a study names none."""

@@ -26,12 +26,8 @@ from invariance_probe.data.checked import (
 from invariance_probe.data.contents import Contents, Table
 from invariance_probe.data.readers.formats import described
 from invariance_probe.errors import DataError
-from invariance_probe.study.signals import (
-    IntervalColumns,
-    SampleColumns,
-    SpikeColumns,
-    TableRecording,
-)
+from invariance_probe.study.formats import IntervalColumns, SampleColumns, SpikeColumns
+from invariance_probe.study.signals import TableRecording
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 """Character between the columns of a file, by the ending of its name."""

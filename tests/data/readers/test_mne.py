@@ -911,10 +911,10 @@ def test_settings_are_given_without_a_study(tmp_path):
 
 def test_a_changed_table_beside_a_recording_is_noticed(tmp_path):
     path = bids(tmp_path, [HEADER, ("1", "2", "a", "b", "1")])
-    before = stamp_of(path, declaration())
+    before = stamp_of(path, declaration(), path.parent)
     with (path.parent / "sub-07_task-rest_events.tsv").open("a") as file:
         file.write("3\t1\ta\tb\t3\n")
-    assert stamp_of(path, declaration()) != before
+    assert stamp_of(path, declaration(), path.parent) != before
 
 
 def test_trials_are_made_of_the_events_of_a_dataset_by_their_codes(tmp_path):

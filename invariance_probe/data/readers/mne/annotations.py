@@ -13,7 +13,7 @@ from invariance_probe.data.contents import Table
 from invariance_probe.data.readers.mne.signal_file import Annotations
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted
-from invariance_probe.study.signals import EventTrials
+from invariance_probe.study.formats import EventTrials
 
 DIGITS = 9
 """Digits after the point to which times of annotations are kept, in seconds."""
