@@ -21,7 +21,9 @@ from scipy import stats
 
 from invariance_probe.plan.figures.session import Jumps, LagFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
+from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.probing.measurements.trained import Progress
@@ -186,6 +188,13 @@ def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
     bins = bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
     columns = bench.target.columns()
     predicted, fold_of = np.zeros(columns.shape), np.full(count, -1)
+    if is_large(bench):
+        inputs, target = WindowInputs.of(bench, np.arange(count)), columns.cpu().numpy()
+        parts = [fold.train for fold in bench.folds]
+        fits = fit_windows(inputs, target, parts, probe.inner_folds, probe.penalties)
+        for i, (fold, fit) in enumerate(zip(bench.folds, fits, strict=True)):
+            predicted[fold.test], fold_of[fold.test] = inputs.predict(fit, fold.test), i
+        return predicted, fold_of
     for i, fold in enumerate(bench.folds):
         x = (
             bench.scaling([fold.train], torch.float64)
