@@ -25,7 +25,9 @@ import torch
 from invariance_probe.augmentations.views import Scaling
 from invariance_probe.probing.bench.size import CHUNK_VALUES
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.ridge import RidgeFit, fit_grams, padded_gram
+from invariance_probe.probing.code.moments import System
+from invariance_probe.probing.code.penalties import solve
+from invariance_probe.probing.decoders.ridge import RidgeFit
 
 HELD_VALUES = 1 << 26
 """Largest number of values of the sums that several sets of windows share."""
@@ -352,15 +354,48 @@ def fit_windows(
         ]
         moments = SetMoments(inputs, target, inner)
         for i in range(len(some)):
-            grams = torch.stack(
-                [
-                    padded_gram(
-                        torch.from_numpy(moments.gram(i * folds + g)), inputs.features, columns
-                    )
-                    for g in range(folds)
-                ]
-            )
-            yield fit_grams(grams.unsqueeze(0), inputs.features, columns, penalties, groups)
+            grams = [moments.gram(i * folds + g) for g in range(folds)]
+            yield _fit(grams, inputs.features, penalties, groups)
+
+
+def _fit(
+    grams: list[np.ndarray], features: int, penalties: tuple[float, ...], groups: int
+) -> RidgeFit:
+    """Fit a ridge regression, one matrix at a time.
+
+    Parameters
+    ----------
+    grams
+        Gram matrices (side, side) of the inner folds.
+    features
+        Number of input columns.
+    penalties, groups
+        As for `decoders.ridge.fit_ridge`.
+    """
+    whole = np.sum(grams, axis=0)
+    errors = np.zeros((len(penalties), groups))
+    for gram in grams:
+        system = System.of(whole - gram, features)
+        solved = [solve(system.ridge(penalty), system.right) for penalty in penalties]
+        vectors = system.raw(np.stack(solved, axis=1))
+        flat = vectors.reshape(len(vectors), -1)
+        products = (flat * (gram @ flat)).sum(axis=0)
+        errors += products.reshape(len(penalties), groups, -1).sum(axis=2)
+    best = errors.argmin(axis=0)
+    system = System.of(whole, features)
+    weights = np.empty(system.right.shape)
+    by_group = weights.reshape(features, groups, -1)
+    right = system.right.reshape(by_group.shape)
+    for number in np.unique(best):
+        own = best == number
+        solved_own = solve(system.ridge(penalties[number]), right[:, own].reshape(features, -1))
+        by_group[:, own] = solved_own.reshape(features, int(own.sum()), -1)
+    read = torch.from_numpy(system.raw(weights[:, None])[:, 0])
+    return RidgeFit(
+        read[None, :features],
+        read[None, features : features + 1],
+        torch.tensor(penalties, dtype=torch.float64)[torch.from_numpy(best)][None],
+    )
 
 
 def gram_of(inputs: WindowInputs, windows: np.ndarray) -> np.ndarray:

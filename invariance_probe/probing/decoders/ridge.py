@@ -114,7 +114,7 @@ def fit_ridge(
                 gram = torch.bmm((table * own).transpose(1, 2), table)
                 grams[g] = grams[g].add_(gram) if g in grams else gram
     parts = torch.stack([grams[g] for g in range(folds)], dim=1)
-    return fit_grams(parts, features, targets, penalties, groups)
+    return _fit_grams(parts, features, targets, penalties, groups)
 
 
 def row_chunks(x: Tensor, like: Tensor | None = None) -> Iterator[Tensor]:
@@ -140,27 +140,7 @@ def _table(x: Tensor, y: Tensor) -> Tensor:
     return _padded(torch.cat([x, torch.ones_like(x[..., :1]), y], dim=2))
 
 
-def padded_gram(gram: Tensor, features: int, targets: int) -> Tensor:
-    """Put a Gram matrix into the layout of `fit_grams`.
-
-    Parameters
-    ----------
-    gram
-        Gram matrix of the columns (features, 1, targets) (side, side).
-    features, targets
-        Number of feature and of target columns.
-    """
-    dim = features + -features % LANES
-    side = dim + 1 + targets + -targets % LANES
-    place = torch.cat(
-        [torch.arange(features), torch.tensor([dim]), dim + 1 + torch.arange(targets)]
-    )
-    found = gram.new_zeros(side + -side % LANES, side + -side % LANES)
-    found[place[:, None], place] = gram
-    return found
-
-
-def fit_grams(
+def _fit_grams(
     parts: Tensor, features: int, targets: int, penalties: tuple[float, ...], groups: int = 1
 ) -> RidgeFit:
     """Fit ridge regressions to the Gram matrices of the inner folds' rows.
@@ -169,8 +149,7 @@ def fit_grams(
     ----------
     parts
         Gram matrices (run, inner fold, side, side) of the columns (features, 1,
-        targets), with the features, the targets and all of them padded to a multiple of
-        `LANES` columns (`padded_gram`).
+        targets), as `_table` pads them.
     features, targets
         Number of feature and of target columns, without the padding.
     penalties, groups
