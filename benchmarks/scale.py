@@ -69,7 +69,7 @@ class Setting:
     def study(self, folder: Path) -> dict[str, object]:
         """Return a quick study of unit dropout on recordings in a folder."""
         base = {"kind": "none"} if self.signal else {"kind": "count_splitting"}
-        noise = [{"kind": "gaussian_noise", "sd": 0.3}] if self.signal else []
+        noise = [{"kind": "gaussian_noise", "sigma": 0.3}] if self.signal else []
         margin = {"fraction_of_range": 0.1, "because": "a benchmark"}
         return {
             "schema_version": 1,

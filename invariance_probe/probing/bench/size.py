@@ -3,23 +3,15 @@
 In: an opened session. Out: whether its windows are held as one table, and how many runs
 are measured together. Sessions of usual size are held as one table. The windows of
 larger sessions are read in chunks, so that memory does not grow with the overlap of
-windows, nor with the number of models.
+windows, nor with the number of models. The limits are in `plan.memory`, which estimates
+what a worker needs.
 """
 
 from collections.abc import Iterator
 
+from invariance_probe.plan.memory import TABLE_VALUES, TOGETHER_VALUES
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
-
-TABLE_VALUES = 1 << 24
-"""Largest number of values of one run's table of samples that is held at once.
-
-It does not depend on how many runs are stacked, so that a run's numbers do not either.
-"""
-TOGETHER_VALUES = 1 << 25
-"""Largest number of values in the tables of all runs that are measured together."""
-CHUNK_VALUES = 1 << 21
-"""Largest number of values of one run in a chunk of a larger table."""
 
 
 def window_values(bench: Workbench) -> int:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.probing.bench.size import TABLE_VALUES
+from invariance_probe.plan.memory import TABLE_VALUES
 from invariance_probe.probing.code.inputs import mean_square
 
 AGREE = 0.5

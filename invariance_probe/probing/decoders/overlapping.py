@@ -23,14 +23,11 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.views import Scaling
-from invariance_probe.probing.bench.size import CHUNK_VALUES
+from invariance_probe.plan.memory import CHUNK_VALUES, HELD_VALUES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.moments import System
 from invariance_probe.probing.code.penalties import solve
 from invariance_probe.probing.decoders.ridge import RidgeFit
-
-HELD_VALUES = 1 << 26
-"""Largest number of values of the sums that several sets of windows share."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invariance_probe.probing.bench.size import TABLE_VALUES
+from invariance_probe.plan.memory import TABLE_VALUES
 
 LANES = 8
 """Matrices are padded with zeros to a multiple of this many columns.

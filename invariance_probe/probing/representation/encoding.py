@@ -13,7 +13,8 @@ from torch import Tensor
 
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.frozen import Frozen
-from invariance_probe.probing.bench.size import CHUNK_VALUES, TABLE_VALUES, is_large
+from invariance_probe.plan.memory import CHUNK_VALUES, TABLE_VALUES
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench
 
 NORMED_WINDOWS = 2048
