@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import tiny_study
 
+from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.figures.session import LagFigures, LeakFigures, NullFigures
@@ -15,7 +16,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench import size
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code import copies
-from invariance_probe.probing.decoders import overlapping, ridge
+from invariance_probe.probing.decoders import overlapping, readout, ridge
 from invariance_probe.probing.decoders.overlapping import SetMoments, WindowInputs, fit_windows
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.probing.representation import encoding
@@ -30,7 +31,7 @@ EXACT = ("raw", "square_roots", "pca", "linear_ssl", "shift_null", "leak", "test
 @pytest.fixture
 def small_tables(monkeypatch):
     """Treat every session as a large one."""
-    for module in (size, ridge, encoding, copies):
+    for module in (size, ridge, encoding, copies, readout):
         monkeypatch.setattr(module, "TABLE_VALUES", 2000)
     for module in (overlapping, encoding):
         monkeypatch.setattr(module, "CHUNK_VALUES", 1500)
@@ -106,3 +107,24 @@ def test_moments_of_overlapping_windows_are_those_of_their_table(bins, breaks):
         torch.testing.assert_close(fit.coefficients, direct.coefficients)
         assert torch.equal(fit.penalties, direct.penalties)
         assert np.allclose(inputs.predict(fit, part), direct.predict(x_all)[0].numpy()[part])
+
+
+def test_classes_of_a_large_session_are_decoded_from_evenly_spaced_windows(request):
+    rng = np.random.default_rng(1)
+    classes = np.repeat(rng.integers(0, 3, 120), 10)
+    counts = rng.poisson(1 + 2 * np.eye(12)[classes])
+    recording = Recording.from_arrays(counts, bin_s=0.1, targets={"label": classes})
+    study = Study.model_validate(
+        tiny_study(
+            recordings=[recording.declared()], target={"name": "label", "kind": "categorical"}
+        )
+    )
+    plan = Plan(study, find_sessions(study, Path()))
+    runs = [run for run in plan.baselines if run.method.kind == "raw"]
+    bench = Workbench.of(recording, runs[0], torch.device("cpu"))
+    whole = [found.result for found in MEASURES["raw"](bench, runs, lambda steps: None)]
+    request.getfixturevalue("small_tables")
+    for one, found in zip(whole, MEASURES["raw"](bench, runs, lambda steps: None), strict=True):
+        # The decoder is fitted on 166 of some 600 windows.
+        assert np.mean(one.block_losses) < np.mean(found.result.block_losses) < 0.8
+        assert one.floor_losses == found.result.floor_losses

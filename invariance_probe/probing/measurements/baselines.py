@@ -26,15 +26,15 @@ from invariance_probe.plan.figures.decoded import DecodedFigures, Representation
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.size import groups, is_large
 from invariance_probe.probing.bench.workbench import Workbench, score_part
-from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows, gram_of
+from invariance_probe.probing.decoders.overlapping import WindowInputs, gram_of
 from invariance_probe.probing.decoders.readout import (
     Measurement,
+    fit_large,
     held_out_scores,
     probe_scored,
     result_of,
     selection_losses,
 )
-from invariance_probe.probing.decoders.ridge import RidgeFit
 from invariance_probe.probing.measurements.mining import distant_pairs
 from invariance_probe.probing.measurements.trained import COLLAPSED, Progress
 from invariance_probe.probing.representation.diagnostics import rank_me
@@ -55,7 +55,7 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     on_progress
         Not called: nothing is trained.
     """
-    if is_large(bench) and runs[0].probe.kind == "ridge":
+    if is_large(bench):
         return _ceilings_of_large(bench, runs, square_roots=False)
     measured = []
     for group in groups(bench, runs):
@@ -88,7 +88,7 @@ def measure_square_roots(
             f"session {bench.recording.session!r}: square_roots needs spike counts, but "
             f"activity_kind is {bench.recording.activity_kind!r}; use a recording of spike counts"
         )
-    if is_large(bench) and runs[0].probe.kind == "ridge":
+    if is_large(bench):
         return _ceilings_of_large(bench, runs, square_roots=True)
     roots, measured = np.sqrt(bench.recording.activity + 0.25), []
     for group in groups(bench, runs):
@@ -149,21 +149,19 @@ def _ceilings_of_large(bench: Workbench, runs: list[Run], square_roots: bool) ->
     bench
         The opened session: its windows, folds and target.
     runs
-        Runs of one kind with a ridge probe.
+        Runs of one kind.
     square_roots
         Whether square roots of counts are decoded.
     """
     inputs = WindowInputs.of(bench, np.arange(len(bench.windows.starts)), square_roots)
-    columns, probe = bench.target.columns().cpu().numpy(), runs[0].probe
     parts = [bench.train_windows(run) for run in runs]
     cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
-    fits = fit_windows(
-        inputs, columns, [*parts, *(fitted for fitted, _ in cuts)], probe.inner_folds,
-        probe.penalties,
-    )  # fmt: skip
+    probes = fit_large(bench, runs[0].probe, inputs, [*parts, *(fitted for fitted, _ in cuts)])
+    everything = np.arange(len(bench.windows.starts))
     measured = []
-    for run, fit in zip(runs, fits, strict=False):
-        predictions = _predicted(bench, inputs, fit)
+    # The first probes are fitted on all training windows, the others without their last fifth.
+    for run, predict in zip(runs, probes, strict=False):
+        predictions = torch.from_numpy(predict(everything)).to(bench.device).unsqueeze(0)
         result = result_of(
             bench,
             run,
@@ -172,19 +170,13 @@ def _ceilings_of_large(bench: Workbench, runs: list[Run], square_roots: bool) ->
             figures=DecodedFigures(scores=held_out_scores(bench, run, predictions[0])),
         )
         measured.append(Measurement(run, result))
-    for i, (fit, (_, held)) in enumerate(zip(fits, cuts, strict=True)):
+    for i, (predict, (_, held)) in enumerate(zip(probes, cuts, strict=True)):
         windows = torch.from_numpy(score_part(held)).to(bench.device)
-        read = torch.from_numpy(inputs.predict(fit, score_part(held))).to(bench.device)
+        read = torch.from_numpy(predict(score_part(held))).to(bench.device)
         loss = float(bench.target.losses(read.unsqueeze(0), windows.unsqueeze(0)).mean())
         result = replace(measured[i].result, selection_loss=loss)
         measured[i] = replace(measured[i], result=result)
     return measured
-
-
-def _predicted(bench: Workbench, inputs: WindowInputs, fit: RidgeFit) -> Tensor:
-    """Predict the target columns of all windows (1, window, column)."""
-    everything = np.arange(len(bench.windows.starts))
-    return torch.from_numpy(inputs.predict(fit, everything)).to(bench.device).unsqueeze(0)
 
 
 def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
