@@ -15,7 +15,7 @@ so that only the first row of blocks, G_0j, has to be summed over the windows. T
 grows with the recording and the length of a window, not with its square.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -370,15 +370,7 @@ def _fit(
         As for `decoders.ridge.fit_ridge`.
     """
     whole = np.sum(grams, axis=0)
-    errors = np.zeros((len(penalties), groups))
-    for gram in grams:
-        system = System.of(whole - gram, features)
-        solved = [solve(system.ridge(penalty), system.right) for penalty in penalties]
-        vectors = system.raw(np.stack(solved, axis=1))
-        flat = vectors.reshape(len(vectors), -1)
-        products = (flat * (gram @ flat)).sum(axis=0)
-        errors += products.reshape(len(penalties), groups, -1).sum(axis=2)
-    best = errors.argmin(axis=0)
+    best = _best_penalties(_held_out(grams, whole, features, groups), penalties, groups)
     system = System.of(whole, features)
     weights = np.empty(system.right.shape)
     by_group = weights.reshape(features, groups, -1)
@@ -393,6 +385,69 @@ def _fit(
         read[None, features : features + 1],
         torch.tensor(penalties, dtype=torch.float64)[torch.from_numpy(best)][None],
     )
+
+
+def _held_out(
+    grams: list[np.ndarray], whole: np.ndarray, features: int, groups: int
+) -> Callable[[float], np.ndarray]:
+    """Make the function from a penalty to the errors of each group over inner folds.
+
+    Parameters
+    ----------
+    grams
+        Gram matrices (side, side) of the inner folds.
+    whole
+        Their sum.
+    features
+        Number of input columns.
+    groups
+        Number of groups of target columns.
+    """
+    systems = [System.of(whole - gram, features) for gram in grams]
+
+    def held_out(penalty: float) -> np.ndarray:
+        """Squared errors of each group over the inner folds (group,)."""
+        found = np.zeros(groups)
+        for gram, system in zip(grams, systems, strict=True):
+            vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+            found += (vectors * (gram @ vectors)).sum(axis=0).reshape(groups, -1).sum(axis=1)
+        return found
+
+    return held_out
+
+
+def _best_penalties(
+    errors_at: Callable[[float], np.ndarray], penalties: tuple[float, ...], groups: int
+) -> np.ndarray:
+    """Position of the penalty with the smallest error, for each group (group,).
+
+    The search starts in the middle and goes on in both directions until the errors of
+    all groups have risen. The error falls and then rises with the penalty, so that few
+    of the costly fits are needed.
+
+    Parameters
+    ----------
+    errors_at
+        Returns the errors at a penalty (group,).
+    penalties
+        Candidate penalties.
+    groups
+        Number of groups.
+    """
+    order = np.argsort(penalties, kind="stable")
+    errors = np.full((len(penalties), groups), np.inf)
+    low = high = len(penalties) // 2
+    errors[low] = errors_at(penalties[order[low]])
+    while True:
+        best = errors.argmin(axis=0)
+        if low > 0 and (best == low).any():
+            low -= 1
+            errors[low] = errors_at(penalties[order[low]])
+        elif high < len(penalties) - 1 and (best == high).any():
+            high += 1
+            errors[high] = errors_at(penalties[order[high]])
+        else:
+            return np.asarray(order[best])
 
 
 def gram_of(inputs: WindowInputs, windows: np.ndarray) -> np.ndarray:
