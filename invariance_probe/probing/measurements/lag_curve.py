@@ -14,6 +14,7 @@ not give a time constant.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -310,4 +311,27 @@ def increment_kurtosis(
 
 
 def _gaussian_by_rank(x: np.ndarray) -> np.ndarray:
-    return stats.norm.ppf((stats.rankdata(x, axis=0) - 0.5) / len(x))
+    """Replace the values of each column by normal quantiles of their ranks.
+
+    Parameters
+    ----------
+    x
+        (window, column).
+    """
+    quantiles, found = _quantiles(len(x)), np.empty(x.shape)
+    for column in range(x.shape[1]):
+        values = x[:, column]
+        order = np.argsort(values)
+        ordered = values[order]
+        if (ordered[1:] == ordered[:-1]).any():  # ties share their mean rank, a multiple of 1/2
+            found[:, column] = quantiles[(2 * stats.rankdata(values)).astype(np.int64)]
+        else:
+            found[order, column] = quantiles[2::2]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _quantiles(count: int) -> np.ndarray:
+    """Normal quantiles of the ranks 0, 1/2, 1, 3/2 ... count (2 count + 1,)."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(stats.norm.ppf((np.arange(2 * count + 1) / 2 - 0.5) / count))
