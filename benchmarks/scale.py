@@ -126,7 +126,7 @@ class Setting:
         activity = np.empty((self.bins, self.units), np.float32 if self.signal else np.uint8)
         for first in range(0, self.bins, 10_000):
             part = slice(first, first + 10_000)
-            drive = latent[part] @ gains
+            drive = (latent[part] @ gains).clip(max=2)
             activity[part] = (
                 drive + rng.standard_normal(drive.shape)
                 if self.signal

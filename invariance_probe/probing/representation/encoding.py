@@ -66,8 +66,18 @@ def encode_corrupted(views: ViewMaker, frozen: Frozen, step: int, windows: Tenso
 
 def _joined(encode: Callable[[Tensor, int], Tensor], windows: Tensor, features: int) -> Tensor:
     """Encode windows, all at once or in chunks, and put the chunks together."""
-    parts = [encode(part, number) for number, part in enumerate(_chunks(windows, features))]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    found, done = torch.zeros(0), 0
+    for number, part in enumerate(_chunks(windows, features)):
+        encoded = encode(part, number)
+        if encoded.shape[1] == windows.shape[-1]:
+            return encoded
+        if number == 0:
+            # One large block: small ones between large ones would keep the heap from shrinking.
+            shape = (len(encoded), windows.shape[-1], encoded.shape[2])
+            found = encoded.new_empty(shape)
+        found[:, done : done + encoded.shape[1]] = encoded
+        done += encoded.shape[1]
+    return found
 
 
 def _chunks(windows: Tensor, features: int) -> Iterator[Tensor]:
