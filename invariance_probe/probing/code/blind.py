@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.size import is_large, window_values
 from invariance_probe.probing.bench.workbench import Workbench
@@ -94,7 +95,7 @@ class Corrupted:
         corrupting = run.model_copy(
             update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose}
         )
-        bins = np.unique(windows.starts[:, None] + np.arange(windows.length))
+        bins = covered_bins(windows.starts, windows.length)
         counts = recording.activity_kind == "counts"
         scaling = Scaling.of(
             recording.activity, [bins], torch.float64, torch.device("cpu"), square_roots=counts

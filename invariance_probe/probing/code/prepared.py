@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from invariance_probe.data.folds import Fold, make_folds
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench
@@ -76,15 +77,12 @@ class PreparedSession:
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
         folds = make_folds(recording, windows, asked)
         activity = rooted(recording.activity, recording.activity_kind == "counts")
-        seen = [
-            np.unique(windows.starts[fold.train, None] + np.arange(windows.length))
-            for fold in folds
-        ]
+        seen = [covered_bins(windows.starts[fold.train], windows.length) for fold in folds]
         varying = np.flatnonzero(
             np.all([np.ptp(recording.activity[bins], axis=0) > 0 for bins in seen], axis=0)
         )
         activity = activity if len(varying) == activity.shape[1] else activity[:, varying]
-        everywhere = np.unique(windows.starts[:, None] + np.arange(windows.length))
+        everywhere = covered_bins(windows.starts, windows.length)
         # Selecting all bins would only copy them.
         used = slice(None) if len(everywhere) == len(activity) else everywhere
         activity -= activity[used].mean(axis=0)

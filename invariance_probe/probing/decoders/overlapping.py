@@ -403,12 +403,15 @@ def _held_out(
     groups
         Number of groups of target columns.
     """
-    systems = [System.of(whole - gram, features) for gram in grams]
+    # Where all do not fit beside the Gram matrices, each is made again at every penalty.
+    held = len(grams) * features**2 <= HELD_VALUES // 2
+    systems = [System.of(whole - gram, features) for gram in grams] if held else []
 
     def held_out(penalty: float) -> np.ndarray:
         """Squared errors of each group over the inner folds (group,)."""
         found = np.zeros(groups)
-        for gram, system in zip(grams, systems, strict=True):
+        for number, gram in enumerate(grams):
+            system = systems[number] if held else System.of(whole - gram, features)
             vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
             found += (vectors * (gram @ vectors)).sum(axis=0).reshape(groups, -1).sum(axis=1)
         return found
