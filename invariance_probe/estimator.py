@@ -30,8 +30,9 @@ from invariance_probe.methods import METHODS
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.measurements.trained import freeze, train_ssl
+from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.probing.representation.diagnostics import rank_me
+from invariance_probe.probing.representation.encoding import encode_clean, normed_rows
 from invariance_probe.results.encoder_file import (
     INPUT_INVERSE_SD,
     INPUT_MEAN,
@@ -505,9 +506,12 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
             "training.learning_rate, or weaker views"
         )
     declared: Any = run.method
-    rows = views.clean(bench.all_windows)
-    frozen = freeze(bench, method.encoder, declared.encoder, rows, [bench.train_windows(run)])
-    described = {"ssl_loss": float(training.loss[0]), "rank_me": float(rank_me(frozen(rows))[0])}
+    train = [bench.train_windows(run)]
+    frozen = Frozen.freeze(method.encoder, declared.encoder, *normed_rows(bench, views, train))
+    described = {
+        "ssl_loss": float(training.loss[0]),
+        "rank_me": float(rank_me(encode_clean(views, frozen, bench.all_windows))[0]),
+    }
     scaled: dict[str, Tensor] = {
         INPUT_MEAN: views.scaling.mean,
         INPUT_INVERSE_SD: views.scaling.inverse_sd,

@@ -24,10 +24,12 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, WorkerSettings
 from invariance_probe.executors.local import LocalWorkers
+from invariance_probe.executors.memory import fitting_workers, memory_at_hand
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import unusable_runs
 from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.stopping import unneeded_runs
+from invariance_probe.plan.memory import worker_need
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.price import Prices
 from invariance_probe.plan.registration import (
@@ -89,7 +91,8 @@ def run(
     runs
         Folder of the run store.
     workers
-        Number of worker processes, one thread each; by default one per core.
+        Number of worker processes, one thread each; by default one per core, or fewer if
+        they would need more memory than is free.
     device
         Where models are trained: `cpu` or `cuda`.
     on_event
@@ -107,7 +110,8 @@ def run(
     Raises
     ------
     StudyError
-        With one line per problem of the study or its recordings.
+        With one line per problem of the study or its recordings, or if the workers need
+        more memory than is free.
 
     Examples
     --------
@@ -115,11 +119,13 @@ def run(
     >>> result.to_pandas()[["id", "verdict", "D", "D_low", "D_high"]]  # doctest: +SKIP
     """
     started = time.monotonic()
-    file = _opened(study)
-    workers, store = workers or cores(), Store(Path(runs))
+    file, store = _opened(study), Store(Path(runs))
     file, note = with_kernels(file, store, device)
     plan = make_plan(file, store)
     store.root.mkdir(parents=True, exist_ok=True)
+    need = worker_need(plan, {key for run in plan.runs if not store.has(key := run.key())})
+    if execute is None:
+        workers = fitting_workers(need, workers, cores(), memory_at_hand())
     _keep_recordings(file.study, store)
     for said in (note, *warnings_of(file, plan), *_changed_code(file, plan, store)):
         if said:
@@ -129,9 +135,11 @@ def run(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
     if execute is None:
+        assert workers is not None
         with LocalWorkers(workers) as here:
             measured = measure(plan, store, worker_settings, here, on_event, workers=workers)
     else:
+        workers = workers or cores()
         measured = measure(plan, store, worker_settings, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
@@ -141,6 +149,7 @@ def run(
         "trained": measured.trained,
         "reused": len(measured.results) - measured.trained,
         "seconds": round(seconds, 1),
+        "expected peak memory of a worker (GB)": round(need.bytes / 1e9, 1),
     }
     return _judged(file, plan, measured.results, measured.left_out, settings, measured.lost)
 

@@ -16,6 +16,8 @@ from invariance_probe.augmentations.random_bits import LANES, position, words_at
 
 LANE_BITS = 16
 """Bits of one lane: the largest number of spikes of one unit that a word holds."""
+PACKED_VALUES = 1 << 22
+"""Number of counts that are packed at a time, so that no large copies are held."""
 _BYTES = 0x00FF00FF00FF00FF
 """Mask of every second byte of a word."""
 
@@ -36,16 +38,21 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
         on up to the largest count.
     """
     units = counts.shape[-1]
-    padded = torch.zeros(
-        *counts.shape[:-1], -(-units // LANES) * LANES, dtype=torch.int32, device=counts.device
-    )
-    padded[..., :units] = counts
     largest = int(counts.max()) if counts.numel() else 0
-    chunks = [
-        (padded - LANE_BITS * i).clamp_(0, LANE_BITS)
-        for i in range(max(1, -(-largest // LANE_BITS)))
+    chunks = max(1, -(-largest // LANE_BITS))
+    lanes = -(-units // LANES) * LANES
+    packed = [
+        torch.zeros(*counts.shape[:-1], lanes, dtype=torch.int16, device=counts.device)
+        for _ in range(chunks)
     ]
-    return [((1 << chunk) - 1).to(torch.int16).view(torch.int64) for chunk in chunks]
+    at_once = max(1, PACKED_VALUES // max(1, counts[:1].numel()))
+    for first in range(0, len(counts), at_once):
+        rows = slice(first, first + at_once)
+        some = counts[rows].to(torch.int32)
+        for i, found in enumerate(packed):
+            spikes = (some - LANE_BITS * i).clamp_(0, LANE_BITS)
+            found[rows, ..., :units] = ((1 << spikes) - 1).to(torch.int16)
+    return [found.view(torch.int64) for found in packed]
 
 
 def lane_popcount(words: Tensor) -> Tensor:

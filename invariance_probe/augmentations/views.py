@@ -48,6 +48,11 @@ from invariance_probe.study.transforms import (
 )
 from invariance_probe.study.views import Views
 
+GATHERED_VALUES = 1 << 24
+"""Largest number of values of activity that are gathered at once for statistics."""
+LANES = 8
+"""Groups of units are multiples of this many."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
@@ -72,7 +77,12 @@ class Scaling:
 
     @classmethod
     def of(
-        cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device
+        cls,
+        activity: np.ndarray,
+        bins: list[np.ndarray],
+        dtype: torch.dtype,
+        device: torch.device,
+        square_roots: bool = False,
     ) -> "Scaling":
         """Measure mean and standard deviation over each run's training bins.
 
@@ -84,15 +94,19 @@ class Scaling:
             Training bins of each run, each (bin,).
         dtype, device
             Floating type and device of the statistics.
+        square_roots
+            Whether sqrt(x + 1/4) is standardised instead of x.
         """
-        means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
-        sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
+        means, sds = (
+            np.stack(found)
+            for found in zip(*(_mean_sd(activity, b, square_roots) for b in bins), strict=True)
+        )
         inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=varies(means, sds))
         shape = (len(bins), 1, 1, -1)
         mean, inverse_sd = (
             torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)
         )
-        return cls(mean, inverse_sd)
+        return cls(mean, inverse_sd, square_roots)
 
     def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
         """Standardise windows.
@@ -118,6 +132,28 @@ class Scaling:
         if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
             return draws.standardise(windows, scale, self.mean, self.inverse_sd)
         return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
+
+
+def _mean_sd(
+    activity: np.ndarray, bins: np.ndarray, square_roots: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each unit over some bins, each (unit,).
+
+    Large recordings are read in groups of units, whose numbers do not depend on each
+    other.
+    """
+    at_once = max(LANES, GATHERED_VALUES // max(1, len(bins)) // LANES * LANES)
+    found = []
+    for first in range(0, activity.shape[1], at_once):
+        whole = at_once >= activity.shape[1]
+        values = activity[bins] if whole else activity[bins, first : first + at_once]
+        if square_roots:
+            values = np.sqrt(values + 0.25)
+        found.append((values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)))
+    if len(found) == 1:
+        return found[0]
+    means, sds = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return means, sds
 
 
 class ViewMaker:

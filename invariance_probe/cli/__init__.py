@@ -195,8 +195,11 @@ def plan(
 ) -> None:
     """Say what a study would train, and what that costs.
 
-    With --pilot or --sd, say also which power it has.
+    With --pilot or --sd, say also which power it has. A study is refused if one worker
+    process would need more memory than is free here.
     """
+    from invariance_probe.executors.memory import fitting_workers, memory_at_hand
+    from invariance_probe.plan.memory import worker_need
     from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
@@ -232,7 +235,11 @@ def plan(
         made.examined
     ) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
+    need, at_hand = worker_need(made), memory_at_hand()
+    free = "" if at_hand is None else f"; {at_hand / 1e9:.1f} GB are free here"
+    click.echo(f"about {need} of memory for each worker process{free}")
     click.echo(stock_in_words(stock(made, runs)))
+    fitting_workers(need, 1, 1, at_hand)
     if pilot or sd is not None or effect is not None:
         click.echo("\n" + power_in_words(made, runs, pilot, sd, effect))
 

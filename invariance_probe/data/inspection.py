@@ -21,7 +21,7 @@ from invariance_probe.data.folds import Fold, make_folds, validates_apart
 from invariance_probe.data.labels import LabelledWindows, labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
-from invariance_probe.data.windows import Windows
+from invariance_probe.data.windows import Windows, covered_bins
 from invariance_probe.errors import DataError
 from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.pairing import TIME, MinedPairing
@@ -133,9 +133,7 @@ class Inspected:
         bins
             (bin,), int64.
         """
-        return np.unique(
-            self.windows.starts[windows, None] + np.arange(self.windows.length, dtype=np.int64)
-        )
+        return covered_bins(self.windows.starts[windows], self.windows.length)
 
     @cached_property
     def training(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -96,3 +96,26 @@ def cut_windows(recording: Recording, window: Window) -> Windows:
             f"stretch is longer than {longest} bins; use shorter windows"
         )
     return Windows(starts.astype(np.int64), length, stretches[starts], own.stride_bins)
+
+
+def covered_bins(starts: np.ndarray, length: int) -> np.ndarray:
+    """Bins that windows cover, ascending and each once (bin,).
+
+    Parameters
+    ----------
+    starts
+        First bin of each window (window,).
+    length
+        Bins per window.
+
+    Examples
+    --------
+    >>> covered_bins(np.array([1, 2, 7]), 3)
+    array([1, 2, 3, 4, 7, 8, 9])
+    """
+    last = int(starts.max(initial=0)) + length
+    # Windows that begin, less windows that have ended: the overlap of each bin.
+    overlap = np.bincount(starts, minlength=last + 1) - np.bincount(
+        starts + length, minlength=last + 1
+    )
+    return np.flatnonzero(np.cumsum(overlap) > 0)

@@ -14,6 +14,7 @@ from helpers.program import invoke, write
 
 from invariance_probe.data.joined import join
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
@@ -21,7 +22,8 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
-from invariance_probe.probing.measurements.trained import freeze, train_ssl
+from invariance_probe.probing.measurements.trained import train_ssl
+from invariance_probe.probing.representation.encoding import normed_rows
 from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.study import Study
 
@@ -107,9 +109,8 @@ def test_an_encoder_cut_to_its_sessions_units_maps_its_windows_as_the_whole_one_
     pool = training_bench(bench, runs[0])
     method, views, _ = train_ssl(pool, runs, lambda steps: None)
     parts = [bench.train_windows(run) for run in runs]
-    whole = freeze(
-        bench, method.encoder, runs[0].method.encoder, views.clean(bench.all_windows), parts
-    )
+    rows = normed_rows(bench, views, parts)
+    whole = Frozen.freeze(method.encoder, runs[0].method.encoder, *rows)
     cut = whole.of_units(10, pool.activity.shape[1])
     own = bench.views(runs, parts, torch.float32)
     torch.testing.assert_close(

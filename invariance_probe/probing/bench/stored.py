@@ -20,6 +20,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.logistic import LogisticFit
 from invariance_probe.probing.decoders.readout import fit_probe
 from invariance_probe.probing.decoders.ridge import RidgeFit
+from invariance_probe.probing.representation.encoding import encode_clean
 from invariance_probe.study.encoders import MLPEncoder
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
@@ -117,7 +118,7 @@ class Encoders:
     def representation(self) -> Tensor:
         """Representations of all clean windows (encoder, window, dim)."""
         views = self.bench.views(self.runs, self.parts, self.dtype)
-        return self.frozen(views.clean(self.bench.all_windows))
+        return encode_clean(views, self.frozen, self.bench.all_windows)
 
     @cached_property
     def probe(self) -> RidgeFit | LogisticFit:

@@ -33,7 +33,7 @@ from invariance_probe.data.folds import Fold, make_folds, part_of, validation_sp
 from invariance_probe.data.labels import LabelledWindows, labelled_windows
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import UnlabelledWindows, restricted
-from invariance_probe.data.windows import Windows
+from invariance_probe.data.windows import Windows, covered_bins
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
@@ -290,7 +290,7 @@ class Workbench:
         -------
         Indices of bins (bin,), ascending.
         """
-        return np.unique(self.windows.starts[part][:, None] + np.arange(self.windows.length))
+        return covered_bins(self.windows.starts[part], self.windows.length)
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Make the object that draws the augmented views of stacked runs.

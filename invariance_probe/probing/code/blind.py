@@ -24,10 +24,12 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.size import is_large, window_values
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
-from invariance_probe.probing.code.inputs import chunks, rooted
+from invariance_probe.probing.code.inputs import chunks
 from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve
 from invariance_probe.probing.code.prepared import PreparedSession
@@ -35,6 +37,12 @@ from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.transforms import CutMix
+
+DRAWN_VALUES = 1 << 27
+"""Largest number of corrupted values that are drawn of a large session.
+
+At least one corrupted version of each window is drawn.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +95,11 @@ class Corrupted:
         corrupting = run.model_copy(
             update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose}
         )
-        bins = np.unique(windows.starts[:, None] + np.arange(windows.length))
+        bins = covered_bins(windows.starts, windows.length)
         counts = recording.activity_kind == "counts"
-        measured = Scaling.of(
-            rooted(recording.activity, counts), [bins], torch.float64, torch.device("cpu")
+        scaling = Scaling.of(
+            recording.activity, [bins], torch.float64, torch.device("cpu"), square_roots=counts
         )
-        scaling = Scaling(measured.mean, measured.inverse_sd, square_roots=counts)
         activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
         keys = bench.keys("views", [corrupting])
         parts = [prepared.folds[fold].train]
@@ -197,10 +204,10 @@ def blind_losses(
     """
     asked = run.method
     assert isinstance(asked, Code)
-    own = shows_other_windows(corruption)
+    own, draws = shows_other_windows(corruption), _draws(bench, asked)
     found: dict[tuple[LeftOut, int], float] = {}
     for fold in range(len(prepared.folds) if own else 1):
-        corrupted = Corrupted.of(bench, run, corruption, prepared, fold, asked.draws)
+        corrupted = Corrupted.of(bench, run, corruption, prepared, fold, draws)
         moments = Moments.of(
             corrupted.parts, prepared.moments.features, prepared.target, prepared.folds
         )
@@ -208,11 +215,21 @@ def blind_losses(
             penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
             sums = (_log_losses if prepared.classes else _squares)(corrupted, moments, penalties)
             found |= {
-                (part, block): value / asked.draws
+                (part, block): value / draws
                 for (part, block), value in sums.items()
                 if block == fold or not own
             }
     return BlindLosses(found, corrupted.change())
+
+
+def _draws(bench: Workbench, asked: Code) -> int:
+    """Number of corrupted versions of each window that decoders read.
+
+    In a large session, whose windows are many and overlap, fewer are drawn.
+    """
+    if not is_large(bench):
+        return asked.draws
+    return max(1, min(asked.draws, DRAWN_VALUES // window_values(bench)))
 
 
 def _squares(

@@ -20,10 +20,12 @@ bin. Spiking noise v is the mean count (Poisson), or half of the variance of dif
 between successive bins where that is smaller (firing more regular than Poisson).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.plan.memory import TABLE_VALUES
 from invariance_probe.probing.code.inputs import mean_square
 
 AGREE = 0.5
@@ -140,14 +142,28 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """
     values = counts.astype(np.float64)
     mean = values.mean(axis=0)
-    steps = np.diff(values, axis=0)
-    successive = (mean_square(steps) - steps.mean(axis=0) ** 2) / 2
+    successive = np.concatenate([_successive(part) for part in _unit_groups(values)])
     values -= mean
     return (
         mean,
         np.maximum(np.minimum(mean, successive), 1e-300),
         values.T @ values / (len(values) - 1),
     )
+
+
+def _unit_groups(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut values (time, unit) into groups of units; those of usual size stay whole."""
+    at_once = values.shape[1]
+    if values.size > TABLE_VALUES:
+        at_once = max(1, TABLE_VALUES // len(values))
+    for first in range(0, values.shape[1], at_once):
+        yield values[:, first : first + at_once]
+
+
+def _successive(values: np.ndarray) -> np.ndarray:
+    """Half of the variance of changes between successive bins (unit,)."""
+    steps = np.diff(values, axis=0)
+    return np.asarray((mean_square(steps) - steps.mean(axis=0) ** 2) / 2)
 
 
 def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> np.ndarray:

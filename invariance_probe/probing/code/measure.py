@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.figures.code import CodeFigures, HeldOutErrors, information
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_of_classes
@@ -81,7 +82,7 @@ def _beside_distinct(
     figures
         The results with all units, to which names and results are added.
     """
-    seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
+    seen = covered_bins(bench.windows.starts, bench.windows.length)
     activity = bench.recording.activity[np.ix_(seen, prepared.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:

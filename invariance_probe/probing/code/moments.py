@@ -11,7 +11,7 @@ within the embargo of these blocks. So its moments are a sum of blocks' moments 
 moments of a few embargoed windows.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,7 +58,12 @@ class Moments:
 
     @classmethod
     def of(
-        cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]
+        cls,
+        rows: Rows,
+        features: int,
+        target: np.ndarray,
+        folds: tuple[Fold, ...],
+        known: Sequence[np.ndarray] | None = None,
     ) -> "Moments":
         """Compute the moments of the test block of each fold.
 
@@ -73,16 +78,20 @@ class Moments:
             Regression targets (window, column).
         folds
             The blocks that are held out in turn, with their training windows.
+        known
+            Moments of each block (side, side), if they were computed elsewhere.
         """
         forbidden = forbidden_by(folds, len(target))
         on_edge: np.ndarray = np.any(forbidden, axis=1)
         side = features + 1 + target.shape[1]
         grams, edges, windows_on_edge = [], [], []
-        for fold in folds:
-            gram = np.zeros((side, side))
-            for x, windows in rows(fold.test):
+        for number, fold in enumerate(folds):
+            gram = np.zeros((side, side)) if known is None else known[number]
+            # Known moments need no rows but those on an edge.
+            for x, windows in rows(fold.test if known is None else fold.test[on_edge[fold.test]]):
                 table = np.hstack([x, np.ones((len(x), 1)), target[windows]])
-                gram += table.T @ table
+                if known is None:
+                    gram += table.T @ table
                 edges.append(table[on_edge[windows]])
                 windows_on_edge.append(windows[on_edge[windows]])
             grams.append(gram)

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from invariance_probe.data.folds import Fold, make_folds
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.inputs import Inputs, mean_square, rooted
 from invariance_probe.probing.code.moments import Moments
+from invariance_probe.probing.decoders.overlapping import SetMoments, WindowInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +77,22 @@ class PreparedSession:
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
         folds = make_folds(recording, windows, asked)
         activity = rooted(recording.activity, recording.activity_kind == "counts")
-        seen = [
-            np.unique(windows.starts[fold.train, None] + np.arange(windows.length))
-            for fold in folds
-        ]
+        seen = [covered_bins(windows.starts[fold.train], windows.length) for fold in folds]
         varying = np.flatnonzero(
             np.all([np.ptp(recording.activity[bins], axis=0) > 0 for bins in seen], axis=0)
         )
-        activity = activity[:, varying]
-        everywhere = np.unique(windows.starts[:, None] + np.arange(windows.length))
-        activity -= activity[everywhere].mean(axis=0)
-        activity /= np.maximum(np.sqrt(mean_square(activity[everywhere])), 1e-300)
+        activity = activity if len(varying) == activity.shape[1] else activity[:, varying]
+        everywhere = covered_bins(windows.starts, windows.length)
+        # Selecting all bins would only copy them.
+        used = slice(None) if len(everywhere) == len(activity) else everywhere
+        activity -= activity[used].mean(axis=0)
+        activity /= np.maximum(np.sqrt(mean_square(activity[used])), 1e-300)
         target = bench.target.columns().cpu().numpy()
         inputs = Inputs(activity, windows.starts, windows.length)
+        grams = _grams(inputs, target, folds) if is_large(bench) else None
         return cls(
             inputs, target, bench.target.classes, bench.target.scale, folds, windows.stretch,
-            Moments.of(inputs.parts, inputs.features, target, folds),
+            Moments.of(inputs.parts, inputs.features, target, folds, grams),
             tuple(recording.unit_ids[i] for i in varying), varying,
         )  # fmt: skip
 
@@ -110,3 +113,32 @@ class PreparedSession:
             units=tuple(unit for unit, stays in zip(self.units, kept, strict=True) if stays),
             varying=self.varying[kept],
         )
+
+
+def _grams(inputs: Inputs, target: np.ndarray, folds: tuple[Fold, ...]) -> list[np.ndarray]:
+    """Second moments of each block of a large session, whose windows overlap.
+
+    Parameters
+    ----------
+    inputs
+        The windows.
+    target
+        Regression targets (window, column).
+    folds
+        The blocks.
+
+    Returns
+    -------
+    Gram matrix of the columns (inputs, 1, target) of each block, in the order of columns
+    of `Inputs`.
+    """
+    units = inputs.activity.shape[1]
+    same = WindowInputs(
+        inputs.activity, np.zeros(units), np.ones(units), inputs.starts, inputs.length
+    )
+    moments = SetMoments(same, target, [fold.test for fold in folds])
+    by_unit = np.arange(inputs.features).reshape(inputs.length, units).T.ravel()
+    order = np.concatenate(
+        [by_unit, np.arange(inputs.features, inputs.features + 1 + len(target[0]))]
+    )
+    return [moments.gram(block)[order[:, None], order] for block in range(len(folds))]

@@ -6,7 +6,9 @@ features) is fitted on. Out: the decoding loss of each window, and from these a
 their arrays. Encoders are not changed.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,11 +17,14 @@ from torch import Tensor
 from invariance_probe.data.folds import Fold
 from invariance_probe.plan.figures import Figures
 from invariance_probe.plan.figures.decoded import Scores
+from invariance_probe.plan.memory import TABLE_VALUES
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds, score_part
 from invariance_probe.probing.decoders.logistic import LogisticFit, fit_logistic
+from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows
 from invariance_probe.probing.decoders.ridge import RidgeFit, fit_ridge
 from invariance_probe.probing.decoders.scores import class_scores, column_scores, direction_scores
+from invariance_probe.study.probes import LogisticProbe, RidgeProbe
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +141,60 @@ def fit_probe(
         return fit_logistic(rows, classes, inner, probe.penalties, target.classes)
     columns = target.values.repeat(draws, 1).expand(count, -1, -1)
     return fit_ridge(rows, columns, inner, probe.penalties)
+
+
+def fit_large(
+    bench: Workbench,
+    probe: RidgeProbe | LogisticProbe,
+    inputs: WindowInputs,
+    parts: list[np.ndarray],
+) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Fit probes of activity where windows are too many to be held as one table.
+
+    Ridge regression reads all windows. Logistic regression is fitted on evenly spaced
+    windows, as many as one table holds.
+
+    Parameters
+    ----------
+    bench
+        The session with its windows and folds.
+    probe
+        The declared probe.
+    inputs
+        The windows.
+    parts
+        Windows that each probe is fitted on, each (window,).
+
+    Yields
+    ------
+    For each part, a function from windows to predicted columns, or log-probabilities of
+    the classes (window, column).
+    """
+    target = bench.target
+    if probe.kind == "ridge":
+        columns = target.columns().cpu().numpy()
+        for fit in fit_windows(inputs, columns, parts, probe.inner_folds, probe.penalties):
+            yield partial(inputs.predict, fit)
+        return
+    classes, most = target.values.cpu().numpy(), TABLE_VALUES // inputs.features
+    for part in parts:
+        count = min(len(part), most)
+        some = part[np.linspace(0, len(part) - 1, count).round().astype(np.int64)]
+        logistic = fit_logistic(
+            torch.from_numpy(inputs.rows(some)).unsqueeze(0),
+            torch.from_numpy(classes[some]).unsqueeze(0),
+            torch.arange(count).unsqueeze(0) * probe.inner_folds // count,
+            probe.penalties,
+            target.classes,
+        )
+        yield partial(_log_probabilities, inputs, logistic)
+
+
+def _log_probabilities(inputs: WindowInputs, fit: LogisticFit, windows: np.ndarray) -> np.ndarray:
+    """Log-probabilities of the classes of some windows (window, class)."""
+    return np.concatenate(
+        [fit.predict(torch.from_numpy(x).unsqueeze(0))[0] for x, _ in inputs.chunks(windows)]
+    )
 
 
 def selection_losses(

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
+from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.study.probes import RidgeProbe
 
@@ -77,13 +79,19 @@ def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Ref
     courses
         Values of each course (draw, window, column).
     """
-    x = inputs_of(bench, windows)
+    large = is_large(bench)
+    x = torch.zeros(0) if large else inputs_of(bench, windows)
     draws, _, columns = courses.shape
     at_once = max(1, COLUMNS_AT_ONCE // columns)
     parts = []
     for first in range(0, draws, at_once):
         part = torch.from_numpy(courses[first : first + at_once]).to(bench.device)
-        parts.append(refit(bench, windows, x, part.transpose(0, 1).flatten(1), len(part)))
+        flat = part.transpose(0, 1).flatten(1)
+        parts.append(
+            refit_large(bench, windows, flat.cpu().numpy(), len(part))
+            if large
+            else refit(bench, windows, x, flat, len(part))
+        )
     return Refitted(
         np.concatenate([part.errors for part in parts]),
         np.concatenate([part.floors for part in parts]),
@@ -126,6 +134,40 @@ def refit(
         mean = courses[torch.from_numpy(train).to(bench.device)].mean(0)
         errors += _by_draw((predictions - courses)[held_out], draws)
         floors += _by_draw((mean - courses)[held_out], draws)
+    return Refitted(errors, floors)
+
+
+def refit_large(bench: Workbench, windows: np.ndarray, courses: np.ndarray, draws: int) -> Refitted:
+    """Do the same as `refit` where windows are too many to be held as one table.
+
+    Parameters
+    ----------
+    bench
+        The session with its windows and folds.
+    windows
+        Numbers of the windows that are used (window,), ascending.
+    courses
+        Values of each course (window, draw x column).
+    draws
+        Number of courses; the penalty is chosen for each.
+    """
+    probe, inputs = RidgeProbe(), WindowInputs.of(bench, windows)
+    target = np.zeros((len(bench.windows.starts), courses.shape[1]))
+    target[windows] = courses
+    used = [
+        (train, test)
+        for fold in bench.folds
+        if len(train := np.intersect1d(fold.train, windows)) >= 2 * probe.inner_folds
+        and len(test := np.intersect1d(fold.test, windows))
+    ]
+    fits = fit_windows(
+        inputs, target, [train for train, _ in used], probe.inner_folds, probe.penalties, draws
+    )
+    errors, floors = np.zeros(draws), np.zeros(draws)
+    for (train, test), fit in zip(used, fits, strict=True):
+        actual = torch.from_numpy(target[test])
+        errors += _by_draw(torch.from_numpy(inputs.predict(fit, test)) - actual, draws)
+        floors += _by_draw(torch.from_numpy(target[train].mean(axis=0)) - actual, draws)
     return Refitted(errors, floors)
 
 

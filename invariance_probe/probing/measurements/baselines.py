@@ -9,6 +9,8 @@ prediction. The ceiling is the loss of the best decoder without SSL, which is ch
 among several candidates: activity, its square roots and a supervised network.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,20 +19,26 @@ from torch import Tensor
 
 from invariance_probe.augmentations.views import Scaling
 from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
 from invariance_probe.plan.run import Run, RunResult, Status
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.size import groups, is_large
+from invariance_probe.probing.bench.workbench import Workbench, score_part
+from invariance_probe.probing.decoders.overlapping import WindowInputs, gram_of
 from invariance_probe.probing.decoders.readout import (
     Measurement,
+    fit_large,
+    held_out_scores,
     probe_scored,
     result_of,
     selection_losses,
 )
 from invariance_probe.probing.measurements.mining import distant_pairs
-from invariance_probe.probing.measurements.trained import COLLAPSED, Progress, freeze
+from invariance_probe.probing.measurements.trained import COLLAPSED, Progress
 from invariance_probe.probing.representation.diagnostics import rank_me
+from invariance_probe.probing.representation.encoding import encode_clean, normed_rows
 
 
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
@@ -47,8 +55,13 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     on_progress
         Not called: nothing is trained.
     """
-    parts = [bench.train_windows(run) for run in runs]
-    return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
+    if is_large(bench):
+        return _ceilings_of_large(bench, runs, square_roots=False)
+    measured = []
+    for group in groups(bench, runs):
+        parts = [bench.train_windows(run) for run in group]
+        measured += _ceilings(bench, group, parts, _clean(bench, group, parts), with_floor=True)
+    return measured
 
 
 def measure_square_roots(
@@ -75,15 +88,18 @@ def measure_square_roots(
             f"session {bench.recording.session!r}: square_roots needs spike counts, but "
             f"activity_kind is {bench.recording.activity_kind!r}; use a recording of spike counts"
         )
-    parts = [bench.train_windows(run) for run in runs]
-    roots = np.sqrt(bench.recording.activity + 0.25)
-    scaling = Scaling.of(
-        roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device
-    )
-    windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
-    return _ceilings(
-        bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False
-    )
+    if is_large(bench):
+        return _ceilings_of_large(bench, runs, square_roots=True)
+    roots, measured = np.sqrt(bench.recording.activity + 0.25), []
+    for group in groups(bench, runs):
+        parts = [bench.train_windows(run) for run in group]
+        scaling = Scaling.of(
+            roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device
+        )
+        windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
+        features = scaling.apply(windows).flatten(2).unsqueeze(1)
+        measured += _ceilings(bench, group, parts, features, with_floor=False)
+    return measured
 
 
 def _ceilings(
@@ -125,6 +141,44 @@ def _ceilings(
     ]
 
 
+def _ceilings_of_large(bench: Workbench, runs: list[Run], square_roots: bool) -> list[Measurement]:
+    """Do the same as `_ceilings` where windows are too many to be held as one table.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    runs
+        Runs of one kind.
+    square_roots
+        Whether square roots of counts are decoded.
+    """
+    inputs = WindowInputs.of(bench, np.arange(len(bench.windows.starts)), square_roots)
+    parts = [bench.train_windows(run) for run in runs]
+    cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
+    probes = fit_large(bench, runs[0].probe, inputs, [*parts, *(fitted for fitted, _ in cuts)])
+    everything = np.arange(len(bench.windows.starts))
+    measured = []
+    # The first probes are fitted on all training windows, the others without their last fifth.
+    for run, predict in zip(runs, probes, strict=False):
+        predictions = torch.from_numpy(predict(everything)).to(bench.device).unsqueeze(0)
+        result = result_of(
+            bench,
+            run,
+            bench.target.losses(predictions)[0],
+            with_floor=not square_roots,
+            figures=DecodedFigures(scores=held_out_scores(bench, run, predictions[0])),
+        )
+        measured.append(Measurement(run, result))
+    for i, (predict, (_, held)) in enumerate(zip(probes, cuts, strict=True)):
+        windows = torch.from_numpy(score_part(held)).to(bench.device)
+        read = torch.from_numpy(predict(score_part(held))).to(bench.device)
+        loss = float(bench.target.losses(read.unsqueeze(0), windows.unsqueeze(0)).mean())
+        result = replace(measured[i].result, selection_loss=loss)
+        measured[i] = replace(measured[i], result=result)
+    return measured
+
+
 def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Decode from the leading principal components of standardised activity.
 
@@ -139,15 +193,63 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     on_progress
         Not called: nothing is trained by gradient.
     """
-    parts = [bench.train_windows(run) for run in runs]
-    features = _clean(bench, runs, parts)
-    bases = []
-    for i, (run, part) in enumerate(zip(runs, parts, strict=True)):
-        rows = features[i, 0, torch.from_numpy(part)]
-        # Eigenvalues ascend, so the last vectors are the leading components.
-        _, vectors = torch.linalg.eigh(rows.T @ rows)
-        bases.append(vectors[:, -min(run.method.dimensions, vectors.shape[1]) :])  # type: ignore[union-attr]
-    return _linear(bench, runs, parts, features, bases)
+    measured = []
+    for group in groups(bench, runs):
+        parts = [bench.train_windows(run) for run in group]
+        dimensions = [run.method.dimensions for run in group]  # type: ignore[union-attr]
+        if is_large(bench):
+            inputs = [WindowInputs.of(bench, part) for part in parts]
+            grams = [
+                torch.from_numpy(gram_of(own, part)[:-1, :-1])
+                for own, part in zip(inputs, parts, strict=True)
+            ]
+            bases = _leading(grams, dimensions)
+            representation = _mapped(bench, inputs, bases)
+        else:
+            features = _clean(bench, group, parts)
+            rows = [features[i, 0, torch.from_numpy(part)] for i, part in enumerate(parts)]
+            bases = _leading([own.T @ own for own in rows], dimensions)
+            representation = torch.bmm(features.squeeze(1), torch.stack(bases))
+        measured += _linear(bench, group, parts, representation, bases)
+    return measured
+
+
+def _leading(grams: Iterable[Tensor], dimensions: Sequence[int]) -> list[Tensor]:
+    """Leading principal directions of each run, each (feature, dim).
+
+    Parameters
+    ----------
+    grams
+        Gram matrix of each run's features (feature, feature).
+    dimensions
+        Number of directions of each run.
+    """
+    # Eigenvalues ascend, so the last vectors are the leading components.
+    return [
+        (vectors := torch.linalg.eigh(gram)[1])[:, -min(most, vectors.shape[1]) :]
+        for gram, most in zip(grams, dimensions, strict=True)
+    ]
+
+
+def _mapped(bench: Workbench, inputs: list[WindowInputs], bases: list[Tensor]) -> Tensor:
+    """Map the windows of a large session linearly (run, window, dim).
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    inputs
+        Windows, standardised for each run.
+    bases
+        Linear map of each run, each (feature, dim).
+    """
+    everything = np.arange(len(bench.windows.starts))
+    return torch.stack(
+        [
+            torch.from_numpy(own.mapped(basis.cpu().numpy(), everything))
+            for own, basis in zip(inputs, bases, strict=True)
+        ]
+    ).to(bench.device)
 
 
 def measure_linear_ssl(
@@ -174,10 +276,23 @@ def measure_linear_ssl(
             "linear_ssl needs windows of one bin, but window.length_bins is "
             f"{bench.windows.length}; set it to 1, or use another method"
         )
+    measured = []
+    for group in groups(bench, runs):
+        parts = [bench.train_windows(run) for run in group]
+        bases = _directions(bench, group, parts)
+        if is_large(bench):
+            representation = _mapped(bench, [WindowInputs.of(bench, part) for part in parts], bases)
+        else:
+            features = _clean(bench, group, parts).squeeze(1)
+            representation = torch.bmm(features, torch.stack(bases))
+        measured += _linear(bench, group, parts, representation, bases)
+    return measured
+
+
+def _directions(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> list[Tensor]:
+    """Fit the directions of linear SSL of each run, each (unit, dim)."""
     shown, timeline = bench.shown(runs)
     activity = shown[timeline.starts.cpu().numpy()]
-    parts = [bench.train_windows(run) for run in runs]
-    features = _clean(bench, runs, parts)
     bases = []
     for run, part in zip(runs, parts, strict=True):
         assert run.views is not None
@@ -189,14 +304,14 @@ def measure_linear_ssl(
             method.dimensions, method.ridge, distant,  # type: ignore[union-attr]
         )  # fmt: skip
         bases.append(torch.from_numpy(found).to(bench.device))
-    return _linear(bench, runs, parts, features, bases)
+    return bases
 
 
 def _linear(
     bench: Workbench,
     runs: list[Run],
     parts: list[np.ndarray],
-    features: Tensor,
+    representation: Tensor,
     bases: list[Tensor],
 ) -> list[Measurement]:
     """Decode from a linear map of the features, one map per run.
@@ -209,12 +324,11 @@ def _linear(
         Runs of one kind.
     parts
         Training windows of each run, each (window,).
-    features
-        (run, 1, window, feature).
+    representation
+        The features, mapped (run, window, dim).
     bases
         Linear map of each run, each (feature, dim).
     """
-    representation = torch.bmm(features.squeeze(1), torch.stack(bases))
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     measured = []
@@ -248,13 +362,19 @@ def measure_untrained(
     on_progress
         Not called: nothing is trained.
     """
+    return [found for group in groups(bench, runs) for found in _untrained(bench, group)]
+
+
+def _untrained(bench: Workbench, runs: list[Run]) -> list[Measurement]:
+    """Decode from untrained encoders of as many runs as fit into memory."""
     parts = [bench.train_windows(run) for run in runs]
-    rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
+    views = bench.views(runs, parts, torch.float64)
     declared: Any = runs[0].method
-    network = build_encoder(
-        declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)
-    ).to(bench.device)
-    representation = freeze(bench, network, declared.encoder, rows, parts)(rows)
+    network = build_encoder(declared.encoder, views.shape, bench.generators("init", runs)).to(
+        bench.device
+    )
+    frozen = Frozen.freeze(network, declared.encoder, *normed_rows(bench, views, parts))
+    representation = encode_clean(views, frozen, bench.all_windows)
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     return [

@@ -23,11 +23,13 @@ from invariance_probe.plan.figures.examined import (
     SimilarityFigures,
 )
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.size import groups
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement, block_means
 from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.probing.representation.detection import MOST_FITTED, detectability
+from invariance_probe.probing.representation.encoding import encode_corrupted
 from invariance_probe.probing.representation.invariance import invariance, moved, row_space
 from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance
 from invariance_probe.study.examinations import Corruption, Detection
@@ -47,6 +49,18 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         Stored weights of the encoders that the runs read. A run whose encoder is
         missing gets a failed result, whose message says so.
     """
+    models: dict[str, list[Run]] = {}
+    for run in runs:
+        models.setdefault(run.train_key(), []).append(run)
+    measured: dict[str, Measurement] = {}
+    for together in groups(bench, [some[0] for some in models.values()]):
+        some = [run for one in together for run in models[one.train_key()]]
+        measured |= {one.run.key(): one for one in _examine(bench, some, weights)}
+    return [measured[run.key()] for run in runs]
+
+
+def _examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measurement]:
+    """Examine as many encoders as fit into memory."""
     found = {
         run.key(): RunResult(run.key(), "failed", message=why)
         for run in runs
@@ -120,7 +134,7 @@ def _corrupted(
     moves = (losses.clone(), losses.clone())
     views = _views(encoders, runs, examination)
     for draw in range(examination.draws):
-        shown = frozen(views.single(FIRST_EVALUATION_DRAW + draw, windows))
+        shown = encode_corrupted(views, frozen, FIRST_EVALUATION_DRAW + draw, windows)
         losses += target.losses(probe.predict(shown), windows) / examination.draws
         for total, move in zip(moves, moved(shown - clean, rows), strict=True):
             total += move / examination.draws
@@ -188,7 +202,7 @@ def _pair(
     Representations of the clean and of the corrupted windows, each (window, dim).
     """
     index = torch.from_numpy(windows).to(encoders.bench.device)
-    shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
+    shown = encode_corrupted(views, encoders.frozen.chosen([slot]), step, index.unsqueeze(0))[0]
     return encoders.representation[slot, index].cpu().numpy(), shown.cpu().numpy()
 
 

@@ -14,6 +14,7 @@ not give a time constant.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,7 +22,9 @@ from scipy import stats
 
 from invariance_probe.plan.figures.session import Jumps, LagFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
+from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.probing.measurements.trained import Progress
@@ -186,6 +189,13 @@ def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
     bins = bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
     columns = bench.target.columns()
     predicted, fold_of = np.zeros(columns.shape), np.full(count, -1)
+    if is_large(bench):
+        inputs, target = WindowInputs.of(bench, np.arange(count)), columns.cpu().numpy()
+        parts = [fold.train for fold in bench.folds]
+        fits = fit_windows(inputs, target, parts, probe.inner_folds, probe.penalties)
+        for i, (fold, fit) in enumerate(zip(bench.folds, fits, strict=True)):
+            predicted[fold.test], fold_of[fold.test] = inputs.predict(fit, fold.test), i
+        return predicted, fold_of
     for i, fold in enumerate(bench.folds):
         x = (
             bench.scaling([fold.train], torch.float64)
@@ -301,4 +311,27 @@ def increment_kurtosis(
 
 
 def _gaussian_by_rank(x: np.ndarray) -> np.ndarray:
-    return stats.norm.ppf((stats.rankdata(x, axis=0) - 0.5) / len(x))
+    """Replace the values of each column by normal quantiles of their ranks.
+
+    Parameters
+    ----------
+    x
+        (window, column).
+    """
+    quantiles, found = _quantiles(len(x)), np.empty(x.shape)
+    for column in range(x.shape[1]):
+        values = x[:, column]
+        order = np.argsort(values)
+        ordered = values[order]
+        if (ordered[1:] == ordered[:-1]).any():  # ties share their mean rank, a multiple of 1/2
+            found[:, column] = quantiles[(2 * stats.rankdata(values)).astype(np.int64)]
+        else:
+            found[order, column] = quantiles[2::2]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _quantiles(count: int) -> np.ndarray:
+    """Normal quantiles of the ranks 0, 1/2, 1, 3/2 ... count (2 count + 1,)."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(stats.norm.ppf((np.arange(2 * count + 1) / 2 - 0.5) / count))

@@ -24,21 +24,28 @@ from invariance_probe.methods.base import Batch
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, score_part
 from invariance_probe.probing.decoders.readout import Measurement, held_out_scores, result_of
 from invariance_probe.probing.measurements.trained import (
     FIRST_EVALUATION_DRAW,
     Progress,
-    freeze,
     scaling_arrays,
     settings_of,
     standardised_targets,
+)
+from invariance_probe.probing.representation.encoding import (
+    encode_corrupted,
+    normed_rows,
+    spaced,
 )
 from invariance_probe.training.batch_order import ShuffledBatches
 from invariance_probe.training.ensemble import Training, train
 
 CHECKS = 10
 """How many times during training a network's validation loss is computed."""
+CHOOSING_WINDOWS = 8192
+"""Number of validation windows, evenly spaced, by which a large session's weights are chosen."""
 
 
 def measure_supervised(
@@ -73,22 +80,14 @@ def measure_supervised(
     method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(
         bench.device, dtype
     )
-    rows = views.clean(bench.all_windows)
+    normed = normed_rows(bench, views, fitted)
     seen = _Best(len(runs))
 
     def validate() -> None:
-        frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
-        losses = _prediction_losses(bench, views, frozen, targets)
+        frozen = Frozen.freeze(method.encoder, declared.encoder.before(outputs), *normed)
         # The first half of the validation windows chooses weights; the second half scores.
-        seen.offer(
-            frozen,
-            torch.stack(
-                [
-                    losses[i, torch.from_numpy(held[: len(held) // 2])].mean()
-                    for i, (_, held) in enumerate(cuts)
-                ]
-            ),
-        )
+        choosing = [held[: len(held) // 2] for _, held in cuts]
+        seen.offer(frozen, _validation_losses(bench, views, frozen, targets, choosing))
 
     every = max(1, settings.steps // CHECKS)
 
@@ -163,13 +162,40 @@ class _Best:
 
 
 @torch.no_grad()
-def _prediction_losses(
-    bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor
+def _validation_losses(
+    bench: Workbench,
+    views: ViewMaker,
+    frozen: Frozen,
+    targets: Tensor,
+    choosing: list[np.ndarray],
 ) -> Tensor:
-    """Training losses (run, window) on one augmented view of each window."""
-    windows = bench.all_windows.expand(len(targets), -1)
-    return target_loss(frozen(views.single(FIRST_EVALUATION_DRAW, windows)), targets).to(
-        torch.float64
+    """Mean training loss of each run on one augmented view of some windows (run,).
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    views
+        Draws the views.
+    frozen
+        The networks.
+    targets
+        Standardised targets of each run (run, window, ...).
+    choosing
+        Windows of each run to average over, each (window,). In a large session,
+        `CHOOSING_WINDOWS` of them are used.
+    """
+    if is_large(bench):
+        chosen = np.stack([spaced(windows, CHOOSING_WINDOWS) for windows in choosing])
+        windows = torch.from_numpy(chosen).to(bench.device)
+        own = targets[torch.arange(len(targets), device=bench.device).unsqueeze(1), windows]
+        read = encode_corrupted(views, frozen, FIRST_EVALUATION_DRAW, windows)
+        return target_loss(read, own).to(torch.float64).mean(1)
+    everything = bench.all_windows.expand(len(targets), -1)
+    read = frozen(views.single(FIRST_EVALUATION_DRAW, everything))
+    losses = target_loss(read, targets).to(torch.float64)
+    return torch.stack(
+        [losses[i, torch.from_numpy(windows)].mean() for i, windows in enumerate(choosing)]
     )
 
 
@@ -198,7 +224,7 @@ def _final_losses(
     """
     windows = bench.all_windows.expand(frozen.runs, -1)
     # Views are drawn differently from those on which the weights were chosen.
-    outputs = frozen(views.single(FIRST_EVALUATION_DRAW + 1, windows)).to(torch.float64)
+    outputs = encode_corrupted(views, frozen, FIRST_EVALUATION_DRAW + 1, windows).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
     )

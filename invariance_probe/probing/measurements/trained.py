@@ -17,7 +17,6 @@ from torch import Tensor
 
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
-from invariance_probe.encoders.base import StackedEncoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS, make_method
@@ -31,6 +30,7 @@ from invariance_probe.plan.figures.decoded import (
 )
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.batches import batch_of
+from invariance_probe.probing.bench.size import groups
 from invariance_probe.probing.bench.stored import Stored
 from invariance_probe.probing.bench.training import training_bench
 from invariance_probe.probing.bench.workbench import Workbench
@@ -38,12 +38,12 @@ from invariance_probe.probing.decoders.readout import Measurement, probe_scored,
 from invariance_probe.probing.measurements.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.measurements.pretext import pretext_accuracy
 from invariance_probe.probing.representation import diagnostics
+from invariance_probe.probing.representation.encoding import encode_clean, normed_rows
 from invariance_probe.probing.representation.sleep_distance import (
     few,
     sleep_distances,
     sleeping_windows,
 )
-from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.methods import asks_for
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
@@ -190,36 +190,6 @@ def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tra
     )
 
 
-def freeze(
-    bench: Workbench,
-    encoder: StackedEncoder,
-    declared: Encoder,
-    rows: Tensor,
-    parts: list[np.ndarray],
-) -> Frozen:
-    """Turn encoders into fixed functions that no longer learn.
-
-    Batch normalisation is fixed at the statistics of each run's clean training windows.
-
-    Parameters
-    ----------
-    bench
-        The opened session: its windows, folds and target.
-    encoder
-        Stacked encoders, one per run.
-    declared
-        Declared architecture of the encoders.
-    rows
-        Clean inputs of all windows (run, window, time, unit).
-    parts
-        Training windows of each run, each (window,).
-    """
-    weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
-    for i, part in enumerate(parts):
-        weights[i, torch.from_numpy(part)] = 1 / len(part)
-    return Frozen.freeze(encoder, declared, rows, weights)
-
-
 def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
     """Train SSL models as one stack, and decode from their frozen encoders.
 
@@ -238,9 +208,8 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     method, seen, training = train_ssl(pool, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
     declared: Any = runs[0].method
-    frozen = freeze(
-        bench, method.encoder, declared.encoder, seen.clean(pool.decoded_windows), parts
-    )
+    rows = normed_rows(bench, seen, parts, pool.decoded_windows)
+    frozen = Frozen.freeze(method.encoder, declared.encoder, *rows)
     if pool.activity.shape[1] != bench.activity.shape[1]:
         frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
     views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
@@ -254,7 +223,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
         )
         for i in range(len(runs))
     ]
-    return _probed(bench, runs, views, frozen, training.failed_at, trained, mined)
+    return _probed_in_groups(bench, runs, views, frozen, training.failed_at, trained, mined)
 
 
 def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measurement]:
@@ -278,7 +247,42 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     frozen = Frozen.of(declared.encoder, [stored.weights[key] for key in keys], bench.device)
     sound = torch.full((len(runs),), -1, device=bench.device)
     trained = [stored.trainings[key] for key in keys]
-    return _probed(bench, runs, views, frozen, sound, trained, [None] * len(runs))
+    nothing: list[PairFigures | None] = [None] * len(runs)
+    return _probed_in_groups(bench, runs, views, frozen, sound, trained, nothing)
+
+
+def _probed_in_groups(
+    bench: Workbench,
+    runs: list[Run],
+    views: ViewMaker,
+    frozen: Frozen,
+    failed_at: Tensor,
+    trained: list[TrainingFigures],
+    mined: Sequence[PairFigures | None],
+) -> list[Measurement]:
+    """Decode from as many frozen encoders at a time as fit into memory.
+
+    Parameters are those of `_probed`.
+    """
+    measured, first = [], 0
+    for group in groups(bench, runs):
+        if len(group) == len(runs):
+            return _probed(bench, runs, views, frozen, failed_at, trained, mined)
+        slots = range(first, first + len(group))
+        own = bench.views(
+            group, [bench.train_windows(run) for run in group], views.scaling.mean.dtype
+        )
+        measured += _probed(
+            bench,
+            group,
+            own,
+            frozen.chosen(list(slots)),
+            failed_at[slots.start : slots.stop],
+            trained[slots.start : slots.stop],
+            mined[slots.start : slots.stop],
+        )
+        first = slots.stop
+    return measured
 
 
 def _probed(
@@ -309,7 +313,7 @@ def _probed(
     mined
         Description of the pairs that each run's method mined; None if it mined none.
     """
-    representation = frozen(views.clean(bench.all_windows))
+    representation = encode_clean(views, frozen, bench.all_windows)
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
     representation = torch.where(finite[:, None, None], representation, 0.0)
     losses, scores = probe_scored(

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from invariance_probe.probing.decoders.ridge import row_chunks
+
 
 def rank_me(representation: Tensor) -> Tensor:
     """Effective rank of each run: exp of the entropy of singular values.
@@ -31,8 +33,12 @@ def rank_me(representation: Tensor) -> Tensor:
     Garrido, Balestriero, Najman & LeCun 2023, RankMe, arXiv:2210.02885, Eq. (1).
     """
     x = representation.to(torch.float64)
-    x = x - x.mean(1, keepdim=True)
-    values = torch.linalg.eigvalsh(torch.bmm(x.transpose(1, 2), x)).clamp_min(0).sqrt()
+    mean, grams = x.mean(1, keepdim=True), []
+    for part in row_chunks(x):
+        centred = part - mean
+        grams.append(torch.bmm(centred.transpose(1, 2), centred))
+    gram = grams[0] if len(grams) == 1 else torch.stack(grams).sum(0)
+    values = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
     total = values.sum(1, keepdim=True)
     share = values / total.clamp_min(1e-300)
     entropy = -(share * share.clamp_min(1e-300).log()).sum(1)

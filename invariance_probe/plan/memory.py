@@ -1,0 +1,209 @@
+"""Estimate the peak memory of a worker process before anything is run.
+
+In: a plan. Out: how many bytes one worker needs, from the shapes of recordings, windows
+and networks alone, and which measurement of which session needs them. The estimate is
+rough; it should be too small by no more than a fifth. How much memory a machine has is
+found elsewhere (`executors.memory`).
+
+The limits on what is held at once are here too, because the estimate rests on them.
+Sessions of usual size are held as one table of windows. The windows of larger sessions
+are read in chunks.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
+from invariance_probe.study.baselines import Code
+from invariance_probe.study.encoders import MLPEncoder
+from invariance_probe.study.methods import Reliance, title_of
+from invariance_probe.study.session import Session
+
+TABLE_VALUES = 1 << 24
+"""Largest number of values of one run's table of samples that is held at once.
+
+It does not depend on how many runs are stacked, so that a run's numbers do not either.
+"""
+TOGETHER_VALUES = 1 << 25
+"""Largest number of values in the tables of all runs that are measured together."""
+CHUNK_VALUES = 1 << 21
+"""Largest number of values of one run in a chunk of a larger table."""
+HELD_VALUES = 1 << 26
+"""Largest number of values of the sums that several sets of windows share."""
+
+START_BYTES = 420_000_000
+"""Memory of a worker process with its libraries."""
+CACHED_BYTES = 1 << 30
+"""Largest total size of the recordings that a worker holds; the last one may be larger."""
+OPENING = 3
+"""Copies of the activity that are held while a file is opened."""
+TABLES = 5
+"""Copies of a table of windows in double precision that a decoder holds while it is fitted."""
+GRAMS = 12
+"""Matrices of inputs by inputs that a decoder of a large session holds."""
+STACK = 16
+"""Most models in one stack."""
+COLUMNS = 8
+"""Target columns that are assumed, as an inspection does not say how many a null reads."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """The memory that the most demanding measurement of a worker needs.
+
+    Attributes
+    ----------
+    bytes
+        Peak memory of one worker process.
+    session
+        Name of the session that is measured then.
+    measured
+        What is measured then, in words.
+    """
+
+    bytes: float
+    session: str
+    measured: str
+
+    def __str__(self) -> str:
+        return f"{self.bytes / 1e9:.1f} GB ({self.measured} of session {self.session!r})"
+
+
+def worker_need(plan: Plan, missing: Collection[str] | None = None) -> Need:
+    """Estimate the peak memory of one worker process.
+
+    Parameters
+    ----------
+    plan
+        The plan, whose sessions were inspected.
+    missing
+        Keys of the runs that are still to be measured; all if omitted.
+    """
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    held = sorted(4.0 * s.units * s.bins for s in sessions.values())
+    needs = [Need(START_BYTES, "", "nothing")]
+    for run in _kinds(plan.runs, missing):
+        session = sessions[run.session]
+        own = 4.0 * session.units * session.bins
+        cached = max(own, min(sum(held), CACHED_BYTES))
+        needs.append(
+            Need(
+                START_BYTES + cached + max((OPENING - 1) * own, _working_bytes(run, session)),
+                session.name,
+                title_of(run.method) if run.examination is None else "examining encoders",
+            )
+        )
+    return max(needs, key=lambda need: need.bytes)
+
+
+def _kinds(runs: Iterable[Run], missing: Collection[str] | None) -> list[Run]:
+    """Return one run of each kind of measurement and session."""
+    found: dict[tuple[str, str, bool], Run] = {}
+    for run in runs:
+        kind = (run.session, run.method.kind, run.examination is not None)
+        if kind not in found and (missing is None or run.key() in missing):
+            found[kind] = run
+    return list(found.values())
+
+
+def _working_bytes(run: Run, session: Session) -> float:
+    """Estimate what a measurement holds beside the recording, in bytes."""
+    bins, units, length = (
+        session.bins // run.window.stride_bins,
+        session.units,
+        run.window.length_bins,
+    )
+    features = units * length
+    if isinstance(run.method, Code):
+        return code_bytes(run.method, bins, units, length)
+    if run.optimisation is not None:
+        return _training_bytes(run, bins, units, length)
+    encoder = getattr(run.method, "encoder", None)
+    if encoder is not None or run.examination is not None:
+        return encoding_bytes(bins, features, getattr(encoder, "dimensions", 32), 8)
+    return decoding_bytes(bins, features, units, getattr(run.method, "dimensions", 0))
+
+
+def decoding_bytes(windows: int, features: int, units: int, dimensions: int = 0) -> float:
+    """Estimate what a decoder of activity holds while it is fitted, in bytes.
+
+    Parameters
+    ----------
+    windows, features
+        Number of windows, and of values in a window.
+    units
+        Number of units.
+    dimensions
+        Dimensions of a linear map of the activity that is decoded instead; 0 if none.
+    """
+    values = float(windows) * features
+    if values <= TABLE_VALUES:
+        return (
+            8.0
+            * TABLES
+            * max(values, TOGETHER_VALUES if 5 * values > TOGETHER_VALUES else 5 * values)
+        )
+    mapped = 8.0 * windows * (dimensions + COLUMNS) * 2 + _probe_bytes(windows, dimensions)
+    sums = min(float(HELD_VALUES), 80.0 * (units + COLUMNS) * features)
+    return 8.0 * (GRAMS * float(features) ** 2 + sums + 4 * CHUNK_VALUES) + mapped
+
+
+def encoding_bytes(windows: int, features: int, dimensions: int, width: int) -> float:
+    """Estimate what representations of windows and their probe hold, in bytes.
+
+    Parameters
+    ----------
+    windows, features
+        Number of windows, and of values in a window.
+    dimensions
+        Dimensions of the representation.
+    width
+        Bytes of a value: 4 in single, 8 in double precision.
+    """
+    values = float(windows) * features
+    inputs = 3.0 * width * min(values if values <= TABLE_VALUES else 2048.0 * features, 4 * values)
+    together = max(1.0, min(STACK, TOGETHER_VALUES / max(values, 1.0)))
+    return together * (inputs + width * windows * dimensions + _probe_bytes(windows, dimensions))
+
+
+def _probe_bytes(windows: int, dimensions: int) -> float:
+    """Estimate what a probe of one representation holds while it is fitted, in bytes."""
+    table = float(windows) * (dimensions + 2 * COLUMNS)
+    return 8.0 * (2 * table + (TABLES - 2) * min(table, TABLE_VALUES))
+
+
+def code_bytes(asked: Code, bins: int, units: int, length: int) -> float:
+    """Estimate what the measurement `code` holds, in bytes.
+
+    Parameters
+    ----------
+    asked
+        The measurement, with its blocks and corruptions.
+    bins, units
+        Size of the recording.
+    length
+        Bins per window.
+    """
+    blocks = asked.blocks * (2 if asked.corruptions else 1)
+    activity = 8.0 * bins * units * 3
+    return activity + 8.0 * ((blocks + GRAMS) * float(units * length) ** 2 + 4 * CHUNK_VALUES)
+
+
+def _training_bytes(run: Run, bins: int, units: int, length: int) -> float:
+    """Estimate what a stack of models and its evaluation hold, in bytes."""
+    optimisation, method = (
+        run.optimisation,
+        run.method.of if isinstance(run.method, Reliance) else run.method,
+    )
+    assert optimisation is not None
+    encoder = getattr(method, "encoder", MLPEncoder())
+    width = 8 if optimisation.precision == "float64" else 4
+    first = max(getattr(encoder, "widths", None) or (64,))
+    features = units * length
+    # Weights, gradients, and the update rule's and the method's state; then views and layers.
+    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (4 * features + 8 * first)
+    # Counts are packed for splitting: 2 bytes of ones for each 16 spikes, and the counts.
+    packed = 10.0 * bins * units
+    after = encoding_bytes(bins, features, encoder.dimensions, width)
+    return packed + max(STACK * width * models + 2048.0 * features * width * STACK, after)
