@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.views import Scaling
+from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.memory import CHUNK_VALUES, HELD_VALUES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.moments import System
@@ -103,13 +104,14 @@ class WindowInputs:
         return values
 
     def rows(self, windows: np.ndarray) -> np.ndarray:
-        """Gather the inputs of some windows (window, bin x unit).
+        """Gather the inputs of some windows, in order of time (window, bin x unit).
 
         The columns of one bin are side by side.
         """
-        bins = self.starts[windows, None] + np.arange(self.length)
-        seen, place = np.unique(bins, return_inverse=True)
-        return self.bins(seen)[place].reshape(len(windows), -1)
+        starts = self.starts[windows]
+        seen = covered_bins(starts - starts[0], self.length) + starts[0]
+        first = np.searchsorted(seen, starts)
+        return self.bins(seen)[first[:, None] + np.arange(self.length)].reshape(len(windows), -1)
 
     def chunks(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Gather the inputs of some windows in chunks.
