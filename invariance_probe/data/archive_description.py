@@ -62,7 +62,7 @@ class Archive:
             When the file is missing or is no `.npz` archive.
         """
         stored = stored_arrays(path)
-        usable = {name: one.values for name, one in stored.items() if not one.why_not}
+        usable = _as_far_as_read(stored)
         epochs = roles.epochs_of(usable)
         arrays: Mapping[str, np.ndarray] = usable
         if epochs:
@@ -164,6 +164,20 @@ class Archive:
                     )
 
 
+def _as_far_as_read(stored: Mapping[str, StoredArray]) -> dict[str, np.ndarray]:
+    """Usable arrays; those as long as one that was not read whole are cut like it."""
+    usable = {name: one for name, one in stored.items() if not one.why_not}
+    rows: dict[int, int] = {}
+    for one in usable.values():
+        if not one.is_whole:
+            length = one.shape[0]
+            rows[length] = min(rows.get(length, length), len(one.values))
+    return {
+        name: one.values[: rows.get(one.shape[0])] if one.shape else one.values
+        for name, one in usable.items()
+    }
+
+
 def archive_sentences(path: Path) -> Iterator[str]:
     """Describe what an archive holds, one sentence per array, and what each may be.
 
@@ -227,7 +241,7 @@ def _of_roles(archive: Archive, activity: Activity) -> Iterator[str]:
     """Say which array may play which role."""
     others = [one.name for one in archive.activities if one is not activity]
     yield (
-        f"Activity: {activity.name!r}, {activity.bins:,} bins of "
+        f"Activity: {activity.name!r}, {_bins(archive, activity):,} bins of "
         f"{counted(activity.units, 'unit')} ({activity.kind})"
         + (f"; others: {some(others)}" if others else "")
         + "."
@@ -247,6 +261,12 @@ def _of_roles(archive: Archive, activity: Activity) -> Iterator[str]:
             yield f"Target: {target.name!r} ({target.kind})."
     for said in _doubts(archive, activity, doubts):
         yield f"Note: {said}."
+
+
+def _bins(archive: Archive, activity: Activity) -> int:
+    """Number of bins of an activity in the file, of which only the first may be read."""
+    stored = archive.stored.get(activity.name)
+    return activity.bins if stored is None else stored.shape[0]
 
 
 def _doubts(archive: Archive, activity: Activity, doubts: list[str]) -> Iterator[str]:
@@ -386,7 +406,7 @@ def _draft(
         target=first.name,
         kind=first.kind,
         bin_s=length.seconds,
-        bins=activity.bins,
+        bins=_bins(archive, activity),
         trials=roles_found["trial"] is not None,
         values={
             "entry": "archive",

@@ -22,6 +22,8 @@ FEWEST_UNITS = 3
 """Fewest columns of activity; fewer are rather a position or a flag."""
 MOST_CLASSES = 20
 """Most different values of labels."""
+MOST_LOOKED_AT = 1_000_000
+"""Most values whose common divisor is searched."""
 RARE = 0.02
 """Fraction of bins below which single marked bins are taken for events."""
 EVEN = 0.01
@@ -154,7 +156,7 @@ def _kind_of_activity(
     name: str, values: np.ndarray
 ) -> tuple[Literal["counts", "signal"], list[str]]:
     """Whether values are counts, and what is to be doubted."""
-    whole = values.dtype.kind in "iu" or bool((values % 1 == 0).all())
+    whole = values.dtype.kind in "iu" or bool((np.floor(values) == values).all())
     if not whole:
         return "signal", []
     if values.min() < 0:
@@ -162,7 +164,8 @@ def _kind_of_activity(
             f"{name!r} holds whole numbers below 0, which are no counts but a signal, probably "
             "to be multiplied by a scale factor"
         ]
-    fired = values[values > 0].astype(np.int64)
+    first = values[: max(FEWEST_TIMES, MOST_LOOKED_AT // values.shape[1])]
+    fired = first[first > 0].astype(np.int64)
     divisor = int(np.gcd.reduce(fired)) if len(fired) >= FEWEST_COUNTS else 1
     if divisor > 1:
         return "signal", [

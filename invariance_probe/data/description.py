@@ -88,6 +88,7 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     if not activities:
         raise DataError(
             f"{path} holds no spike trains and no series, so there is no activity to study"
+            + "".join(f". {sentence}" for sentence in contents.sentences())
         )
     given = dict(settings)
     activity = str(given.pop("activity", activities[0]))

@@ -88,7 +88,10 @@ def proposed(drafts: Sequence[Callable[[], Draft]], where: str, base: Path) -> s
             problems = recording_problems(study, base)
             if not problems:
                 return text
-            reason = reason or problems[0][2]
+            place, _, said = problems[0]
+            reason = reason or said
+            if place[0] != "folds" and "fold" not in said:
+                break  # no other folds would help
         refused.append((draft.target, reason))
     target, reason = refused[0]
     more = f" ({len(refused)} targets were tried)" if len(refused) > 1 else ""

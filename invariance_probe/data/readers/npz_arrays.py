@@ -16,9 +16,9 @@ import numpy as np
 from invariance_probe.data.readers.formats import described
 from invariance_probe.errors import DataError
 
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 512 * 2**20
 """Largest array that is loaded whole."""
-FIRST_BYTES = 32 * 2**20
+FIRST_BYTES = 64 * 2**20
 """About how much of a larger array is loaded."""
 
 
