@@ -135,3 +135,11 @@ def test_the_reaching_recording_needs_no_line_of_its_user(tmp_path, public):
     (tmp_path / "s.yaml").write_text(study)
     invoke("validate", "s.yaml", cwd=tmp_path, check=0)
     assert "scheme: trials" in study and "name: hand_velocity" in study
+
+
+def test_a_target_at_another_rate_is_named_with_that_rate(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"neural": rng.normal(size=(300, 9)), "song_power": rng.normal(size=(2000, 5))}
+    np.savez(tmp_path / "day.npz", **arrays, neural_fs=30.0, song_fs=200.0)
+    refused = invoke("data", "inspect", "day.npz", "--study", cwd=tmp_path, check=2).stderr
+    assert "'song_power' has 2,000 samples, 0.005 s apart" in refused

@@ -154,8 +154,8 @@ class Archive:
             if values.ndim not in (1, 2) or len(values) in (activity.bins, activity.units):
                 continue
             if len(values) >= roles.FEWEST_TIMES and values.dtype.kind in "iuf":
-                as_activity = Activity(name, "signal", len(values), 1)
-                length, _ = roles.bin_length(self.arrays, as_activity)
+                first_word = Activity(name.partition("_")[0], "signal", len(values), 1)
+                length, _ = roles.bin_length(self.arrays, first_word)
                 if length not in (None, own) and not roles.is_clock(name, values):
                     yield (
                         f"{name!r} has {len(values):,} samples, {length.seconds:g} s apart "
