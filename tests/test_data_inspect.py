@@ -88,3 +88,58 @@ def test_a_format_needs_what_its_file_does_not_say(tmp_path):
         read_contents("suite2p", tmp_path, {})
     with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):
         read_contents("npz", tmp_path, {})
+
+
+def archive(path, **more):
+    """Write an archive whose first unit says the state."""
+    rng = np.random.default_rng(0)
+    state = np.repeat(rng.integers(0, 2, 150), rng.integers(3, 9, 150))
+    counts = rng.poisson(3, (len(state), 12))
+    counts[:, 0] += rng.poisson(6 * state)
+    np.savez(path, counts=counts.astype(np.uint8), state=state.astype(np.int8), **more)
+
+
+def test_an_archive_is_described_and_its_study_runs(tmp_path):
+    archive(tmp_path / "day.npz", fs=10.0, names=np.array(list("abcdefghijkl")))
+    said = invoke("data", "inspect", "day.npz", cwd=tmp_path, check=0).stdout
+    assert "Activity: 'counts'" in said and "Target: 'state' (categorical)" in said
+    assert "Bin length: 0.1 s, from 1 / 'fs' (10 per second)." in said
+    found = code_found(tmp_path, "day.npz")
+    assert {one["unit"] for one in found["units"]} == {"0"}
+
+
+def test_what_an_archive_does_not_say_is_asked_for_and_can_be_stated(tmp_path):
+    archive(tmp_path / "day.npz")
+    refused = invoke("data", "inspect", "day.npz", "--study", cwd=tmp_path, check=2)
+    assert "the length of its bins is not known" in refused.stderr
+    stated = ("--study", "--set", "bin_s=0.1")
+    study = invoke("data", "inspect", "day.npz", *stated, cwd=tmp_path, check=0).stdout
+    (tmp_path / "s.yaml").write_text(study)
+    invoke("validate", "s.yaml", cwd=tmp_path, check=0)
+
+
+def test_a_likelier_target_that_cannot_run_is_left_with_its_reason(tmp_path):
+    """A position that only moves at the end cannot be decoded from four fifths of the time."""
+    with np.load(archive(tmp_path / "a.npz") or tmp_path / "a.npz") as file:
+        bins = len(file["state"])
+    still = np.where(np.arange(bins) < bins - 30, 0.0, np.arange(bins))
+    archive(tmp_path / "day.npz", bin_s=0.1, velocity=still)
+    study = invoke("data", "inspect", "day.npz", "--study", cwd=tmp_path, check=0).stdout
+    assert "# target velocity was tried: " in study and "is constant in the training" in study
+    assert "target: {name: state, kind: categorical}" in study
+
+
+def test_the_reaching_recording_needs_no_line_of_its_user(tmp_path, public):
+    name = public("m1_reach/chewie-10032013-bin0.10-velthresh5.00.npz")
+    study = invoke("data", "inspect", name, "--study", cwd=tmp_path, check=0).stdout
+    (tmp_path / "s.yaml").write_text(study)
+    invoke("validate", "s.yaml", cwd=tmp_path, check=0)
+    assert "scheme: trials" in study and "name: hand_velocity" in study
+
+
+def test_a_target_at_another_rate_is_named_with_that_rate(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"neural": rng.normal(size=(300, 9)), "song_power": rng.normal(size=(2000, 5))}
+    np.savez(tmp_path / "day.npz", **arrays, neural_fs=30.0, song_fs=200.0)
+    refused = invoke("data", "inspect", "day.npz", "--study", cwd=tmp_path, check=2).stderr
+    assert "'song_power' has 2,000 samples, 0.005 s apart" in refused

@@ -34,6 +34,7 @@ data.add_command(fetch)
 @click.option("--study", is_flag=True, help="Print a commented study of the file instead.")
 def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool) -> None:
     """Say what a file of recordings holds."""
+    from invariance_probe.data.archive_description import archive_sentences, archive_study
     from invariance_probe.data.description import sentences, study_of
     from invariance_probe.data.readers import read_contents
     from invariance_probe.data.readers.formats import kind_of
@@ -41,6 +42,14 @@ def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool
 
     kind = kind or kind_of(file)
     given = set_values(settings)
+    if kind == "npz":
+        if study:
+            click.echo(archive_study(file, given), nl=False)
+            return
+        click.echo(f"{file} (npz):")
+        for sentence in archive_sentences(file):
+            click.echo(f"  {sentence}")
+        return
     contents = read_contents(kind, file, given)
     if study:
         click.echo(study_of(contents, kind, str(file), given), nl=False)

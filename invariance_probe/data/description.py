@@ -5,24 +5,21 @@ study runs as it is, but what it claims is for its author to decide.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
 from invariance_probe.data.intervals import union
+from invariance_probe.data.proposal import Draft, proposed, session_of, yaml_text
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted
-from invariance_probe.study.new import filled_template
 
 SPIKES_BIN_S = 0.1
 """Length of a bin that is proposed for spike trains, in seconds."""
-EMBARGO_BINS = 10
-"""Length of the embargo that is proposed, in bins; at least `EMBARGO_S`."""
-EMBARGO_S = 1.0
 FEWEST_ROWS = 10
 """Fewest intervals of a table that is proposed as a target."""
 BINS_AN_INTERVAL = 3
@@ -33,8 +30,6 @@ PLAIN_BINS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Lengths of bins that are proposed where intervals are decoded, in seconds."""
 FASTEST_HZ = 1000.0
 """Rate beyond which a series is raw data rather than a target, in samples per second."""
-YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
-"""Words that YAML reads as something else than a string."""
 MOSTLY = 0.99
 """Fraction of the steps of a sampled series that are no gap."""
 GAPLESS = 0.95
@@ -93,12 +88,12 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     if not activities:
         raise DataError(
             f"{path} holds no spike trains and no series, so there is no activity to study"
+            + "".join(f". {sentence}" for sentence in contents.sentences())
         )
     given = dict(settings)
     activity = str(given.pop("activity", activities[0]))
     if activity not in activities:
         raise DataError(f"{path} has no activity {activity!r}; it has {', '.join(activities)}")
-    counts = activity in contents.spikes
     targets = list(_targets(contents, activity))
     if not targets:
         raise DataError(
@@ -106,43 +101,62 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
             f"other series that is sampled throughout, and no table with {FEWEST_ROWS} intervals "
             "or more. Name a target in another file under `beside` (docs/data)"
         )
-    first = targets[0]
+    return proposed(
+        [partial(_draft, contents, kind, path, given, activity, targets, one) for one in targets],
+        path,
+        Path(),
+    )
+
+
+def _draft(
+    contents: Contents,
+    kind: str,
+    path: str,
+    settings: Mapping[str, object],
+    activity: str,
+    targets: "Sequence[_Target]",
+    first: "_Target",
+) -> Draft:
+    """Fill in the recording of a study for one of its targets, with bins that suit it."""
+    given = dict(settings)
+    counts = activity in contents.spikes
     bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)
     between = None
+    ends = contents.spikes[activity].last_s if counts else contents.series[activity].times[-1]
+    begins = 0.0 if counts else contents.series[activity].times[0]
     if first.table is not None:
         table = contents.tables[first.table]
         start, stop = table.start[table.complete], table.stop[table.complete]
         between = [float(np.floor(start.min())), float(np.ceil(stop.max()))]
+        begins, ends = between
         longest = float(np.median(stop - start)) / BINS_AN_INTERVAL
-        longest = min(longest, (between[1] - between[0]) / FEWEST_BINS)
+        longest = min(longest, (ends - begins) / FEWEST_BINS)
         bin_s = max([bin_s, *(one for one in PLAIN_BINS_S if one <= longest)])
     bin_s = float(str(given.pop("bin_s", bin_s)))
-    stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(path).stem).lstrip("._-")
-    session = str(given.pop("session", stem or "s1"))
-    return filled_template(
-        "file",
-        study=_yaml(f"{session}-dropout"),
-        kind=kind,
-        path=_yaml(path),
-        session=_yaml(session),
-        subject=_yaml(str(given.pop("subject", contents.subject or "subject-1"))),
-        activity=_yaml(activity),
-        activities=activities,
-        counts=counts,
-        bin_s=repr(bin_s),
-        between=given.pop("between_s", between),
-        targets=[f"{_yaml(one.name)}: {one.source}" for one in targets],
-        target=_yaml(first.name),
-        target_kind=first.kind,
-        embargo_s=f"{max(EMBARGO_S, EMBARGO_BINS * bin_s):g}",
-        settings={name: json.dumps(value) for name, value in given.items()},
+    session = str(given.pop("session", session_of(path)))
+    return Draft(
+        target=first.name,
+        kind=first.kind,
+        bin_s=bin_s,
+        bins=float(ends - begins) / bin_s,
+        values={
+            "entry": "signals",
+            "study": yaml_text(f"{session}-dropout"),
+            "kind": kind,
+            "path": yaml_text(path),
+            "session": yaml_text(session),
+            "subject": yaml_text(str(given.pop("subject", contents.subject or "subject-1"))),
+            "activity": yaml_text(activity),
+            "activities": [*contents.spikes, *contents.series],
+            "counts": counts,
+            "between": given.pop("between_s", between),
+            "targets": [
+                f"{'' if one is first else '# '}{yaml_text(one.name)}: {one.source}"
+                for one in [first, *(one for one in targets if one is not first)]
+            ],
+            "settings": {name: json.dumps(value) for name, value in given.items()},
+        },
     )
-
-
-def _yaml(text: str) -> str:
-    """Write a string in YAML, in quotes unless it is plainly a string."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and text.lower() not in YAML_WORDS
-    return text if plain else json.dumps(text)
 
 
 def _of_spikes(name: str, spikes: SpikeTrains) -> str:
@@ -243,17 +257,19 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
     for name, series in contents.series.items():
         # a series of the same channels is the activity in another form (raw, corrected)
         if name != activity and series.channels != own and _is_sampled(series):
-            yield _Target(_unused(_name(name), used), f"{{series: {_yaml(name)}}}", "continuous")
+            yield _Target(
+                _unused(_name(name), used), f"{{series: {yaml_text(name)}}}", "continuous"
+            )
     tables = sorted(contents.tables.items(), key=lambda item: -int(item[1].complete.sum()))
     for name, table in tables:
         if int(table.complete.sum()) < FEWEST_ROWS:
             continue
         if not _is_gapless(table):
-            source = f"{{inside: {_yaml(name)}}}"
+            source = f"{{inside: {yaml_text(name)}}}"
             yield _Target(_unused(f"in_{_name(name)}", used), source, "categorical", name)
         for column, values in table.columns.items():
             if _classes(values):
-                source = f"{{table: {_yaml(name)}, column: {_yaml(column)}}}"
+                source = f"{{table: {yaml_text(name)}, column: {yaml_text(column)}}}"
                 yield _Target(_unused(_name(column), used), source, "categorical", name)
 
 
