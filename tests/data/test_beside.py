@@ -1,12 +1,12 @@
 """Files beside the main one: behaviour beside a sorting, on the same clock or another."""
 
+import importlib
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_study
-from helpers.program import invoke, write
 from pydantic import ValidationError
 
 from invariance_probe.data.readers import read_signals
@@ -125,6 +125,8 @@ def test_a_file_beside_has_no_session_of_its_own():
 
 def test_a_changed_file_beside_is_inspected_again_and_the_study_runs(tmp_path):
     """The study has a new plan as soon as the second file has other values."""
+    pytest.importorskip("torch", reason="the study is run")
+    program = importlib.import_module("helpers.program")
     camera = sorting(tmp_path / "sorting")
     camera.to_csv(tmp_path / "camera.csv", index=False)
     study = tiny_study(
@@ -136,8 +138,8 @@ def test_a_changed_file_beside_is_inspected_again_and_the_study_runs(tmp_path):
         },
         quick=True,
     )
-    path = write(tmp_path, study)
-    invoke("run", path.name, "--out", "report", cwd=tmp_path, check=0)
+    path = program.write(tmp_path, study)
+    program.invoke("run", path.name, "--out", "report", cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["runs"]["failed"] == 0 and report["sessions"][0]["decodable"]
     store = Store(tmp_path / "runs")

@@ -7,13 +7,14 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from conftest import tiny_study
 
 import invariance_probe as ip
 from invariance_probe.data.readers.arrays import read_arrays, write_arrays
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import ArraysRecording
+
+xr = pytest.importorskip("xarray")
 
 RNG = np.random.default_rng(0)
 SPIKES = {unit: np.sort(RNG.uniform(0.0079, 60, n)) for unit, n in ((7, 400), (206, 90))}

@@ -1,20 +1,18 @@
 """EEG and MEG files keep their clocks, units and rates; what they cannot say is told."""
 
 import datetime
+import importlib
 import json
 import shutil
 import subprocess
 import sys
 import tracemalloc
 
-import edfio
-import mne
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
 from edf_files import channel, write_edf
-from helpers.program import invoke
 
 from invariance_probe.data.files import stamp_of
 from invariance_probe.data.readers import read_contents
@@ -23,6 +21,11 @@ from invariance_probe.data.readers.mne import read_mne
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import MneRecording
+
+edfio = pytest.importorskip("edfio", reason="edfio writes the files: install the extra test")
+mne = pytest.importorskip("mne", reason="install the extra test")
+pytest.importorskip("torch", reason="proposed studies are run")
+invoke = importlib.import_module("helpers.program").invoke
 
 RNG = np.random.default_rng(0)
 FIXTURES = "eeg_fixtures"

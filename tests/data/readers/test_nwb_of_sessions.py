@@ -5,28 +5,31 @@ many spikes inside its bin, and the file says so. The track session has its own 
 """
 
 import datetime
+import importlib
 from itertools import pairwise
 
 import numpy as np
-import torch
+import pytest
 from conftest import tiny_study
-from pynwb import NWBHDF5IO, NWBFile, TimeSeries
-from pynwb.behavior import Position, SpatialSeries
-from pynwb.file import Subject
 
 from invariance_probe.data.readers import read_signals
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.plan.plan import Plan
-from invariance_probe.probing import MEASURES
-from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.recordings import NpzRecording
 from invariance_probe.study.session import Session
 from invariance_probe.study.signals import NwbRecording
 from invariance_probe.study.study import Study
 
+pynwb = pytest.importorskip("pynwb", reason="pynwb writes the files: install the extra test")
+torch = pytest.importorskip("torch", reason="decoders are fitted")
+behavior = importlib.import_module("pynwb.behavior")
+subjects = importlib.import_module("pynwb.file")
+probing = importlib.import_module("invariance_probe.probing")
+workbench = importlib.import_module("invariance_probe.probing.bench.workbench")
+
 
 def file_of(description, species):
-    made = NWBFile(
+    made = pynwb.NWBFile(
         session_description=description,
         identifier=description[:20],
         session_start_time=datetime.datetime(2013, 10, 3, 12, tzinfo=datetime.UTC),
@@ -36,12 +39,12 @@ def file_of(description, species):
         experiment_description=description,
         keywords=["spikes"],
     )
-    made.subject = Subject(subject_id="one", species=species, sex="U", age="P5Y")
+    made.subject = subjects.Subject(subject_id="one", species=species, sex="U", age="P5Y")
     return made
 
 
 def save(made, path):
-    with NWBHDF5IO(path, "w") as io:
+    with pynwb.NWBHDF5IO(path, "w") as io:
         io.write(made)
 
 
@@ -65,7 +68,7 @@ def reach(path, archive):
         made.add_trial(start_time=first * bin_s, stop_time=last * bin_s)
     module = made.create_processing_module("behavior", "movement of the hand")
     module.add(
-        TimeSeries(
+        pynwb.TimeSeries(
             name="hand_velocity",
             data=archive["hand_velocity"],
             unit="cm/s",
@@ -90,8 +93,10 @@ def losses(recording, source):
         bins=len(recording.activity), bin_s=recording.bin_s, parts=recording.content,
     )  # fmt: skip
     runs = [run for run in Plan(study, (session,)).baselines if run.method.kind == "raw"]
-    bench = Workbench.of(recording, runs[0], torch.device("cpu"))
-    return [one.result.block_losses for one in MEASURES["raw"](bench, runs, lambda steps: None)]
+    bench = workbench.Workbench.of(recording, runs[0], torch.device("cpu"))
+    return [
+        one.result.block_losses for one in probing.MEASURES["raw"](bench, runs, lambda steps: None)
+    ]
 
 
 def test_a_reach_session_gives_the_numbers_of_its_archive(tmp_path, public):
@@ -121,14 +126,14 @@ def test_the_track_session_is_counted_as_in_its_archive(tmp_path, public):
     for unit in range(len(archive["unit_tetrode"])):
         made.add_unit(spike_times=np.sort(archive["spike_time_s"][archive["spike_unit"] == unit]))
     module = made.create_processing_module("behavior", "where the rat was")
-    series = SpatialSeries(
+    series = behavior.SpatialSeries(
         name="place",
         data=archive["position_xy_pix"].astype(float),
         timestamps=archive["position_time_s"],
         reference_frame="camera",
         unit="pixels",
     )
-    module.add(Position(spatial_series=series))
+    module.add(behavior.Position(spatial_series=series))
     save(made, tmp_path / "track.nwb")
     nwb = NwbRecording(
         path="track.nwb",
