@@ -6,13 +6,15 @@ import h5py
 import numpy as np
 import pytest
 from helpers.program import invoke
+from ruamel.yaml import YAML
 
 from invariance_probe.data.readers import read_contents
 from invariance_probe.data.readers.formats import kind_of
 from invariance_probe.errors import DataError
+from invariance_probe.study.study import Study
 
 
-def nwb(path, units=24, seconds=400.0):
+def nwb(path, units=24, seconds=400.0, table="trials"):
     """Write an NWB file whose first unit fires in the intervals of a table."""
     rng = np.random.default_rng(0)
     start = 2.0 + np.cumsum(rng.uniform(3, 7, 78))  # regular ones would be their own null
@@ -26,10 +28,17 @@ def nwb(path, units=24, seconds=400.0):
         file["units/spike_times"] = np.concatenate(times)
         file["units/spike_times_index"] = np.cumsum([len(one) for one in times])
         file["units"].attrs["neurodata_type"] = "Units"
-        file["intervals/trials/id"] = np.arange(len(start))
-        file["intervals/trials/start_time"] = start
-        file["intervals/trials/stop_time"] = stop
-        file["intervals/trials"].attrs["neurodata_type"] = "TimeIntervals"
+        file[f"intervals/{table}/id"] = np.arange(len(start))
+        file[f"intervals/{table}/start_time"] = start
+        file[f"intervals/{table}/stop_time"] = stop
+        file[f"intervals/{table}"].attrs["neurodata_type"] = "TimeIntervals"
+
+
+def proposed(folder, path, *settings):
+    """The recording and the rest of the study that is proposed for a file."""
+    shown = invoke("data", "inspect", path, "--study", *settings, cwd=folder, check=0).stdout
+    study = YAML(typ="safe").load(shown)
+    return study["recordings"][0], Study.model_validate(study)
 
 
 def code_found(folder, path):
@@ -143,3 +152,28 @@ def test_a_target_at_another_rate_is_named_with_that_rate(tmp_path):
     np.savez(tmp_path / "day.npz", **arrays, neural_fs=30.0, song_fs=200.0)
     refused = invoke("data", "inspect", "day.npz", "--study", cwd=tmp_path, check=2).stderr
     assert "'song_power' has 2,000 samples, 0.005 s apart" in refused
+
+
+def test_a_proposed_study_takes_any_name_and_what_is_given(tmp_path):
+    nwb(tmp_path / "my data #1.nwb", table="a, b: c #1")
+    given = ("--set", "bin_s=0.25", "--set", "session=zz")
+    recording, _ = proposed(tmp_path, "my data #1.nwb", *given)
+    assert (recording["path"], recording["session"]) == ("my data #1.nwb", "zz")
+    assert recording["bin_s"] == 0.25
+    assert list(recording["targets"].values()) == [{"inside": "a, b: c #1"}]
+    for name in ("20230105.nwb", "séance.nwb", "no.nwb"):
+        nwb(tmp_path / name)
+        assert proposed(tmp_path, name)[0]["path"] == name
+
+
+def test_a_proposed_study_of_a_signal_has_noise_and_no_splitting(tmp_path):
+    nwb(tmp_path / "f.nwb")
+    with h5py.File(tmp_path / "f.nwb", "a") as file:
+        del file["units"]
+        times = np.arange(0, 400, 0.1)
+        series = file.create_group("acquisition/lfp")
+        series.attrs["neurodata_type"] = "TimeSeries"
+        series["data"] = np.random.default_rng(0).standard_normal((len(times), 4))
+        series["timestamps"] = times
+    recording, study = proposed(tmp_path, "f.nwb")
+    assert recording["activity"] == "acquisition/lfp" and study.views.base.kind == "none"

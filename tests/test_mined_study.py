@@ -129,7 +129,7 @@ REFUSED = {
     ),
     "a jitter of half a bin": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}},
-        "not a whole number",
+        "not a multiple of the time from one window to the next",
     ),
 }
 

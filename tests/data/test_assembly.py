@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from ruamel.yaml import YAML
 
 from invariance_probe.data.contents import Contents, Note, Series, SpikeTrains, Table
 from invariance_probe.data.description import sentences, study_of
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.signals import NwbRecording
-from invariance_probe.study.study import Study
 
 RNG = np.random.default_rng(0)
 SPIKES = SpikeTrains(
@@ -199,27 +197,6 @@ def test_a_file_without_a_target_or_activity_says_so():
 def test_a_target_without_a_field_is_told_which_there_are(source):
     with pytest.raises(ValidationError, match="a target comes from a series"):
         NwbRecording(path="f.nwb", session="s", bin_s=0.5, targets={"v": source})
-
-
-def test_a_proposed_study_takes_any_name_and_what_is_given():
-    odd = Contents({"units": SPIKES}, {}, {"a, b: c #1": TWELVE})
-    study = YAML(typ="safe").load(
-        study_of(odd, "nwb", "my data #1.nwb", {"bin_s": 0.25, "session": "zz"})
-    )
-    (recording,) = study["recordings"]
-    assert (recording["path"], recording["session"], recording["bin_s"]) == (
-        "my data #1.nwb", "zz", 0.25,
-    )  # fmt: skip
-    assert list(recording["targets"].values()) == [{"inside": "a, b: c #1"}]
-    for path in ("20230105.nwb", "séance.nwb", "no.nwb"):
-        study = YAML(typ="safe").load(study_of(odd, "nwb", path, {}))
-        assert NwbRecording.model_validate(study["recordings"][0]).path == path
-
-
-def test_a_proposed_study_of_a_signal_is_valid():
-    signal = Contents({}, {"position": POSITION}, {"t": TWELVE})
-    study = YAML(typ="safe").load(study_of(signal, "nwb", "f.nwb", {}))
-    assert Study.model_validate(study).views.base.kind == "none"
 
 
 def test_the_activity_in_another_form_is_no_target():

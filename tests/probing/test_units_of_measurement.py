@@ -3,8 +3,6 @@
 Examples: volts or microvolts, seconds since 1970 or since the start.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -43,7 +41,7 @@ def run_of(recording, fold, method):
 
 def losses(recording, measure=measure_raw, method=None):
     runs = [run_of(recording, fold, method or Raw()) for fold in (0, 1)]
-    found = measure(Workbench.of(recording, runs[0], CPU, Path()), runs, lambda steps: None)
+    found = measure(Workbench.of(recording, runs[0], CPU), runs, lambda steps: None)
     return np.array([m.result.block_losses for m in found])
 
 
