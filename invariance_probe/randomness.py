@@ -15,7 +15,7 @@ import numpy as np
 
 StreamName = Literal[
     "split", "init", "order", "views", "probe", "bootstrap",
-    "simulate", "population", "folds", "leak", "null", "mining",
+    "simulate", "population", "folds", "leak", "null", "mining", "stream",
 ]  # fmt: skip
 
 

@@ -15,7 +15,6 @@ Which windows form a pair is decided elsewhere (`pairing`), and adversaries act 
 training.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,9 @@ from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
-from invariance_probe.data.arrays import varies
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.stream_views import StreamViews
 from invariance_probe.errors import TrainingError
-from invariance_probe.kernels import draws
 from invariance_probe.plan.run import Run
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.transforms import (
@@ -47,113 +46,6 @@ from invariance_probe.study.transforms import (
     title_of,
 )
 from invariance_probe.study.views import Views
-
-GATHERED_VALUES = 1 << 24
-"""Largest number of values of activity that are gathered at once for statistics."""
-LANES = 8
-"""Groups of units are multiples of this many."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """Standardisation by mean and SD of each run's training part.
-
-    Both are computed from whole counts, even if a view shows halves.
-
-    Attributes
-    ----------
-    mean
-        Mean of each unit (run, 1, 1, unit).
-    inverse_sd
-        1 / SD of each unit (run, 1, 1, unit). It is 0 for a unit that is constant in the
-        training part, so that the standardised unit is 0 everywhere.
-    square_roots
-        Whether sqrt(x + 1/4) is standardised instead of x.
-    """
-
-    mean: Tensor
-    inverse_sd: Tensor
-    square_roots: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        activity: np.ndarray,
-        bins: list[np.ndarray],
-        dtype: torch.dtype,
-        device: torch.device,
-        square_roots: bool = False,
-    ) -> "Scaling":
-        """Measure mean and standard deviation over each run's training bins.
-
-        Parameters
-        ----------
-        activity
-            (time, unit).
-        bins
-            Training bins of each run, each (bin,).
-        dtype, device
-            Floating type and device of the statistics.
-        square_roots
-            Whether sqrt(x + 1/4) is standardised instead of x.
-        """
-        means, sds = (
-            np.stack(found)
-            for found in zip(*(_mean_sd(activity, b, square_roots) for b in bins), strict=True)
-        )
-        inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=varies(means, sds))
-        shape = (len(bins), 1, 1, -1)
-        mean, inverse_sd = (
-            torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)
-        )
-        return cls(mean, inverse_sd, square_roots)
-
-    def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
-        """Standardise windows.
-
-        Parameters
-        ----------
-        windows
-            Counts or signals (run, batch, time, unit).
-        scale
-            Factor on the activity before standardisation.
-        native
-            Whether compiled (native) kernels may compute the same result faster.
-
-        Returns
-        -------
-        windows
-            Standardised activity (run, batch, time, unit).
-        """
-        if self.square_roots:
-            return (
-                (windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean
-            ) * self.inverse_sd
-        if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
-            return draws.standardise(windows, scale, self.mean, self.inverse_sd)
-        return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
-
-
-def _mean_sd(
-    activity: np.ndarray, bins: np.ndarray, square_roots: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each unit over some bins, each (unit,).
-
-    Large recordings are read in groups of units, whose numbers do not depend on each
-    other.
-    """
-    at_once = max(LANES, GATHERED_VALUES // max(1, len(bins)) // LANES * LANES)
-    found = []
-    for first in range(0, activity.shape[1], at_once):
-        whole = at_once >= activity.shape[1]
-        values = activity[bins] if whole else activity[bins, first : first + at_once]
-        if square_roots:
-            values = np.sqrt(values + 0.25)
-        found.append((values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)))
-    if len(found) == 1:
-        return found[0]
-    means, sds = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return means, sds
 
 
 class ViewMaker:
@@ -186,6 +78,8 @@ class ViewMaker:
     base
         Folder of the study, in which the module of a user-defined augmentation is looked
         for first.
+    stream
+        The stream that second views show; None if they show the activity.
 
     Raises
     ------
@@ -209,8 +103,10 @@ class ViewMaker:
         presence: Presence | None = None,
         labelled: int | None = None,
         base: Path = Path(),
+        stream: StreamViews | None = None,
     ) -> None:
         device = activity.device
+        self.stream = stream
         self.scaling = scaling
         self.presence = presence
         self.shape = (length_bins, activity.shape[1])
@@ -274,6 +170,30 @@ class ViewMaker:
             ],
             dim=1,
         )
+
+    def shown(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Make the views of a training step, from one stream or from two.
+
+        Parameters
+        ----------
+        step
+            Update step.
+        first, second
+            Indices of the windows for the first and second views, each (run, batch).
+
+        Returns
+        -------
+        views
+            As `pair` makes them; or, if second views show another stream, the first views
+            alone (run, batch, time, unit).
+        second
+            Second views of another stream (run, batch, sample, channel), which no
+            transform changes; None if both show the activity.
+        """
+        if self.stream is None:
+            return self.pair(step, first, second), None
+        halves = self.halves(step, first, first)
+        return self._finish(halves[0], first, step, 0, self.base), self.stream.windows(second)
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Show both views their part of the activity, before any transform.

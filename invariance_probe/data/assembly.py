@@ -25,12 +25,14 @@ from invariance_probe.data.binning import (
 )
 from invariance_probe.data.contents import Contents, Series, SpikeTrains, Table
 from invariance_probe.data.intervals import union
+from invariance_probe.data.streams import Stream, counted_on, stream_on
 from invariance_probe.errors import DataError
 from invariance_probe.study.counting import counted, some
 from invariance_probe.study.signals import (
     FromIntervals,
     FromSeries,
     SignalsRecording,
+    StreamSource,
     TargetSource,
 )
 
@@ -69,6 +71,8 @@ class Assembled:
         that are left out; None where no segment has.
     notes
         One sentence for everything that was left out.
+    streams
+        Further signals by name, each at its own sampling rate.
     """
 
     subject: str
@@ -81,6 +85,7 @@ class Assembled:
     segments: np.ndarray
     pieces: np.ndarray | None
     notes: tuple[str, ...]
+    streams: Mapping[str, Stream]
 
 
 def assembled(declared: SignalsRecording, contents: Contents, where: str) -> Assembled:
@@ -126,6 +131,10 @@ class _Assembly:
         if self.declared.trials is not None:
             grid, trials = self._in_trials(self.declared.trials, grid, notes)
         activity, observed = self._binned(signal, grid, notes)
+        streams = {}
+        for name, wanted in self.declared.streams.items():
+            streams[name], there = self._stream(name, wanted, grid, notes)
+            observed = observed & there
         targets = {
             name: self._target(name, source, grid, notes)
             for name, source in self.declared.targets.items()
@@ -163,6 +172,7 @@ class _Assembly:
             segments=segments,
             pieces=pieces,
             notes=tuple(notes),
+            streams={name: stream.in_bins(observed) for name, stream in streams.items()},
         )
 
     def _subject(self) -> str:
@@ -196,11 +206,26 @@ class _Assembly:
 
     def _activity(self) -> SpikeTrains | Series:
         """Look up the activity and keep the declared units."""
-        name = self.declared.activity
+        return self._signal(self.declared.activity, self.declared.units, "activity", "units")
+
+    def _signal(
+        self, name: str, chosen: tuple[str, ...], role: str, of: str
+    ) -> SpikeTrains | Series:
+        """Look up a signal and keep the chosen units or channels.
+
+        Parameters
+        ----------
+        name
+            Name of the signal.
+        chosen
+            Names of the units or channels; all if empty.
+        role, of
+            What the signal is used for, and the field that names the chosen, for messages.
+        """
         found: SpikeTrains | Series
         if name in self.contents.spikes:
             found = self.contents.spikes[name]
-            wanted = _positions(self.declared.units, found.names, f"{self.where}: units")
+            wanted = _positions(chosen, found.names, f"{self.where}: {of}")
             return SpikeTrains(
                 tuple(found.names[i] for i in wanted),
                 tuple(found.times[i] for i in wanted),
@@ -208,9 +233,25 @@ class _Assembly:
             )
         if name in self.contents.series:
             found = self.contents.series[name]
-            return _channels(found, self.declared.units, f"{self.where}: units")
+            return _channels(found, chosen, f"{self.where}: {of}")
         has = _listed([*self.contents.spikes, *self.contents.series])
-        raise DataError(f"{self.where} has no activity {name!r}; it has {has}")
+        raise DataError(f"{self.where} has no {role} {name!r}; it has {has}")
+
+    def _stream(
+        self, name: str, source: StreamSource, grid: Grid, notes: list[str]
+    ) -> tuple[Stream, np.ndarray]:
+        """Make a stream, and find the bins in which it was observed (bin,)."""
+        where = f"stream {name!r}"
+        signal = self._signal(source.signal, source.channels, f"signal of the {where}", where)
+        try:
+            if isinstance(signal, SpikeTrains):
+                stream, observed = counted_on(signal, grid)
+            else:
+                stream, observed = stream_on(signal, grid)
+        except DataError as error:
+            raise DataError(f"{self.where}: {where} ({source.signal!r}): {error}") from None
+        self._tell(~observed, f"the {where} was not observed in the whole of them", notes)
+        return stream, observed
 
     def _whole(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
         """All bins in which the activity was observed, and which no break touches."""

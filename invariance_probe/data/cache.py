@@ -84,6 +84,7 @@ def _bytes(recording: Recording) -> int:
         recording.segments,
         *recording.targets.values(),
         *recording.alternatives.values(),
+        *(values for stream in recording.streams.values() for values in stream.arrays().values()),
     ]
     return sum(array.nbytes for array in arrays)
 

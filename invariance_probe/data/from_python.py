@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from invariance_probe.data.arrays import as_labels, axes_advice
+from invariance_probe.data.streams import Stream
 from invariance_probe.errors import DataError
 
 
@@ -107,6 +108,35 @@ def targets_given(
                 f"and the activity has {bins} bins{axes_advice(array.shape, activity.shape)}"
             )
         found[str(name)] = array
+    return found
+
+
+def streams_given(
+    streams: Mapping[str, Any], bins: int, bin_s: float, session: str
+) -> dict[str, Stream]:
+    """Convert streams to samples with the same number in each bin.
+
+    Parameters
+    ----------
+    streams
+        Samples (sample,) or (sample, channel), by name.
+    bins, bin_s
+        Number of bins of the activity, and their length in seconds.
+    session
+        Name of the session, for messages.
+
+    Raises
+    ------
+    DataError
+        When samples are not numbers, or bins would differ in their number of samples.
+    """
+    found = {}
+    for name, values in streams.items():
+        where = f"session {session!r}: stream {name!r}"
+        try:
+            found[str(name)] = Stream.per_bin(as_given(values, where), bins, bin_s)
+        except DataError as error:
+            raise DataError(f"{where}: {str(error).removeprefix(f'{where} ')}") from None
     return found
 
 

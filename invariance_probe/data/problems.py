@@ -23,6 +23,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import described, opened
 from invariance_probe.data.states import listed, restricted, states_of
 from invariance_probe.data.together import joint_problems, repeated_sessions
+from invariance_probe.data.windows import Windows
 from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import InspectedSession
 from invariance_probe.study.baselines import Messengers
@@ -308,6 +309,7 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
             "states in which windows lie, which pairs across states cannot have; use another "
             "pairing, or bins in which it is known",
         )
+    yield from _stream_problems(study, recording, windows)
     yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
@@ -323,6 +325,26 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
         )
         yield from _mining_problems(
             study, study.views.pairing, recording, float(shortest) * recording.bin_s
+        )
+
+
+def _stream_problems(study: Study, recording: Recording, windows: Windows) -> Iterator[Problem]:
+    """Yield a stream that the recording does not have, or that windows hold nothing of."""
+    name, place = study.views.stream, ("views", "pairing", "stream")
+    if not name:
+        return
+    try:
+        stream = recording.stream(name)
+    except DataError as error:
+        yield place, name, str(error)
+        return
+    length_s = windows.length * recording.bin_s
+    if not stream.samples(length_s):
+        yield (
+            place,
+            name,
+            f"in session {recording.session!r} a window of {length_s:g} s holds no whole sample of "
+            f"{name!r}, whose rate is {stream.rate_hz:g} Hz; use longer windows",
         )
 
 

@@ -35,13 +35,15 @@ from invariance_probe.data.from_python import (
     columns_given,
     labels_given,
     refusal,
+    streams_given,
     targets_given,
 )
 from invariance_probe.data.objects.session import ACTIVITY_NAME, GivenSession
+from invariance_probe.data.streams import Stream
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
-from invariance_probe.study.session import Content, where_known
+from invariance_probe.study.session import Content, as_stream, where_known
 from invariance_probe.study.signals import SignalsRecording
 
 MOST_SPIKES = 32767
@@ -93,6 +95,8 @@ class Recording:
     notes
         One sentence for everything that a reader left out, joined, converted or could
         not know. Not part of any fingerprint.
+    streams
+        Further signals by name, each at its own sampling rate.
 
     Raises
     ------
@@ -117,6 +121,7 @@ class Recording:
     pieces: np.ndarray | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    streams: Mapping[str, Stream] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activity", self._kept(np.asarray(self.activity)))
@@ -136,6 +141,7 @@ class Recording:
             ("segment", self.segments),
             ("piece", self.pieces),
             *((f"mask of the target {name!r}", mask) for name, mask in self.known.items()),
+            *((f"stream {name!r} (first)", one.first) for name, one in self.streams.items()),
         ):
             if values is not None and values.shape != shape[:1]:
                 raise DataError(
@@ -158,6 +164,7 @@ class Recording:
         activity_kind: Literal["counts", "signal"] = "counts",
         unit_ids: Any = None,
         alternatives: Mapping[str, Any] | None = None,
+        streams: Mapping[str, Any] | None = None,
     ) -> Self:
         """Make a recording from arrays; they are copied.
 
@@ -188,6 +195,10 @@ class Recording:
         alternatives : (draw, time) or (draw, time, column), optional
             Target sequences that the experimenter could equally well have drawn, by
             name. A study can use them for the null distribution of its decoder.
+        streams : (sample,) or (sample, channel), optional
+            Further signals, such as an LFP, by name. Each has the same number of samples
+            in every bin, and so its own sampling rate. Pairs can be made of a window of
+            the activity and the window of a stream.
 
         Raises
         ------
@@ -230,6 +241,7 @@ class Recording:
             if segments is None
             else labels_given(segments, f"{where}: segments"),
             alternatives=alternatives_given(alternatives or {}, counts, session),
+            streams=streams_given(streams or {}, bins, float(bin_s), session),
         )
 
     @classmethod
@@ -314,6 +326,7 @@ class Recording:
         activity_kind: Literal["counts", "signal"] | None = None,
         origin_s: float = 0.0,
         between_s: tuple[float, float] | None = None,
+        streams: Mapping[str, Any] | None = None,
         session: str = "session",
         subject: str = "subject",
         group: str = "",
@@ -365,6 +378,12 @@ class Recording:
             Time from which bins lie at whole multiples of `bin_s`.
         between_s
             First and last time to use, in seconds.
+        streams
+            Further signals by name: a series, which keeps its own sampling rate, or spike
+            trains, which are counted in the bins; or a dict
+            `{"signal": S, "channels": [...]}`. Bins in which one of them was not observed
+            are left out. Pairs can be made of a window of the activity and the window of a
+            stream.
         session, subject, group
             See `from_arrays`.
 
@@ -399,7 +418,13 @@ class Recording:
         if not isinstance(bin_s, Real):
             raise DataError(f"{where}: bin_s is {bin_s!r}; it must be a number of seconds")
         given = GivenSession(
-            where, activity, targets, trials=trials, during=during, observed=observed
+            where,
+            activity,
+            targets,
+            trials=trials,
+            during=during,
+            observed=observed,
+            streams=streams,
         )
         try:
             declared = SignalsRecording.model_validate(
@@ -418,6 +443,7 @@ class Recording:
                     "during": given.during,
                     "trials": given.trials,
                     "targets": given.targets,
+                    "streams": given.streams,
                 }
             )
         except ValidationError as error:
@@ -457,6 +483,7 @@ class Recording:
             segments=made.segments,
             pieces=made.pieces,
             notes=made.notes,
+            streams=made.streams,
         )
 
     def declared(self, pilot: bool = False) -> ArraysRecording:
@@ -571,6 +598,8 @@ class Recording:
             **{f"target {k}": v for k, v in sorted(self.targets.items())},
             **{where_known(name): mask for name, mask in sorted(self.known.items())},
         }
+        for name, stream in sorted(self.streams.items()):
+            digest.update(f"|{as_stream(name)} {stream.fingerprint}|".encode())
         if self.trials is not None:
             arrays["trials"] = self.trials
         if self.pieces is not None:
@@ -603,15 +632,23 @@ class Recording:
                     ],
                     key=lambda item: item[0],
                 )
+            )
+            + tuple(
+                (as_stream(name), stream.fingerprint)
+                for name, stream in sorted(self.streams.items())
             ),
         )
 
     def reading(self, names: Collection[str]) -> "Recording":
-        """The same recording with no other arrays over time than those with given names."""
+        """The same recording with no other arrays and streams than those with given names.
+
+        The name of a stream among them is that of `study.session.as_stream`.
+        """
         return replace(
             self,
             targets={name: values for name, values in self.targets.items() if name in names},
             known={name: mask for name, mask in self.known.items() if name in names},
+            streams={name: one for name, one in self.streams.items() if as_stream(name) in names},
         )
 
     @cached_property
@@ -657,6 +694,22 @@ class Recording:
             raise DataError(f"{where} cannot be used: {self.unusable[name]}")
         has = ", ".join(map(repr, sorted(self.targets))) or "none"
         raise DataError(f"{where} is not in the recording; its arrays are {has}")
+
+    def stream(self, name: str) -> Stream:
+        """Look up a stream of the recording by its name.
+
+        Raises
+        ------
+        DataError
+            When the recording has no such stream.
+        """
+        if name not in self.streams:
+            has = ", ".join(map(repr, sorted(self.streams))) or "none"
+            raise DataError(
+                f"session {self.session!r} has no stream {name!r}; its streams are {has}. Name "
+                "the signal under `streams` in the recording"
+            )
+        return self.streams[name]
 
     def numbers(self, name: str, asked: str) -> np.ndarray:
         """Look up an array that must hold numbers without missing values.

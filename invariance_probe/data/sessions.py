@@ -178,6 +178,7 @@ def described(
         bins=len(recording.activity),
         unit_ids=recording.unit_ids,
         columns=recording.columns,
+        streams={name: stream.values.size for name, stream in recording.streams.items()},
         cautions=tuple(Remark(place=place, got=got, text=text) for place, got, text in cautions),
         notes=tuple(notes),
         plants=tuple(_planted(study, source, recording)) if plants else (),

@@ -111,6 +111,7 @@ def restricted(recording: Recording, window: Window) -> Recording:
             name: values[:, inside] if values.shape[1] == len(inside) else values
             for name, values in recording.alternatives.items()
         },
+        streams={name: stream.in_bins(inside) for name, stream in recording.streams.items()},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from invariance_probe.encoders import build_encoder
 from invariance_probe.methods.barlow_twins import BarlowTwins
 from invariance_probe.methods.base import Method
 from invariance_probe.methods.byol import BYOL
@@ -93,3 +94,22 @@ def make_method(
     settings = declared.settings if isinstance(declared, OwnMethod) else {}
     made: Any = class_of(declared, base)
     return made(declared, shape, generators, **settings)
+
+
+def add_stream(
+    method: Method, declared: Any, shape: tuple[int, int], generators: list[np.random.Generator]
+) -> None:
+    """Give stacked models a second encoder, for views of another stream.
+
+    Parameters
+    ----------
+    method
+        The models.
+    declared
+        The method, whose encoder is built with another input.
+    shape
+        Number of samples and of channels of a window of the stream.
+    generators
+        The generator of each run's initial weights.
+    """
+    method.stream_encoder = build_encoder(declared.encoder, shape, generators)

@@ -78,5 +78,5 @@ class BarlowTwins(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """Compute the Barlow Twins loss of each run on a batch of pairs."""
-        first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
+        first, second = self.projector(self.represent(batch)).chunk(2, dim=1)
         return barlow_twins_loss(first, second, self.redundancy)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from invariance_probe.augmentations.random_bits import normal, position, uniform
@@ -75,6 +76,10 @@ class Batch:
     counts
         Activity of the views before transforms and standardisation
         (run, row, time, unit); None for methods that do not need it.
+    second
+        Second views of all windows, where they show another stream
+        (run, window, sample, channel); `views` then holds the first views only. None
+        where both show the activity.
     """
 
     views: Tensor
@@ -85,6 +90,7 @@ class Batch:
     labels: Tensor | None = None
     targets: Tensor | None = None
     counts: Tensor | None = None
+    second: Tensor | None = None
 
     def starts(self) -> Tensor:
         """First bin of each row's window (run, row)."""
@@ -154,8 +160,32 @@ class Method(nn.Module, ABC):
 
     encoder: StackedEncoder
     """Encoder of each run; its output is the representation."""
+    stream_encoder: StackedEncoder | None
+    """Encoder of each run for second views of another stream; None if there is none."""
     arithmetic: Arithmetic = PLAIN
     """How matrix products are computed; set by `compute_with`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream_encoder = None
+
+    def represent(self, batch: Batch) -> Tensor:
+        """Encode both views of each window, each by the encoder of its stream.
+
+        Parameters
+        ----------
+        batch
+            The input of one training step.
+
+        Returns
+        -------
+        representations
+            (run, 2 window, dim): all first views, then all second views.
+        """
+        if batch.second is None:
+            return self.encoder(batch.views)
+        assert self.stream_encoder is not None
+        return torch.cat([self.encoder(batch.views), self.stream_encoder(batch.second)], dim=1)
 
     def compute_with(self, arithmetic: Arithmetic) -> None:
         """Set how this method and all its layers compute matrix products."""

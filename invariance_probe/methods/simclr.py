@@ -154,7 +154,7 @@ class SimCLR(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """Compute the NT-Xent loss of each run on a batch of pairs."""
-        embeddings = self.projector(self.encoder(batch.views))
+        embeddings = self.projector(self.represent(batch))
         of_one_session = batch.timeline is None or batch.timeline.sessions is None
         if of_one_session and self.negatives == Negatives():
             return nt_xent(embeddings, self.temperature, self.arithmetic)

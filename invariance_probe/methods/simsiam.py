@@ -74,5 +74,5 @@ class SimSiam(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """Compute the loss of predicting each view's projection from the other."""
-        projections = standardised(self.projector(self.encoder(batch.views)))
+        projections = standardised(self.projector(self.represent(batch)))
         return negative_cosine(self.predictor(projections), projections)

@@ -92,7 +92,7 @@ class VICReg(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum the weighted invariance, variance and covariance terms of each run."""
-        first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
+        first, second = self.projector(self.represent(batch)).chunk(2, dim=1)
         invariance, variance, covariance = self.weights
         return (
             invariance

@@ -9,7 +9,7 @@ again. Nothing is opened or stored here.
 from collections.abc import Iterator
 from typing import Literal
 
-from invariance_probe.study.declaration import Declaration, PathInStudy, Problem, sha256_of
+from invariance_probe.study.declaration import Declaration, PathInStudy, Problem, added, sha256_of
 from invariance_probe.study.recordings import Planted, PlantKind, RecordingSource
 from invariance_probe.study.session import PLANT, Content, Session
 from invariance_probe.study.study import Study
@@ -97,6 +97,8 @@ class InspectedSession(Declaration):
     unit_ids: tuple[str, ...]
     columns: dict[str, tuple[int, ...]]
     """Shape of each array over time, without its first axis (time), by name."""
+    streams: dict[str, int] = added({})
+    """Number of values of each stream, by name."""
     cautions: tuple[Remark, ...]
     notes: tuple[str, ...] = ()
     """What its reader left out, joined, converted or could not know, in sentences."""
@@ -116,7 +118,7 @@ class InspectedSession(Declaration):
             self.session, self.subject, self.group, self.fingerprint, source, self.alternatives,
             len(self.unit_ids), self.bins, tuple(_problem(one, index) for one in self.cautions),
             self.activity_kind, self.bin_s, self.unit_ids, self.content,
-            self.notes,
+            self.notes, self.streams,
         )  # fmt: skip
 
 

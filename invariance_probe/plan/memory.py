@@ -81,11 +81,11 @@ def worker_need(plan: Plan, missing: Collection[str] | None = None) -> Need:
         Keys of the runs that are still to be measured; all if omitted.
     """
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
-    held = sorted(4.0 * s.units * s.bins for s in sessions.values())
+    held = [_recording_bytes(session) for session in sessions.values()]
     needs = [Need(START_BYTES, "", "nothing")]
     for run in _kinds(plan.runs, missing):
         session = sessions[run.session]
-        own = 4.0 * session.units * session.bins
+        own = _recording_bytes(session)
         cached = max(own, min(sum(held), CACHED_BYTES))
         needs.append(
             Need(
@@ -95,6 +95,11 @@ def worker_need(plan: Plan, missing: Collection[str] | None = None) -> Need:
             )
         )
     return max(needs, key=lambda need: need.bytes)
+
+
+def _recording_bytes(session: Session) -> float:
+    """Size of a session's activity and streams in bytes."""
+    return 4.0 * (session.units * session.bins + sum(session.streams.values()))
 
 
 def _kinds(runs: Iterable[Run], missing: Collection[str] | None) -> list[Run]:

@@ -162,7 +162,8 @@ def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
     use
         What the claim is about: axis, dose, base, target and number of sessions.
     """
-    return Use(hypothesis.axis, hypothesis.dose, study.views.base.kind, study.target.kind, sessions)
+    base = "two streams" if study.views.stream else study.views.base.kind
+    return Use(hypothesis.axis, hypothesis.dose, base, study.target.kind, sessions)
 
 
 def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) -> list[str]:

@@ -51,6 +51,9 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     base = (
         "each view read one binomial half of every spike count"
         if split
+        else f"first views read the activity, and second views the stream {study.views.stream!r}, "
+        "each through an encoder of its own"
+        if study.views.stream
         else "both views read the whole activity"
     )
     null = study.null.kind.replace("_", " ")

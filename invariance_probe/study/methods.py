@@ -72,6 +72,8 @@ class TrainedMethod(MethodDeclaration):
 
     It is empty if this is left to the pairing of the views.
     """
+    pairs_streams: ClassVar[bool] = False
+    """Whether the two views of a pair may show different streams."""
 
     encoder: Encoder = MLPEncoder()
     """The network that makes the representation."""
@@ -99,6 +101,8 @@ class SimCLR(TrainedMethod):
 
     Chen et al. 2020, arXiv:2002.05709.
     """
+
+    pairs_streams: ClassVar[bool] = True
 
     kind: Literal["simclr"] = "simclr"
     temperature: Temperature = 0.2
@@ -154,6 +158,8 @@ class SimSiam(TrainedMethod):
     Chen & He 2021, arXiv:2011.10566.
     """
 
+    pairs_streams: ClassVar[bool] = True
+
     kind: Literal["simsiam"] = "simsiam"
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
@@ -171,6 +177,8 @@ class BarlowTwins(TrainedMethod):
     arXiv:2103.03230).
     """
 
+    pairs_streams: ClassVar[bool] = True
+
     kind: Literal["barlow_twins"] = "barlow_twins"
     redundancy: Weight = 4.0
     """Weight of the off-diagonal terms, times the embedding's width.
@@ -186,6 +194,8 @@ class VICReg(TrainedMethod):
 
     Bardes et al. 2022, arXiv:2105.04906.
     """
+
+    pairs_streams: ClassVar[bool] = True
 
     kind: Literal["vicreg"] = "vicreg"
     invariance: Weight = 25.0
@@ -667,6 +677,10 @@ class Reliance(MethodDeclaration):
                 "such as simclr"
             )
         return of
+
+
+PAIR_STREAMS = tuple(one for one in members(Method, TrainedMethod) if one.pairs_streams)
+"""Methods whose two views of a pair may show different streams."""
 
 
 def title_of(method: "AnyMethod") -> str:

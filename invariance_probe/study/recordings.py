@@ -80,6 +80,11 @@ class NpzRecording(Declaration):
     """
     unit_ids: str | None = None
     """Name of the array (unit,) of unit names; 0, 1, 2 ... if omitted."""
+    streams: dict[Name, str] = added({})
+    """Arrays of further signals by name, from which second views of pairs can be made.
+
+    Such an array has shape (sample, channel), with the same number of samples in each bin.
+    """
     epochs: tuple[str, ...] = added(())
     """Prefixes of array names, for a file that keeps its epochs in separate arrays.
 
@@ -89,6 +94,15 @@ class NpzRecording(Declaration):
     """
     dealt: Dealt | None = added(None)
     """New order within each epoch, for files whose steps are sorted by condition."""
+
+    @model_validator(mode="after")
+    def _streams_keep_their_order(self) -> Self:
+        if self.streams and (self.epochs or self.dealt):
+            raise ValueError(
+                "streams cannot be combined with epochs or dealt, which put bins into a new "
+                "order; save the activity and its streams in their final order instead"
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ the sessions that an SSL model trains on together (a pool). Nothing here opens a
 recording.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from invariance_probe.study.declaration import Declaration, Problem, added
@@ -50,6 +50,11 @@ ArrayHashes = tuple[tuple[str, str], ...]
 def where_known(name: str) -> str:
     """Name of the mask of the bins in which an array over time is known."""
     return f"{name} (where known)"
+
+
+def as_stream(name: str) -> str:
+    """Name of a stream among the arrays over time, which may have the same name."""
+    return f"{name} (stream)"
 
 
 class Content(Declaration):
@@ -100,6 +105,8 @@ class Session:
     """Hashes of the parts of its content; None if the recording was not inspected."""
     notes: tuple[str, ...] = ()
     """What its reader left out, joined, converted or could not know, in sentences."""
+    streams: Mapping[str, int] = field(default_factory=dict)
+    """Number of values of each stream, by name."""
 
     @property
     def content(self) -> Content:

@@ -80,6 +80,15 @@ TargetSource = Annotated[
 """Where the values of a target come from."""
 
 
+class StreamSource(Declaration):
+    """A further signal of the session, from which second views of pairs can be made."""
+
+    signal: str
+    """Name of the series, which keeps its samples, or of spike trains, which are counted."""
+    channels: tuple[str, ...] = ()
+    """Names of the channels or units to use; all of them if omitted."""
+
+
 class SignalsRecording(SignalsFile):
     """One session in a file that holds signals on one clock.
 
@@ -126,6 +135,11 @@ class SignalsRecording(SignalsFile):
     """
     targets: dict[str, TargetSource] = Field(default_factory=dict)
     """Targets by name, and where their values come from."""
+    streams: dict[Name, StreamSource] = added({})
+    """Further signals by name, each at its own sampling rate.
+
+    Bins in which one of them was not observed are left out.
+    """
     beside: dict[Name, AnyFile] = added({})
     """Other files of the same session, such as behaviour beside a sorting, by a name.
 
@@ -150,9 +164,10 @@ class SignalsRecording(SignalsFile):
         return tuple(name for name in own if name is not None)
 
     def signals_used(self) -> frozenset[str]:
-        """Names of all signals that are used: the activity, tables, and series of targets."""
+        """Names of all signals that are used: activity, streams, tables, series of targets."""
         series = (one.series for one in self.targets.values() if isinstance(one, FromSeries))
-        return frozenset([self.activity, *self.tables_used(), *series])
+        streams = (one.signal for one in self.streams.values())
+        return frozenset([self.activity, *streams, *self.tables_used(), *series])
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, DoseWords, Swept, added, members
 from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.session import as_stream
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.transforms import OwnTransform, Transform, is_idle
 
@@ -38,6 +39,16 @@ class TimeJitter(Swept):
     `uniform`: every lag up to `window_s`. `annulus`: only the lag `window_s` itself, so
     that the dose is more sharply defined.
     """
+    stream: str = added("")
+    """Name of the stream from which the second view of a pair is made.
+
+    The two views then come from different signals, such as spikes and an LFP, each with
+    an encoder of its own. If omitted, both come from the activity.
+    """
+
+    def arrays_read(self) -> frozenset[str]:
+        """Name of the stream that the pairs read, if there is one."""
+        return frozenset([as_stream(self.stream)] if self.stream else [])
 
 
 class CountSplitting(Declaration):
@@ -110,6 +121,11 @@ class Views(Declaration):
             if isinstance(self.pairing, TimeJitter)
             else TimeJitter(window_s=self.pairing.window_s)
         )
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream that the second views show; empty if it is the activity."""
+        return self.pairing.stream if isinstance(self.pairing, TimeJitter) else ""
 
     @property
     def corruptions(self) -> tuple[Transform | Adversary, ...]:

@@ -22,7 +22,8 @@ from invariance_probe.augmentations.base import OF_RUN, OWN, Numbers
 from invariance_probe.augmentations.own import own_augmentation, own_augmentation_problems
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import SPLIT
-from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.own_code import own_code_problems
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import StudyError

@@ -11,7 +11,8 @@ from conftest import tiny_study
 from declared_transforms import DECLARED, FIELD
 
 from invariance_probe.augmentations import TRANSFORMS
-from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.study.session import Session

@@ -9,6 +9,7 @@ from conftest import tiny_study
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
+from invariance_probe.data.contents import Contents, Series, SpikeTrains
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions
@@ -28,6 +29,7 @@ READMES = (
     "table.md",
     "brainset.md",
     "eeg.md",
+    "streams.md",
 )
 
 
@@ -50,6 +52,33 @@ def test_the_windows_of_the_page_about_time_are_planned(text):
     assert recording_problems(study, Path()) == []
     window = Plan(study, find_sessions(study, Path())).runs[0].window
     assert window.length_bins == round(study.window.length_s / 0.05)
+
+
+def test_the_study_of_the_page_about_streams_is_planned_on_such_a_file():
+    (text,) = blocks("streams.md")
+    rng = np.random.default_rng(0)
+    found = YAML(typ="safe").load(text)
+    (source,) = (
+        TypeAdapter(RecordingSource).validate_python(one) for one in found.pop("recordings")
+    )
+    times = np.arange(0, 100, 0.004)
+    lfp = Series(rng.normal(size=(len(times), 8)), times, tuple(map(str, range(8))))
+    trains = SpikeTrains(("a", "b"), (times[::20] + 0.001, times[::33]), np.array([[0.0, 100.0]]))
+    held = Contents(
+        {"units": trains, "units_2": trains},
+        {"lfp": lfp, "speed": Series(lfp.values[::10, :1], times[::10], ("0",))},
+    )
+    recording = Recording.from_contents(source, held, source.path)
+    hypothesis = {
+        **tiny_study()["hypotheses"][0],
+        **{"axis": "time_jitter.window_s", "dose": 0.4, "role": "exploratory"},
+    }
+    study = Study.model_validate(
+        tiny_study(recordings=[recording.declared()], hypotheses=[hypothesis], **found)
+    )
+    assert recording_problems(study, Path()) == []
+    assert recording.streams["lfp"].channels == ("3", "7")
+    assert Plan(study, find_sessions(study, Path())).grid[0].views.stream == "lfp"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch.nn import functional
 from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves
-from invariance_probe.augmentations.views import Scaling
+from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.encoders.layers import EPSILON, LinearBatchNormReLU, StackedLinear
 from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import build, library

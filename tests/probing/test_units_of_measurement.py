@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from invariance_probe.augmentations.views import Scaling
+from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.data.alternatives import columns_of
 from invariance_probe.data.recording import Recording
 from invariance_probe.plan.run import Run

@@ -52,6 +52,9 @@ class GivenSession:
         with objects in the place of names.
     trials, during, observed
         Objects that hold tables of intervals, or None.
+    streams
+        Objects that hold a series or spike trains, by the name of the stream, or dicts of
+        such an object (`signal`) and some of its `channels`.
 
     Raises
     ------
@@ -68,9 +71,10 @@ class GivenSession:
         trials: object,
         during: object,
         observed: object,
+        streams: Mapping[str, object] | None = None,
     ) -> None:
         self.where, self.activity, self.observed = where, activity, observed
-        self._series, self._tables = _Named(), _Named()
+        self._series, self._tables, self._streams = _Named(), _Named(), _Named()
         if not isinstance(targets, Mapping):
             raise DataError(
                 f"{where}: targets must be a dict from names to objects, but it is of type "
@@ -81,6 +85,14 @@ class GivenSession:
         self.targets = {
             str(name): self._source(str(name), given) for name, given in targets.items()
         }
+        self.streams = {
+            str(name): self._stream(str(name), given) for name, given in (streams or {}).items()
+        }
+
+    def _stream(self, name: str, given: object) -> dict[str, object]:
+        """Declaration of a stream, with the name of its object in the object's place."""
+        source = {**given} if isinstance(given, dict) and "signal" in given else {"signal": given}
+        return source | {"signal": self._streams.name(source["signal"], f"stream {name}")}
 
     def _source(self, name: str, given: object) -> dict[str, object]:
         """Declaration of a target, with the name of its object in the object's place."""
@@ -119,6 +131,13 @@ class GivenSession:
         for name, given in self._series.objects.items():
             with parts.part(name):
                 parts.series[name] = signal_of(given, SERIES, "a series", parts.notes, repr(name))
+        for name, given in self._streams.objects.items():
+            with parts.part(name):
+                found = signal_of(given, ACTIVITY, "a stream", parts.notes, repr(name))
+                if isinstance(found, SpikeTrains):
+                    parts.spikes[name] = found
+                else:
+                    parts.series[name] = found
         for name, given in self._tables.objects.items():
             with parts.part(name):
                 parts.tables[name] = signal_of(

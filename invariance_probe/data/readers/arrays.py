@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from invariance_probe.data.recording import Recording
+from invariance_probe.data.streams import Stream
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import ArraysRecording
 
@@ -91,6 +92,11 @@ def _arrays(recording: Recording) -> dict[str, np.ndarray]:
         **{f"{TARGET}{name}": values for name, values in recording.targets.items()},
         **{f"{KNOWN}{name}": mask for name, mask in recording.known.items()},
         **{f"{ALTERNATIVES}{name}": values for name, values in recording.alternatives.items()},
+        **{
+            f"{part} {name}": values
+            for name, stream in recording.streams.items()
+            for part, values in stream.arrays().items()
+        },
     }
 
 
@@ -112,6 +118,10 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
         segments=arrays["segments"],
         alternatives=_named(arrays, ALTERNATIVES),
         notes=tuple(str(note) for note in arrays.get("notes", ())),
+        streams={
+            name: Stream.from_arrays({part: arrays[f"{part} {name}"] for part in Stream.PARTS})
+            for name in _named(arrays, f"{Stream.PARTS[0]} ")
+        },
     )
 
 

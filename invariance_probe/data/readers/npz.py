@@ -16,6 +16,7 @@ from invariance_probe.data.arrays import as_labels, axes_advice
 from invariance_probe.data.epochs import EPOCH, dealt_order, in_order, joined
 from invariance_probe.data.readers.formats import described
 from invariance_probe.data.recording import Recording
+from invariance_probe.data.streams import Stream
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import NpzRecording
 
@@ -109,20 +110,33 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
     units = activity.shape[1] if activity.ndim == 2 else 0
     names = archive.row(source.unit_ids) if source.unit_ids else np.arange(units)
     targets, alternatives, unusable = _others(archive, source, activity)
+    bin_s = archive.seconds(source.bin_s) if isinstance(source.bin_s, str) else source.bin_s
     return Recording(
         session=source.session,
         subject=source.subject,
         group=source.group,
         activity=activity,
         activity_kind=source.activity_kind,
-        bin_s=archive.seconds(source.bin_s) if isinstance(source.bin_s, str) else source.bin_s,
+        bin_s=bin_s,
         unit_ids=tuple(str(name) for name in np.atleast_1d(names)),
         targets=targets,
         trials=archive.labels(source.trial) if source.trial else None,
         segments=segments,
         alternatives=alternatives,
         unusable=unusable,
+        streams={
+            name: _stream(archive, array, len(activity), bin_s)
+            for name, array in source.streams.items()
+        },
     )
+
+
+def _stream(archive: _Archive, name: str, bins: int, bin_s: float) -> Stream:
+    """Make a stream of an array with the same number of samples in each bin."""
+    try:
+        return Stream.per_bin(archive.named(name), bins, bin_s)
+    except DataError as error:
+        raise DataError(f"{archive.path}: array {name!r}: {error}") from None
 
 
 def _others(
@@ -151,7 +165,8 @@ def _others(
     """
     targets, alternatives, unusable = {}, {}, dict(archive.unusable)
     roles = {"activity": source.activity, "trial": source.trial, "segment": source.segment,
-             "unit_ids": source.unit_ids}  # fmt: skip
+             "unit_ids": source.unit_ids,
+             **{f"stream {name!r}": array for name, array in source.streams.items()}}  # fmt: skip
     time = len(activity) if activity.ndim else 0
     for name, values in archive.arrays.items():
         if name in roles.values():

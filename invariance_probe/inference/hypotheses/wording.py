@@ -198,9 +198,11 @@ def at_dose(evidence: HypothesisEvidence) -> str:
 
 
 def apart(evidence: HypothesisEvidence) -> str:
-    """Write how far apart in time the paired windows of a jitter are."""
-    exactly = evidence.plan.study.views.jitter.shape == "annulus"
-    return f"{'about' if exactly else 'up to'} {evidence.hypothesis.dose:g} s apart"
+    """Write how far apart in time the paired windows of a jitter are, and of which stream."""
+    jitter = evidence.plan.study.views.jitter
+    exactly = "about" if jitter.shape == "annulus" else "up to"
+    of = f"of the activity and of the stream {jitter.stream!r} " if jitter.stream else ""
+    return f"{of}{exactly} {evidence.hypothesis.dose:g} s apart"
 
 
 def where(finding: HypothesisFinding) -> str:

@@ -45,14 +45,16 @@ def batch_of(
         Number of the training step. The random draws of the views depend on it.
     """
     halves = views.halves(step, example.first, example.second) if declared.reads_counts else None
+    shown, second = views.shown(step, example.first, example.second)
     return Batch(
-        views.pair(step, example.first, example.second),
+        shown,
         torch.cat([example.first, example.second], dim=1),
         timeline,
         views.keys,
         step,
         labels=example.labels,
         counts=None if halves is None else torch.cat(halves, dim=1),
+        second=second,
     )
 
 

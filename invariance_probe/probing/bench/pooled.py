@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.presence import Presence
-from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
 from invariance_probe.data.labels import labelled_windows

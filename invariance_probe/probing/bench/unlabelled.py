@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.views import Scaling
+from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.data.folds import Fold, clear_of
 from invariance_probe.data.labels import LabelledWindows
 from invariance_probe.plan.run import Run

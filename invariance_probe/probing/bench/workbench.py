@@ -26,7 +26,9 @@ from invariance_probe.augmentations.mining import (
 )
 from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.presence import Presence
-from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.stream_views import StreamViews
+from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.arrays import without_offset
 from invariance_probe.data.cache import cached_other
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
@@ -351,6 +353,22 @@ class Workbench:
             presence,
             labelled,
             self.elsewhere.base,
+            self._stream_views(runs, parts, dtype),
+        )
+
+    def _stream_views(
+        self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype
+    ) -> StreamViews | None:
+        """Prepare the stream that second views of stacked runs show, if they show one.
+
+        Parameters are those of `views`.
+        """
+        name = runs[0].views.stream if runs[0].views else ""
+        if not name:
+            return None
+        length_s = self.windows.length * self.recording.bin_s
+        return StreamViews.of(
+            self.recording.stream(name), self.windows.starts, length_s, parts, dtype, self.device
         )
 
     def cached(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.augmentations.standardisation import Scaling
+from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.size import is_large, window_values

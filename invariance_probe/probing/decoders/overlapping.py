@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from invariance_probe.augmentations.views import Scaling
+from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.memory import CHUNK_VALUES, HELD_VALUES
 from invariance_probe.probing.bench.workbench import Workbench

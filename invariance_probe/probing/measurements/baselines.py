@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.views import Scaling
+from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import TrainingError

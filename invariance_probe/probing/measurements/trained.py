@@ -19,7 +19,7 @@ from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
-from invariance_probe.methods import METHODS, make_method
+from invariance_probe.methods import METHODS, add_stream, make_method
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.plan.figures.decoded import (
     DecodedFigures,
@@ -114,7 +114,10 @@ def train_ssl(
     views = bench.views(runs, parts, storage(settings.precision))
     method = make_method(
         declared, views.shape, bench.generators("init", runs), bench.elsewhere.base
-    ).to(bench.device, storage(settings.precision))
+    )
+    if views.stream is not None:
+        add_stream(method, declared, views.stream.shape, bench.generators("stream", runs))
+    method.to(bench.device, storage(settings.precision))
     examples = EXAMPLES[method.examples](asks_for(declared), _material(bench, runs, parts))
     targets = (
         standardised_targets(bench, parts, storage(settings.precision))[0]

@@ -20,6 +20,7 @@ from invariance_probe.study.consistency.pairings import (
     pairing_problems,
     pool_problems,
     state_problems,
+    stream_problems,
 )
 from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Problem
@@ -42,6 +43,7 @@ def disagreements(study: Design) -> Iterator[Problem]:
     yield from _transform_problems(study)
     yield from pairing_problems(study)
     yield from state_problems(study)
+    yield from stream_problems(study)
     yield from pool_problems(study, ("views", "pool"), study.views)
     yield from axis_problems(study)
     yield from hypothesis_problems(study)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from invariance_probe.study.declaration import PathInStudy, Problem
 from invariance_probe.study.design import Design
+from invariance_probe.study.methods import PAIR_STREAMS, Reliance
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.views import POOL, Views
@@ -62,6 +63,50 @@ def pairing_problems(study: Design) -> Iterator[Problem]:
             "makes activity alike over 3 SDs, whatever the code; use a gap_s of at least "
             f"{3 * pairing.smoothing_s:g} s, or a smaller smoothing_s",
         )
+
+
+def stream_problems(study: Design) -> Iterator[Problem]:
+    """Yield what keeps pairs from showing two streams, such as spikes and an LFP."""
+    stream, place = study.views.stream, ("views", "pairing", "stream")
+    if not stream:
+        return
+    if study.views.base.kind != "none":
+        yield (
+            ("views", "base", "kind"),
+            study.views.base.kind,
+            f"the second view of a pair shows the stream {stream!r}, so the two views differ "
+            "without a base; use {kind: none}",
+        )
+    if study.views.adversary is not None:
+        yield (
+            ("views", "adversary", "kind"),
+            study.views.adversary.kind,
+            f"an adversary acts on two views of the activity, but the second view shows the "
+            f"stream {stream!r}; remove the adversary, or the stream",
+        )
+    if pools(study):
+        alone = (
+            "models of several sessions have an input for the units of each session, but none for "
+            "their streams; remove views.pool, or the stream"
+        )
+        yield place, stream, alone
+    for i, asked in enumerate(study.measurements):
+        if isinstance(asked, Reliance):
+            yield (
+                ("measurements", i, "kind"),
+                asked.kind,
+                f"reliance attacks two views of the activity, but the second view shows the "
+                f"stream {stream!r}; remove the measurement, or the stream",
+            )
+    able = ", ".join(sorted(one.model_fields["kind"].default for one in PAIR_STREAMS))
+    for at, method in study.methods():
+        if not isinstance(method, PAIR_STREAMS):
+            yield (
+                (*at, "kind"),
+                method.kind,
+                f"{method.kind} cannot pair the activity with the stream {stream!r}; methods that "
+                f"can: {able}",
+            )
 
 
 def state_problems(study: Design) -> Iterator[Problem]:
