@@ -59,7 +59,7 @@ def _around(tree: ast.Module, node: Documented) -> str:
     around = [
         f"(module) {ast.get_docstring(tree) or ''}",
         *(
-            f"(class {one.name}) {(ast.get_docstring(one) or '').splitlines()[0]}"
+            f"(class {one.name}) {(ast.get_docstring(one) or ' ').splitlines()[0]}"
             for one in classes
         ),
     ]

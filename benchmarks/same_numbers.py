@@ -26,6 +26,7 @@ import pandas as pd
 ROOT = Path(__file__).parents[1]
 SHORT = ("training.steps=12", "training.seeds=1")
 FEWER = ("recordings.0.sessions=3",)
+BY_TORCH = "training.kernels=torch"
 STUDIES: dict[str, tuple[str, ...]] = {
     "states": (),
     "quickstart": (*SHORT, *(f"recordings.{i}.sessions=3" for i in range(3))),
@@ -33,7 +34,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
     "corruptions": (*SHORT, *FEWER, "quick=true"),
     "recurring_states": (*SHORT, *FEWER, "recordings.0.bins=2000"),
     "mined_reach": SHORT,
-    "shared_reach": (*SHORT, "training.kernels=torch"),
+    "shared_reach": SHORT,
     "messengers_reach": (
         "measurements.0.budgets=[1, 4]",
         "measurements.0.switching.permutations=199",
@@ -63,7 +64,7 @@ def values(content: Any, place: str = "", field: str = "") -> Iterator[tuple[str
 def run(checkout: Path, name: str, folder: Path) -> Path:
     """Run a shortened study by the package of a checkout, and return the folder of its report."""
     out = folder / "reports" / name
-    changes = [word for change in STUDIES[name] for word in ("--set", change)]
+    changes = [word for change in (*STUDIES[name], BY_TORCH) for word in ("--set", change)]
     code = "from invariance_probe.cli import main; main()"
     paths = ["--runs", str(folder / "runs"), "--out", str(out)]
     shipped = ROOT / "studies" / f"{name}.yaml"

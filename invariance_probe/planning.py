@@ -7,7 +7,7 @@ is kept in the store. Nothing is measured or inferred here, so that the commands
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +18,14 @@ from invariance_probe.errors import DataError, StudyError
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.inspections import Inspection, design_sha256
+from invariance_probe.plan.licences import licensed_natively
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
+from invariance_probe.plan.registration import (
+    read_registration,
+    registered_kernels,
+    registration_path,
+)
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import settings_of
 from invariance_probe.results.inspections import Inspections
@@ -29,12 +35,15 @@ from invariance_probe.study.load import StudyFile
 from invariance_probe.study.own import changed_class
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
+from invariance_probe.study.training import Kernels
 
 Tell = Callable[[str], None]
 """A function that is called with a sentence for the user."""
 
 
-def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None = None) -> Plan:
+def make_plan(
+    file: StudyFile, store: Store | None = None, absent: Tell | None = None, device: str = "cpu"
+) -> Plan:
     """Check a study's recordings and make its plan.
 
     Recordings are opened one after the other, each at most once. A recording that has
@@ -50,11 +59,13 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
         Called with a sentence for each recording whose file is gone; its last
         inspection in the store is then used. If omitted, every file must exist, and
         user-defined classes are imported and tried.
+    device
+        Where models are trained: `cpu` or `cuda`.
 
     Returns
     -------
     plan
-        Sessions and runs of the study.
+        Sessions and runs of the study, with the kernels that train the models.
 
     Raises
     ------
@@ -81,7 +92,7 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
     problems = list(panel_problems(study, plan.settings[0], counts))
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    return plan
+    return _computed(plan, file, store, device)
 
 
 def _inspected(
@@ -204,51 +215,72 @@ def notes(plan: Plan) -> list[str]:
     ]
 
 
-def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:
-    """Replace native kernels by torch if this machine cannot run them.
+def _computed(plan: Plan, file: StudyFile, store: Store | None, device: str) -> Plan:
+    """Choose the kernels that train the models of a plan.
 
-    Native kernels are compiled training routines for the CPU, which a study chooses
-    with `training.kernels: native`. They round differently from torch, so a study never
-    mixes the two: if the store already has runs trained by native kernels, the study is
-    not changed.
+    Native kernels are compiled training routines for the CPU (`training.kernels`). They
+    round differently from torch, so a study never mixes the two.
 
     Parameters
     ----------
+    plan
+        The plan, with the kernels that the study declares.
     file
         The study.
     store
-        The run store.
+        The run store, if there is one.
     device
         Where models are trained: `cpu` or `cuda`. Native kernels need `cpu`.
 
     Returns
     -------
-    file
-        The study, with `training.kernels` set to `torch` if it had to be replaced.
-    note
-        Why torch computes instead; empty if the study was not changed.
+    plan
+        With the kernels that the study names. If it leaves the choice: with those of its
+        registration; else with torch if native kernels are not licensed for it, or if the
+        store has models trained by torch alone; else with native kernels. Torch stands in
+        for native kernels that this machine cannot run, unless the store has models trained
+        by them.
     """
-    if file.study.training.kernels != "native":
-        return file, ""
-    unbuilt = why_unavailable() if device == "cpu" else ""
-    reason = (
-        f"the kernels cannot be built here ({unbuilt})"
-        if unbuilt
-        else f"they are for the CPU, and the device is {device!r}"
-    )
-    if (device == "cpu" and not unbuilt) or _begun(make_plan(file, store), store):
-        return file, ""
-    return replace(
-        file, study=_by_torch(file.study)
-    ), f"training.kernels is 'native', but {reason}: torch computes instead"
+    said = plan.study.training.kernels
+    wanted = _registered_kernels(file) if said == "auto" else said
+    by_torch = plan.computed_by("torch")
+    licensed = licensed_natively(plan.study.method, plan.settings[0].optimisation)
+    if wanted == "torch" or (wanted == "auto" and not licensed):
+        return by_torch
+    native = plan.computed_by("native")
+    if store is not None and _begun(native, store):
+        return native
+    if wanted == "auto" and store is not None and _begun(by_torch, store):
+        return by_torch
+    if device != "cpu":
+        why = "" if said == "auto" else f"are for the CPU, and the device is {device!r}"
+    elif unbuilt := why_unavailable():
+        why = f"cannot be built here ({unbuilt})"
+    else:
+        return native
+    return plan.computed_by("torch", f"native kernels {why}: torch computes instead" if why else "")
+
+
+def _registered_kernels(file: StudyFile) -> Kernels:
+    """Kernels with which a study was registered; `auto` if it was not."""
+    registration = read_registration(registration_of(file))
+    return "auto" if registration is None else registered_kernels(registration)
+
+
+def registration_of(file: StudyFile) -> Path:
+    """Path of a study's registration, which lies beside the study file.
+
+    For a study made in Python it is in the working folder, and has the study's name.
+    """
+    return registration_path(file.path or file.base / f"{file.study.name}.study")
 
 
 def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -> Plan:
     """Make the plan that matches the runs in the store.
 
-    If torch replaced native kernels when the study ran (`with_kernels`), the plan has
-    torch too. Otherwise the stored runs would not be found, since the kernels are part
-    of a run's key. For recordings whose files are gone, their last inspections are used.
+    If torch stood in for native kernels when the study ran, the plan has torch too.
+    Otherwise the stored runs would not be found, since the kernels are part of a run's
+    key. For recordings whose files are gone, their last inspections are used.
 
     Parameters
     ----------
@@ -266,10 +298,10 @@ def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -
         if it has no trained runs and native kernels cannot be built here.
     """
     plan = make_plan(file, store, tell)
-    if file.study.training.kernels != "native" or _begun(plan, store):
+    if plan.study.training.kernels == "torch" or _begun(plan, store):
         return plan
-    by_torch = replace(plan, study=_by_torch(plan.study))
-    return by_torch if _begun(by_torch, store) or why_unavailable() else plan
+    by_torch = plan.computed_by("torch")
+    return by_torch if _begun(by_torch, store) else plan
 
 
 def _begun(plan: Plan, store: Store) -> bool:
@@ -278,13 +310,6 @@ def _begun(plan: Plan, store: Store) -> bool:
     Methods with a closed form do not count: kernels do not change their results.
     """
     return any(run.optimisation is not None and store.has(run.key()) for run in plan.grid)
-
-
-def _by_torch(study: Study) -> Study:
-    """The same study with `training.kernels` set to `torch`."""
-    return study.model_copy(
-        update={"training": study.training.model_copy(update={"kernels": "torch"})}
-    )
 
 
 def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> list[str]:

@@ -36,12 +36,17 @@ from invariance_probe.plan.registration import (
     deviations,
     new_registration,
     read_registration,
-    registration_path,
     seen_before,
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import Tell, changed_code, make_plan, stored_plan, with_kernels
+from invariance_probe.planning import (
+    Tell,
+    changed_code,
+    make_plan,
+    registration_of,
+    stored_plan,
+)
 from invariance_probe.planning import warnings as warnings_of
 from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
@@ -120,16 +125,14 @@ def run(
     """
     started = time.monotonic()
     file, store = _opened(study), Store(Path(runs))
-    file, note = with_kernels(file, store, device)
-    plan = make_plan(file, store)
+    plan = make_plan(file, store, device=device)
     store.root.mkdir(parents=True, exist_ok=True)
     need = worker_need(plan, {key for run in plan.runs if not store.has(key := run.key())})
     if execute is None:
         workers = fitting_workers(need, workers, cores(), memory_at_hand())
     _keep_recordings(file.study, store)
-    for said in (note, *warnings_of(file, plan), *_changed_code(file, plan, store)):
-        if said:
-            on_event({"event": "note", "message": said})
+    for said in (*warnings_of(file, plan), *_changed_code(file, plan, store)):
+        on_event({"event": "note", "message": said})
     registration = read_registration(registration_of(file))
     worker_settings = WorkerSettings(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
@@ -144,7 +147,7 @@ def run(
     seconds = time.monotonic() - started
     settings = {
         "device": device,
-        "kernels": file.study.training.kernels,
+        "kernels": plan.study.training.kernels,
         **({"workers": workers} if execute is None else {"executor": str(execute)}),
         "trained": measured.trained,
         "reused": len(measured.results) - measured.trained,
@@ -436,14 +439,6 @@ def judge(
     return _judged(file, plan, results, left_out, settings, damaged | wrong | torn)
 
 
-def registration_of(file: StudyFile) -> Path:
-    """Path of a study's registration, which lies beside the study file.
-
-    For a study made in Python it is in the working folder, and has the study's name.
-    """
-    return registration_path(file.path or file.base / f"{file.study.name}.study")
-
-
 def register(study: Study | str | Path) -> tuple[Path, str]:
     """Write a registration: the study's claims and its data's fingerprints.
 
@@ -596,7 +591,7 @@ def export_encoder(
         window_bins=run.window.length_bins, bin_s=found.bin_s,
         activity_kind=found.activity_kind, units=found.unit_ids, seed=run.seed,
         origin={
-            "study": file.study.name, "study_sha256": file.study.sha256(), "session": session,
+            "study": plan.study.name, "study_sha256": plan.study.sha256(), "session": session,
             "fingerprint": run.fingerprint, "axis": run.axis, "dose": run.dose, "arm": run.arm,
             "fold": fold, "train_key": run.train_key(),
         },

@@ -447,7 +447,8 @@ def stored(tmp_path_factory):
     """A study file, and a store that has one of its encoders at dose 0 and one at dose 0.4."""
     folder = tmp_path_factory.mktemp("stored")
     world = {**tiny_study()["recordings"][0], "sessions": 1}
-    data = tiny_study(recordings=[world], method=GRU, window={"length_bins": 5})
+    training = {**tiny_study()["training"], "kernels": "torch"}
+    data = tiny_study(recordings=[world], method=GRU, window={"length_bins": 5}, training=training)
     YAML(typ="safe").dump(data, folder / "study.yaml")
     study = Study.model_validate(data)
     plan = Plan(study, find_sessions(study, Path()))

@@ -12,9 +12,11 @@ from conftest import small_study, tiny_study
 from helpers.program import call, invoke, write
 
 from invariance_probe.kernels.build import library, why_unavailable
-from invariance_probe.planning import with_kernels
+from invariance_probe.plan.registration import deviations, registered_kernels
+from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
-from invariance_probe.study.load import open_study
+from invariance_probe.study.load import StudyFile, open_study
+from invariance_probe.study.study import Study
 
 NATIVE = {**tiny_study()["training"], "kernels": "native"}
 needs_kernels = pytest.mark.skipif(
@@ -125,12 +127,93 @@ def test_what_torch_computed_for_want_of_a_compiler_is_read_where_there_is_one(
 @needs_kernels
 def test_native_kernels_compute_on_a_cpu_only(tmp_path):
     file, store = open_study(small(tmp_path), ()), Store(tmp_path / "runs")
-    assert with_kernels(file, store) == (file, "")
-    changed, note = with_kernels(file, store, "cuda")
-    assert (
-        changed.study.training.kernels == "torch"
-        and "the device is 'cuda': torch computes instead" in note
+    assert kernels_of(make_plan(file, store)) == ("native", "")
+    kernels, said = kernels_of(make_plan(file, store, device="cuda"))
+    assert kernels == "torch" and "the device is 'cuda': torch computes instead" in said
+
+
+def kernels_of(plan):
+    return plan.study.training.kernels, plan.not_native
+
+
+def auto(folder, **changes):
+    """The plan of a study that leaves the choice of kernels, with a run store beside it."""
+    training = {**tiny_study()["training"], **changes.pop("training", {})}
+    path = write(folder, small_study(**{"quick": True, "training": training, **changes}))
+    return make_plan(open_study(path, ()), Store(folder / "runs"))
+
+
+@needs_kernels
+def test_native_kernels_are_the_default_where_they_are_licensed(tmp_path):
+    plan = auto(tmp_path)
+    assert kernels_of(plan) == ("native", "")
+    assert {run.optimisation.kernels for run in plan.grid if run.optimisation} == {"native"}
+    method = {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}
+    assert kernels_of(auto(tmp_path, method=method)) == ("torch", "")
+    assert kernels_of(auto(tmp_path, training={"precision": "float64"})) == ("torch", "")
+    file, store = open_study(tmp_path / "study.yaml", ()), Store(tmp_path / "runs")
+    assert kernels_of(make_plan(file, store, device="cuda")) == ("torch", "")
+
+
+def test_the_default_without_a_compiler_is_torch_and_says_so(no_compiler, tmp_path):
+    kernels, said = kernels_of(auto(tmp_path))
+    assert kernels == "torch"
+    assert "'no-such-compiler'" in said and said.endswith("torch computes instead")
+    assert kernels_of(auto(tmp_path, training={"kernels": "torch"})) == ("torch", "")
+
+
+@needs_kernels
+def test_a_study_that_leaves_the_choice_goes_on_with_the_kernels_it_began_with(
+    by_native, by_torch, tmp_path
+):
+    """What the fixtures stored is theirs, whichever way a study asked for it."""
+    for folder, kernels in ((by_native, "native"), (by_torch[0], "torch")):
+        own = tmp_path / kernels
+        shutil.copytree(folder, own)
+        assert kernels_of(auto(own)) == (kernels, "")
+        other = "native" if kernels == "torch" else "torch"
+        assert kernels_of(auto(own, training={"kernels": other})) == (other, "")
+
+
+@needs_kernels
+def test_a_registered_study_goes_on_with_the_kernels_it_was_registered_with(tmp_path):
+    plan = auto(tmp_path)
+    invoke("register", tmp_path / "study.yaml", cwd=tmp_path, check=0)
+    path = tmp_path / "study.registration.json"
+    registration = json.loads(path.read_text())
+    assert registration["study"]["training"]["kernels"] == "native"
+    assert not deviations(registration, plan)
+    assert deviations(registration, plan.computed_by("torch")) == (
+        ("", 'training.kernels was registered as "native", now "torch"'),
     )
+    path.unlink()
+    auto(tmp_path, training={"kernels": "torch"})
+    invoke("register", tmp_path / "study.yaml", cwd=tmp_path, check=0)
+    plan = auto(tmp_path)
+    assert kernels_of(plan) == ("torch", "")
+    earlier = json.loads(path.read_text())  # when torch was the default, nothing was written
+    del earlier["study"]["training"]["kernels"]
+    assert registered_kernels(earlier) == "torch"
+    assert [said for _, said in deviations(earlier, plan)] == [
+        "the registration was changed after it was written: its hash does not fit its content"
+    ]
+
+
+@needs_kernels
+def test_a_method_that_is_licensed_for_torch_alone_stays_in_the_panel_of_native_kernels():
+    study = Study.model_validate(
+        tiny_study(
+            recordings=[{**tiny_study()["recordings"][0], "sessions": 6}],
+            training={"steps": 400, "batch_size": 128, "seeds": 2},
+            method={"kind": "simclr"},
+        )
+    )
+    plan = make_plan(StudyFile(study))
+    assert plan.study.training.kernels == "native"
+    used = {recipe.name: recipe.setting for recipe in plan.panels["H1"].recipes}
+    assert used["other"].method.kind == "moco"
+    assert used["other"].optimisation.kernels == "torch"
+    assert {used[name].optimisation.kernels for name in ("longer", "wider")} == {"native"}
 
 
 @needs_kernels

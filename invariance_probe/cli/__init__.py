@@ -200,13 +200,11 @@ def plan(
     """
     from invariance_probe.executors.memory import fitting_workers, memory_at_hand
     from invariance_probe.plan.memory import worker_need
-    from invariance_probe.planning import make_plan, stock, warnings, with_kernels
+    from invariance_probe.planning import make_plan, stock, warnings
     from invariance_probe.results.store import Store
 
     opened = Store(runs)
-    file, note = with_kernels(open_file(study, overrides), opened)
-    if note:
-        click.echo(note, err=True)
+    file = open_file(study, overrides)
     made = make_plan(file, opened)
     for warning in warnings(file, made):
         click.echo(warning, err=True)

@@ -757,6 +757,8 @@ class Recording:
             circular and not in radians. Bins in which it is unknown are not looked at.
         """
         where, values = self._where(declared.name, asked), self.array(declared.name, asked)
+        if declared.kind != "continuous" and values.shape[1:] == (1,):
+            values = values[:, 0]  # how MATLAB saves a vector
         if declared.kind != "continuous" and values.ndim != 1:
             raise DataError(
                 f"{where} has shape {values.shape}, but a {declared.kind} target must have shape "

@@ -62,6 +62,8 @@ def cautions(plan: Plan) -> Iterator[Problem]:
                 f"places, which makes {cuts * fewest} draws; cuts of one session are alike, so p "
                 "is only approximate",
             )
+    if plan.not_native:
+        yield ("training", "kernels"), study.training.kernels, plan.not_native
     own = [one for one in study.views.transforms if isinstance(one, OwnTransform)]
     if own and study.training.kernels == "native":
         yield (
@@ -77,7 +79,7 @@ def cautions(plan: Plan) -> Iterator[Problem]:
     if (
         odd
         and study.training.precision != "float64"
-        and study.training.kernels == "torch"
+        and study.training.kernels != "native"
         and isinstance(study.method, TrainedMethod)
     ):
         yield (

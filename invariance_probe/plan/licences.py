@@ -241,6 +241,16 @@ def _said(value: Any) -> str:
     )
 
 
+def licensed_natively(method: Method, optimisation: Optimisation | None) -> bool:
+    """Whether native kernels are licensed to train a method at a precision."""
+    licence = LICENCES.get(method.kind)
+    return (
+        licence is not None
+        and optimisation is not None
+        and ("native", optimisation.precision) in licence.arithmetic
+    )
+
+
 def licensed_for(use: Use) -> list[str]:
     """Return the kinds of methods that are licensed for a use, as calibrated."""
     return [

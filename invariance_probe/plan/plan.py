@@ -15,7 +15,7 @@ verdict rests on it.
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from invariance_probe.plan.conditions import (
@@ -67,7 +67,7 @@ from invariance_probe.study.session import (
     scope_of,
 )
 from invariance_probe.study.study import Study
-from invariance_probe.study.training import Optimisation
+from invariance_probe.study.training import Kernels, Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 
 BASELINE_SETTING = "baseline"
@@ -92,11 +92,29 @@ class Plan:
     planted
         Controls made from them, in which a target of known redundancy is planted
         (docs/science.md).
+    not_native
+        Why torch trains the models although the study would have native kernels; empty if
+        it does not.
     """
 
     study: Study
     sessions: tuple[Session, ...]
     planted: tuple[Session, ...] = ()
+    not_native: str = ""
+
+    def computed_by(self, kernels: Kernels, not_native: str = "") -> "Plan":
+        """The same plan with other kernels.
+
+        Parameters
+        ----------
+        kernels
+            `torch` or `native`.
+        not_native
+            See the class.
+        """
+        training = self.study.training.model_copy(update={"kernels": kernels})
+        study = self.study.model_copy(update={"training": training})
+        return replace(self, study=study, not_native=not_native)
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:

@@ -198,8 +198,9 @@ def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) 
 def second_method(own: Setting, use: Use) -> Setting | None:
     """Return the setting of the first other method that is licensed for a use.
 
-    It has the optimisation that this method is licensed for, but the kernels, the
-    precision and the encoder of the study's own setting.
+    It has the optimisation that this method is licensed for, but the precision and the
+    encoder of the study's own setting. It has the study's kernels as well, unless the
+    method is licensed for torch alone.
 
     Parameters
     ----------
@@ -214,11 +215,12 @@ def second_method(own: Setting, use: Use) -> Setting | None:
         None if no other method is licensed for this use.
     """
     assert own.optimisation is not None
-    arithmetic = {"kernels": own.optimisation.kernels, "precision": own.optimisation.precision}
+    precision = own.optimisation.precision
     for method, optimisation in other_methods(own.method):
-        at = optimisation.model_copy(update=arithmetic)
-        if not unlicensed(method, at, use):
-            return replace(own, label=label_of(OTHER), method=method, optimisation=at)
+        for kernels in dict.fromkeys((own.optimisation.kernels, "torch")):
+            at = optimisation.model_copy(update={"kernels": kernels, "precision": precision})
+            if not unlicensed(method, at, use):
+                return replace(own, label=label_of(OTHER), method=method, optimisation=at)
     return None
 
 

@@ -19,6 +19,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import ALGORITHM_VERSION, RunResult
 from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.study import Study
+from invariance_probe.study.training import Kernels
 
 Deviation = tuple[str, str]
 """A deviation: the hypothesis it concerns ("" for all), and what differs."""
@@ -176,6 +177,8 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
     now = _normal(plan.study.model_dump(mode="json"))
     try:  # a setting that is newer than the registration gets its default
         then = _normal(Study.model_validate(registration["study"]).model_dump(mode="json"))
+        for study in (then, now):
+            study["training"]["kernels"] = _kernels_of(study)
     except ValidationError as error:
         yield (
             "",
@@ -188,6 +191,16 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
             yield "", f"{path} was registered as {_said(old)}, now {_said(new)}"
     yield from _claim_deviations(then, now)
     yield from _session_deviations(registration["sessions"], plan)
+
+
+def registered_kernels(registration: dict[str, Any]) -> Kernels:
+    """Return the kernels that a study was registered with, `torch` or `native`."""
+    return _kernels_of(registration["study"])
+
+
+def _kernels_of(study: dict[str, Any]) -> Kernels:
+    """Kernels of a study as plain data; torch was the default when none were written."""
+    return "native" if study.get("training", {}).get("kernels") == "native" else "torch"
 
 
 def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Deviation]:

@@ -20,6 +20,7 @@ Optimizer = Literal["adamw", "sgd", "lars"]
 Schedule = Literal["constant", "cosine"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Spending = Literal["obrien_fleming", "pocock"]
+Kernels = Literal["auto", "torch", "native"]
 
 
 class Optimisation(Declaration):
@@ -39,7 +40,7 @@ class Optimisation(Declaration):
     `bfloat16` rounds the factors of the layers' matrix products, and of SimCLR's
     similarities; sums, weights and everything else stay in single precision.
     """
-    kernels: Literal["torch", "native"] = added("torch")
+    kernels: Kernels = added("torch")
     """What computes the layers, SimCLR's loss and the views.
 
     `native`: kernels that are compiled on the machine. They need a C++ compiler and run
@@ -128,6 +129,14 @@ class AdaptiveSeeds(Declaration):
 class Training(Optimisation):
     """The optimisation, and how often it is repeated."""
 
+    kernels: Kernels = added("auto")
+    """What computes the layers, SimCLR's loss and the views.
+
+    `native`: kernels that are compiled on the machine, which need a C++ compiler and run
+    on a CPU only. `torch`: torch's own operations. `auto`: the native kernels, if they are
+    licensed for the method and this machine can run them; else torch. A study that is
+    registered, or has trained models in the run store, goes on with what it began with.
+    """
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
     """Number of repetitions of each training, each with other random numbers."""
     study_seed: Annotated[int, Field(ge=0)] = 1
@@ -148,6 +157,10 @@ class Training(Optimisation):
         return self
 
     def optimisation(self) -> Optimisation:
-        """Return the settings of one training, without seeds and interim analyses."""
+        """Return the settings of one training, without seeds and interim analyses.
+
+        Where `kernels` is still `auto`, they are those of torch.
+        """
         settings: dict[str, Any] = {name: getattr(self, name) for name in Optimisation.model_fields}
-        return Optimisation(**settings)
+        kernels = "torch" if self.kernels == "auto" else self.kernels
+        return Optimisation(**{**settings, "kernels": kernels})

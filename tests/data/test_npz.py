@@ -89,8 +89,8 @@ SAID = {
                           "holds text, such as 'l', but must hold numbers"),
     "activity of words": ({"counts": arrays()["counts"].astype(str)}, {}, None,
                           "activity holds values of type <U"),
-    "a class in a column": ({"cls": TRIAL[:, None]}, {}, {"name": "cls", "kind": "categorical"},
-                            "shape (600, 1)"),
+    "classes in columns": ({"cls": TRIAL[:, None] + [0, 1]}, {},
+                           {"name": "cls", "kind": "categorical"}, "shape (600, 2)"),
     "one bin short": ({"velocity": np.ones((599, 2))}, {}, None,
                       "target 'velocity' cannot be used: it has shape (599, 2), "
                       "but the activity 'counts' has 600 bins"),
@@ -111,6 +111,15 @@ SAID = {
     "not there": ({}, {}, {"name": "speed"},
                   "target 'speed' is not in the recording; its arrays are 'cls', 'trial',"),
 }  # fmt: skip
+
+
+def test_classes_and_angles_may_stand_in_a_single_column(tmp_path):
+    column = {"cls": TRIAL[:, None] % 3, "angle": TRIAL[:, None] / 100}
+    row = {name: values[:, 0] for name, values in column.items()}
+    for target in (Target(name="cls", kind="categorical"), Target(name="angle", kind="circular")):
+        found = [read(tmp_path, arrays).target(target) for arrays in (column, row)]
+        np.testing.assert_array_equal(*found)
+        assert found[0].shape == (600,)
 
 
 @pytest.mark.parametrize("name", SAID)

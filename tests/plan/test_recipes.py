@@ -48,7 +48,6 @@ def test_another_method_trains_at_its_own_licensed_optimisation():
     "changes",
     [
         {"sessions": 4},
-        {"training": {**LICENSED, "kernels": "native"}},
         {
             "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
             "hypotheses": [
