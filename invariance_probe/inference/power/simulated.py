@@ -98,9 +98,9 @@ def simulate(
     spread
         How the estimands vary.
     effects
-        True mean of each estimand, in units of its range. An estimand under another
-        recipe that is not named has the mean of the declared recipe. Ranges have the
-        mean 1, and the A/A contrast has 0.
+        True mean of estimands by name, in units of their range. One that is measured under
+        another recipe (other training settings) and has no entry here has the mean of the
+        study's own recipe. Ranges have the mean 1, and the A/A contrast has 0.
     design
         Size of the studies.
     studies
