@@ -20,6 +20,7 @@ from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.inspections import Inspection, design_sha256
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import settings_of
 from invariance_probe.results.inspections import Inspections
@@ -277,7 +278,7 @@ def _begun(plan: Plan, store: Store) -> bool:
 
     Methods with a closed form do not count: kernels do not change their results.
     """
-    return any(run.optimisation is not None and store.has(run.key()) for run in plan.grid)
+    return any(isinstance(run, TrainedModel) and store.has(run.key()) for run in plan.grid)
 
 
 def _by_torch(study: Study) -> Study:
