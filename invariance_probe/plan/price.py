@@ -298,6 +298,7 @@ def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
 
     Examples
     --------
+    >>> from invariance_probe.study.encoders import MLPEncoder
     >>> encoder_products(MLPEncoder(widths=(64, 64, 16)), 1, 60)
     8960
     """
