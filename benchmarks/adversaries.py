@@ -23,7 +23,7 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.figures.units import MODES
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.selectors import BASELINES, EQUAL, REFERENCE, SELECTORS
 from invariance_probe.probing.selectors.acceptance import DRAWS, judge
@@ -109,12 +109,11 @@ def sessions(data: Path) -> Iterator[Session]:
 def opened(world: str, name: str, source: AnySource, target: Target, embargo_s: float) -> Session:
     """Open a recording and cut it in two halves."""
     recording = open_recording(source, name, Path())
-    run = Run(
+    run = SessionMeasurement(
         fingerprint="",
         session=name,
         window=Window(),
         folds=Folds(embargo_s=embargo_s),
-        fold=None,
         seed=0,
         study_seed=1,
         method=Messengers(),

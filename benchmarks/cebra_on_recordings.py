@@ -28,7 +28,7 @@ from training_speed import Size, tuned_loop
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import DecoderBaseline, TrainedModel
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import probe_scored
 from invariance_probe.probing.measurements.trained import train_ssl
@@ -53,7 +53,7 @@ def model(iterations: int) -> CEBRA:
     )
 
 
-def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:
+def benches(name: str) -> list[tuple[Workbench, list[DecoderBaseline], list[TrainedModel]]]:
     """Open each session of a task, with its raw and its SimCLR runs.
 
     The raw runs are those of its folds, and the SimCLR runs those at dose 0.
@@ -65,18 +65,19 @@ def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:
     found = []
     for session in plan.sessions:
         own = [run for run in plan.runs if run.session == session.name]
-        raw = [run for run in own if run.method.kind == "raw"]
+        raw = [run for run in own if isinstance(run, DecoderBaseline) and run.method.kind == "raw"]
         ssl = [
             run
             for run in plan.grid
-            if run.session == session.name and run.axis == "" and run.setting == ""
+            if isinstance(run, TrainedModel)
+            and (run.session, run.axis, run.setting) == (session.name, "", "")
         ]
         recording = open_recording(session.source, session.name, Path.cwd())
         found.append((Workbench.of(recording, raw[0], torch.device("cpu")), raw, ssl))
     return found
 
 
-def scored(bench: Workbench, run: Run) -> dict[str, float]:
+def scored(bench: Workbench, run: DecoderBaseline) -> dict[str, float]:
     """Fit CEBRA on a fold's training part and score the probe's predictions on its test part."""
     part = bench.train_windows(run)
     bins = bench.windows.starts
@@ -93,7 +94,7 @@ def scored(bench: Workbench, run: Run) -> dict[str, float]:
     return known | {"loss": float(losses[0, bench.folds[run.fold].test].mean())}
 
 
-def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
+def speed(bench: Workbench, ssl: list[TrainedModel]) -> list[str]:
     """Steps per second of CEBRA, of a plain loop and of the stacked ensemble.
 
     They run in turn, at batches of 128 and 64 hidden units.

@@ -18,7 +18,7 @@ import torch
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code import measure
 from invariance_probe.probing.code.blind import BlindLosses
@@ -65,19 +65,18 @@ def session(size: Size) -> Recording:
     return Recording("s", "a", "", counts, "counts", 0.1, ids, {"label": label}, None, segments)
 
 
-def run_of(size: Size) -> Run:
+def run_of(size: Size) -> SessionMeasurement:
     """The measurement with dropout at .4."""
     views = Views(base=NoSplitting(), transforms=(UnitDropout(rate=0.4),))
     method = Code(
         corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=views),),
         jackknife=size.jackknife,
     )
-    return Run(
+    return SessionMeasurement(
         fingerprint="",
         session="s",
         window=Window(length_bins=size.bins),
         folds=Folds(embargo_s=1),
-        fold=None,
         seed=0,
         study_seed=0,
         method=method,

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from training_speed import SIZES, STACK, stacked, timed, tuned_loop
 
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import train_ssl
 
@@ -22,11 +22,9 @@ STEPS = 100
 ROUNDS = 5
 
 
-def copies(runs: list[Run], count: int) -> list[Run]:
+def copies(runs: list[TrainedModel], count: int) -> list[TrainedModel]:
     """Return as many runs as asked, which differ in their seeds."""
-    optimisation = runs[0].optimisation
-    assert optimisation is not None
-    longer = optimisation.model_copy(update={"steps": STEPS})
+    longer = runs[0].optimisation.model_copy(update={"steps": STEPS})
     return [
         runs[i % STACK].model_copy(update={"seed": i, "optimisation": longer}) for i in range(count)
     ]

@@ -21,7 +21,7 @@ import torch
 from training_speed import SIZES, computed, stacked, timed
 
 from invariance_probe.executors.local import WorkerSettings, run_local
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.runner import cores
 from invariance_probe.study.session import Session
@@ -32,13 +32,13 @@ OF_WORKERS = 64
 """Models that workers train in a round."""
 
 
-def copies(runs: list[Run], count: int, kernels: str, steps: int) -> list[Run]:
+def copies(runs: list[TrainedModel], count: int, kernels: str, steps: int) -> list[TrainedModel]:
     """Return as many runs as asked, which differ in their seeds."""
     own = computed(runs, {"kernels": kernels, "steps": steps})  # type: ignore[dict-item]
     return [own[i % len(own)].model_copy(update={"seed": i}) for i in range(count)]
 
 
-def by_workers(runs: list[Run], session: Session, workers: int) -> float:
+def by_workers(runs: list[TrainedModel], session: Session, workers: int) -> float:
     """Return model-steps a second of worker processes that train runs into a fresh store."""
     seen: list[tuple[float, int]] = []
 

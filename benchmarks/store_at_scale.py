@@ -36,6 +36,7 @@ from invariance_probe.plan.figures.examined import (
 )
 from invariance_probe.plan.figures.session import LeakFigures, NullFigures
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, read_statuses
 from invariance_probe.results.store import Store
@@ -108,7 +109,7 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
     per_fold = plan.study.folds.blocks_per_fold
     blocks = tuple(range(run.fold * per_fold, (run.fold + 1) * per_fold))
     losses = tuple(float(0.5 + 0.02 * run.dose + noise[i]) for i in range(per_fold))
-    kind = run.examination.kind if run.examination else ""
+    kind = run.examination.kind if isinstance(run, EncoderExamination) else ""
     if kind == "detection":
         return RunResult(
             run.key(), "done", figures=DetectionFigures(detection=0.6 + float(noise[0]))

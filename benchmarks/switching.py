@@ -16,7 +16,7 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.figures.units import MODES
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.selectors.halves import features_of, moments_of
 from invariance_probe.probing.selectors.switching import (
@@ -80,12 +80,11 @@ def counted(sessions: int, parts: int, seed: int, **world: Any) -> dict[str, Cou
         source = MessengerRecording(
             **{"session": "s", "units": 60, "bins": 4000, "seed": seed + i, **world}
         )
-        run = Run(
+        run = SessionMeasurement(
             fingerprint="",
             session="s",
             window=Window(),
             folds=Folds(),
-            fold=None,
             seed=0,
             study_seed=1,
             method=Messengers(),

@@ -41,7 +41,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.study.session import Session
@@ -207,7 +207,7 @@ def vmapped(counts: Tensor, size: Size, steps: int) -> None:
         optimizer.step()
 
 
-def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], Session]:
+def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[TrainedModel], Session]:
     """Return a workbench, a stack of runs and the session of a study at this size."""
     world = {
         "kind": "simulated",
@@ -259,9 +259,11 @@ def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], 
     )
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.arm == "independent"][
-        :STACK
-    ]
+    runs = [
+        run
+        for run in plan.grid
+        if isinstance(run, TrainedModel) and (run.method.kind, run.arm) == ("simclr", "independent")
+    ][:STACK]
     assert len(runs) == STACK
     return (
         Workbench.of(
@@ -272,12 +274,11 @@ def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], 
     )
 
 
-def computed(runs: list[Run], arithmetic: dict[str, str]) -> list[Run]:
+def computed(runs: list[TrainedModel], arithmetic: dict[str, str]) -> list[TrainedModel]:
     """Return runs whose steps are computed in another way."""
     return [
         r.model_copy(update={"optimisation": r.optimisation.model_copy(update=arithmetic)})
         for r in runs
-        if r.optimisation
     ]
 
 

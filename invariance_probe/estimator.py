@@ -27,7 +27,7 @@ from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import ArrayError, DataError, StoreError, StudyError, TrainingError
 from invariance_probe.methods import METHODS
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import train_ssl
@@ -195,7 +195,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         views = self._views(kind)
         for place, _, reason in view_problems(views, recording, recording.bin_s):
             raise ArrayError(f"{'.'.join(map(str, place))}: {reason}")
-        run = Run(
+        run = TrainedModel(
             fingerprint=recording.content.recording,
             session=ARRAY,
             window=window,
@@ -493,7 +493,7 @@ def _target(
     return DecodedTarget.of(declared, recording.target(declared)[windows.centres], device)
 
 
-def _train(bench: Workbench, run: Run) -> EncoderFile:
+def _train(bench: Workbench, run: TrainedModel) -> EncoderFile:
     """Train the encoder of a run, and return it frozen, with its description.
 
     Raises TrainingError if the loss stops being finite.
@@ -505,7 +505,7 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
             f"the loss was not finite at training step {step}; use a lower "
             "training.learning_rate, or weaker views"
         )
-    declared: Any = run.method
+    declared = run.method
     train = [bench.train_windows(run)]
     frozen = Frozen.freeze(method.encoder, declared.encoder, *normed_rows(bench, views, train))
     described = {
@@ -516,7 +516,6 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
         INPUT_MEAN: views.scaling.mean,
         INPUT_INVERSE_SD: views.scaling.inverse_sd,
     }
-    assert run.views is not None and run.optimisation is not None
     recording = bench.recording
     header = EncoderHeader(
         method=declared,

@@ -26,6 +26,7 @@ from invariance_probe.plan.registration import (
     registered_kernels,
     registration_path,
 )
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import settings_of
 from invariance_probe.results.inspections import Inspections
@@ -309,7 +310,7 @@ def _begun(plan: Plan, store: Store) -> bool:
 
     Methods with a closed form do not count: kernels do not change their results.
     """
-    return any(run.optimisation is not None and store.has(run.key()) for run in plan.grid)
+    return any(isinstance(run, TrainedModel) and store.has(run.key()) for run in plan.grid)
 
 
 def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> list[str]:

@@ -39,6 +39,7 @@ from invariance_probe.plan.registration import (
     seen_before,
     write_registration,
 )
+from invariance_probe.plan.roles import EncoderExamination, SSLModel, TrainedModel
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import (
     Tell,
@@ -364,16 +365,16 @@ def _sound(
 
 def _damaged_encoders(
     store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]
-) -> list[Run]:
+) -> list[SSLModel]:
     """Find runs whose encoders should be examined but are damaged in the store.
 
     Their encoders and results are moved aside, so that these runs are trained again.
     """
-    looked = [run for run in examinations if run.examination is not None]
+    looked = [run for run in examinations if isinstance(run, EncoderExamination)]
     wanted = {
         run.train_key(): run
         for one in looked
-        for run in (one.trained(), one.reference())
+        for run in (one.model(), one.reference())
         if run is not None
     }
     broken = []
@@ -581,11 +582,6 @@ def export_encoder(
             "has)"
         )
     found = next(one for one in plan.sessions if one.name == session)
-    assert (
-        isinstance(run.method, TrainedMethod)
-        and run.optimisation is not None
-        and run.views is not None
-    )
     header = EncoderHeader(
         method=run.method, views=run.views, optimisation=run.optimisation,
         window_bins=run.window.length_bins, bin_s=found.bin_s,
@@ -599,7 +595,9 @@ def export_encoder(
     return EncoderFile(header, weights).save(out)
 
 
-def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
+def _trained_run(
+    plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int
+) -> TrainedModel:
     """Find the run of the study's own method that trained an encoder.
 
     Parameters are those of `export_encoder`.
@@ -618,7 +616,8 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
     found = [
         run
         for run in plan.grid
-        if run.setting == ""
+        if isinstance(run, TrainedModel)
+        and run.setting == ""
         and run.method.kind == plan.study.method.kind
         and run.session in _names(plan)
     ]

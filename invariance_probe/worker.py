@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +39,14 @@ from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
 from invariance_probe.methods.own import own_class
 from invariance_probe.plan.figures.decoded import DecodedFigures, TrainingFigures
+from invariance_probe.plan.roles import (
+    EncoderExamination,
+    FoldRun,
+    GradientRun,
+    SupervisedBaseline,
+    TrainedModel,
+    read_run,
+)
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
@@ -98,9 +106,14 @@ def measure(
     -------
     One measurement per run.
     """
-    if runs[0].examination is not None:
-        return _timed(runs, lambda: examine(bench, runs, stored.weights))
-    known = [run for run in runs if run.method.kind in TARGET_FREE and stored.has(run)]
+    examined = [run for run in runs if isinstance(run, EncoderExamination)]
+    if examined:
+        return _timed(examined, lambda: examine(bench, examined, stored.weights))
+    known = [
+        run
+        for run in runs
+        if isinstance(run, TrainedModel) and run.method.kind in TARGET_FREE and stored.has(run)
+    ]
     new = [run for run in runs if run not in known]
     return [
         *(_timed(known, lambda: probe_stored(bench, known, stored)) if known else ()),
@@ -112,7 +125,7 @@ def measure(
     ]
 
 
-def _timed(runs: list[Run], measured: Callable[[], list[Measurement]]) -> list[Measurement]:
+def _timed(runs: Sequence[Run], measured: Callable[[], list[Measurement]]) -> list[Measurement]:
     """Measure runs, and record in each result the mean time per run, in seconds."""
     started = time.perf_counter()
     found = measured()
@@ -222,22 +235,19 @@ def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iter
 
 def _structure(run: Run) -> str:
     """Text that is equal for runs that may share a stack."""
-    views = run.views
-    options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
-    base = views.base.kind if views else ""
-    shared = [
-        run.method.model_dump(),
-        run.optimisation.model_dump() if run.optimisation else None,
-        base,
-        run.window.model_dump(),
-    ]
-    companions = "" if run.companions is None else run.companions.canonical()
+    if isinstance(run, EncoderExamination):
+        return f"examined {_structure(run.model())}"
+    views = run.views if isinstance(run, FoldRun) else None
+    corruptions = views.corruptions if views and not isinstance(run, SupervisedBaseline) else ()
+    companions = run.companions if isinstance(run, TrainedModel) else None
     return json.dumps(
         [
-            shared,
-            options if run.method.kind != "supervised" else None,
-            run.examination is not None,
-            companions,
+            run.method.model_dump(),
+            run.optimisation.model_dump() if isinstance(run, GradientRun) else None,
+            views.base.kind if views else "",
+            run.window.model_dump(),
+            [at_identity(stage).model_dump() for stage in corruptions],
+            companions.canonical() if companions else "",
         ]
     )
 
@@ -276,9 +286,10 @@ def stored_encoders(
     wanted = {
         run.train_key(): run
         for run in runs
-        if run.examination is not None or run.method.kind in TARGET_FREE
+        if isinstance(run, EncoderExamination) or run.method.kind in TARGET_FREE
     }
-    wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
+    references = (run.reference() for run in runs if isinstance(run, EncoderExamination))
+    wanted |= {other.train_key(): other for other in references if other is not None}
     weights = {key: found for key, run in wanted.items() if (found := sound(run)) is not None}
     trainings = {key: store.training(wanted[key]) or TrainingFigures() for key in weights}
     return Stored(weights, trainings)
@@ -351,7 +362,7 @@ def work(
 
     store = Store(Path(job["store"]))
     arrays = {"arrays": store.recordings}
-    runs = [Run.model_validate(run, context=arrays) for run in job["runs"]]
+    runs = [read_run(run, context=arrays) for run in job["runs"]]
     known, _ = store.read(runs)
     for key, result in known.items():
         emit({"event": "committed", "key": key, "status": result.status})
@@ -362,7 +373,10 @@ def work(
     )
     elsewhere = Elsewhere(Path(job["base"]), dict(zip(job["others"], others, strict=True)))
     device = torch.device(job.get("device", "cpu"))
-    if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
+    if any(
+        isinstance(run, FoldRun) and run.optimisation and run.optimisation.kernels == "native"
+        for run in missing
+    ):
         # Checked here, outside `guarded`: if native kernels cannot compute, that is the fault of
         # this machine, and no run is recorded as failed.
         require_native(device)

@@ -40,9 +40,10 @@ from pathlib import Path
 import numpy as np
 from invariance_probe.results import store as store_module
 from invariance_probe.plan.figures.decoded import TrainingFigures
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import read_run
+from invariance_probe.plan.run import RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
-chosen = [Run.model_validate(run) for run in json.loads({runs!r})]
+chosen = [read_run(run) for run in json.loads({runs!r})]
 store = store_module.Store(Path({root!r}))
 store.commit_encoder(chosen[0], {{"w": np.arange(4.0)}}, TrainingFigures())
 for run in chosen[:2]:

@@ -34,7 +34,7 @@ from invariance_probe.estimator import SSLTransformer
 from invariance_probe.methods.base import Method
 from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import measure_ssl, train_ssl
@@ -105,7 +105,7 @@ def test_training_is_that_of_a_study_on_all_windows():
         DecodedTarget.of(Target(name="t"), windows.starts, cpu),
         cpu,
     )
-    run = Run(
+    run = TrainedModel(
         fingerprint="",
         session="X",
         window=Window(length_bins=3),

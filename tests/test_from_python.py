@@ -196,7 +196,7 @@ def test_a_run_of_arrays_measures_what_a_run_of_a_file_does_also_where_sessions_
             store.keep_recording(
                 recording.fingerprint, lambda file, kept=recording: write_arrays(kept, file)
             )
-        runs = tuple(run for run in plan.grid if run.session == "s1" and run.companions)[:3]
+        runs = tuple(run for run in plan.grid if run.session == "s1" and run.others())[:3]
         events = []
         work(
             Jobs(plan.sessions, WorkerSettings(tmp_path, store.root)).of(Stack("s1", runs)),

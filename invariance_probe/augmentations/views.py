@@ -15,6 +15,7 @@ Which windows form a pair is decided elsewhere (`pairing`), and adversaries act 
 training.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from invariance_probe.augmentations.splitting import CountHalves, Whole
 from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.augmentations.stream_views import StreamViews
 from invariance_probe.errors import TrainingError
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.conditions import Condition
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.transforms import (
     OwnTransform,
@@ -61,8 +62,8 @@ class ViewMaker:
         Bins per window.
     starts
         First bin of each window (window,).
-    runs
-        The stacked runs, whose views differ in doses and arms only.
+    conditions
+        Condition of each stacked run; their views differ in doses and arms only.
     keys
         Key of each run's random numbers (`randomness.stream_key` of `views`).
     scaling
@@ -78,6 +79,8 @@ class ViewMaker:
     base
         Folder of the study, in which the module of a user-defined augmentation is looked
         for first.
+    native
+        Whether native kernels compute the views, if they are on a CPU.
     stream
         The stream that second views show; None if they show the activity.
 
@@ -96,13 +99,14 @@ class ViewMaker:
         activity: Tensor,
         length_bins: int,
         starts: Tensor,
-        runs: list[Run],
+        conditions: Sequence[Condition],
         keys: list[int],
         scaling: Scaling,
         parts: list[np.ndarray] | None = None,
         presence: Presence | None = None,
         labelled: int | None = None,
         base: Path = Path(),
+        native: bool = False,
         stream: StreamViews | None = None,
     ) -> None:
         device = activity.device
@@ -112,8 +116,8 @@ class ViewMaker:
         self.shape = (length_bins, activity.shape[1])
         self.starts = starts
         self.keys = key_tensor(keys, device)
-        views = [run.views or Views() for run in runs]
-        self.native = _native(runs, activity)
+        views = [condition.views for condition in conditions]
+        self.native = native and device.type == "cpu"
         _check_lengths(views, length_bins)
         self._halved, self._labelled = views[0].base.kind == "count_splitting", labelled
         self.whole = Whole(activity)
@@ -136,7 +140,9 @@ class ViewMaker:
             random_counterpart(self.adversaries, device) if self.adversaries else None
         )
         self.idle = torch.tensor([_idle(view) for view in views], device=device)
-        self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
+        self.arms = {
+            id(transform): _arms(transform, conditions, device) for transform in self.transforms
+        }
 
     @cached_property
     def base(self) -> CountHalves | Whole:
@@ -372,16 +378,6 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
     return torch.nn.utils.rnn.pad_sequence(windows, batch_first=True), lengths
 
 
-def _native(runs: list[Run], activity: Tensor) -> bool:
-    """Whether the views of stacked runs are computed by native kernels."""
-    optimisation = runs[0].optimisation
-    return (
-        optimisation is not None
-        and optimisation.kernels == "native"
-        and activity.device.type == "cpu"
-    )
-
-
 def _kinds(views: list[Views]) -> list[str]:
     """Kinds of transforms that change something in any run, in order of first mention."""
     declared = [transform for view in views for transform in view.transforms]
@@ -424,7 +420,9 @@ def _adversaries(views: list[Views]) -> list[Adversary]:
     return [view.adversary or at_identity(declared) for view in views]
 
 
-def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:
+def _arms(
+    transform: Any, conditions: Sequence[Condition], device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Which runs share the random numbers of a transform.
 
     Returns two boolean tensors (run,): whether all windows of a batch share them, and
@@ -432,7 +430,7 @@ def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor
     """
     implementations = {**TRANSFORMS, "own": OwnCorruption}
     kind = next(kind for kind, one in implementations.items() if isinstance(transform, one))
-    arms = [run.arm if run.axis.split(".")[0] == kind else "independent" for run in runs]
+    arms = [one.arm if one.axis.split(".")[0] == kind else "independent" for one in conditions]
     shared = [arm == "shared" for arm in arms]
     common = [arm in ("shared", "paired") for arm in arms]
     return torch.tensor(shared, device=device), torch.tensor(common, device=device)

@@ -26,6 +26,7 @@ from invariance_probe.calibration.row import Row, met
 from invariance_probe.inference.evidence.estimands import IDENTITY
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import p_over_replicates
+from invariance_probe.plan.roles import EncoderExamination, RelianceMeasurement, TrainedModel
 from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
@@ -123,10 +124,10 @@ def needed_of_contrasts(run: Run) -> bool:
     own = (
         run.axis in ("", SHARE)
         and run.seed == 0
-        and run.optimisation is not None
-        and run.method.kind != "supervised"
+        and isinstance(run, TrainedModel | RelianceMeasurement)
     )
-    return run.examination is None and run.setting == "" and run.fraction == 1 and (baseline or own)
+    examined = isinstance(run, EncoderExamination)
+    return not examined and run.setting == "" and run.fraction == 1 and (baseline or own)
 
 
 def contrast_rows(

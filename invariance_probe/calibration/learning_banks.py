@@ -16,6 +16,7 @@ from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN, SEED
 from invariance_probe.calibration.phase_map import CELLS as CODES
 from invariance_probe.calibration.phase_map import Cell
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination, RelianceMeasurement, TrainedModel
 from invariance_probe.plan.run import Run
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER
 from invariance_probe.study.study import Study
@@ -204,12 +205,12 @@ def needed_of_learning(run: Run) -> bool:
     Needed are all arms under every recipe, the A/A control, the finding of the code,
     and the baselines that measure the decodable range R.
     """
-    if run.examination is not None:
+    if isinstance(run, EncoderExamination):
         return False
     if run.method.kind == "supervised":
         return run.seed == 0
-    return run.method.kind in ("raw", "square_roots", "shift_null", "code") or (
-        run.optimisation is not None and run.method.kind != "supervised"
+    return run.method.kind in ("raw", "square_roots", "shift_null", "code") or isinstance(
+        run, TrainedModel | RelianceMeasurement
     )
 
 

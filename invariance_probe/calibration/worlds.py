@@ -26,8 +26,12 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.figures import Figures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
-from invariance_probe.study.methods import AnyMethod
+from invariance_probe.study.baselines import (
+    AnyMeasurement,
+    Messengers,
+    MinedPairs,
+    SharedDimensions,
+)
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
@@ -88,7 +92,7 @@ class Family:
     """
 
     study: Study
-    method: AnyMethod | None
+    method: AnyMeasurement | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ from invariance_probe.executors.jobs import (
     WorkerSettings,
 )
 from invariance_probe.executors.stacks import Stack, make_stacks
+from invariance_probe.plan.roles import read_run
 from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 from invariance_probe.study.cluster import SlurmProfile
@@ -408,7 +409,7 @@ def _read_tasks(path: Path) -> list[Task]:
         jobs = [json.loads(line) for line in path.read_text().splitlines()]
         return [
             Task(
-                Stack(job["session"], tuple(Run.model_validate(run) for run in job["runs"])),
+                Stack(job["session"], tuple(read_run(run) for run in job["runs"])),
                 job["tries"],
             )
             for job in jobs

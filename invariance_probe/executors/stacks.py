@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from invariance_probe.plan.price import updates
+from invariance_probe.plan.roles import EncoderExamination, GradientRun, RelianceMeasurement
 from invariance_probe.plan.run import Run
-from invariance_probe.study.methods import Reliance
 
 STACK = 16
 """Most trained models in one stack.
@@ -98,9 +98,8 @@ def _models(runs: list[Run]) -> list[list[Run]]:
     """
     models: dict[str, list[Run]] = {}
     for i, run in enumerate(runs):
-        models.setdefault(run.train_key() if run.examination is not None else str(i), []).append(
-            run
-        )
+        model = run.train_key() if isinstance(run, EncoderExamination) else str(i)
+        models.setdefault(model, []).append(run)
     return list(models.values())
 
 
@@ -112,20 +111,21 @@ def _near_equal_parts(models: list[list[Run]], size: int) -> list[list[list[Run]
 
 def _architecture(run: Run) -> str:
     """Return a string that is identical for runs whose models can share a stack."""
-    examined = "examined " if run.examination is not None else ""
-    if run.optimisation is None:
-        return examined + run.method.kind
-    return examined + json.dumps(
+    if isinstance(run, EncoderExamination):
+        return f"examined {_architecture(run.model())}"
+    if not isinstance(run, GradientRun):
+        return run.method.kind
+    return json.dumps(
         [run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction]
     )
 
 
 def _cost(run: Run) -> float:
     """Return the rough cost of a run, in update steps of an SSL model."""
-    if run.examination is not None:
+    if isinstance(run, EncoderExamination):
         return _EXAMINED
-    if isinstance(run.method, Reliance):
+    if isinstance(run, RelianceMeasurement):
         return updates(run, _UNITS)
-    if run.optimisation is None:
-        return _ROUGH_COST.get(run.method.kind, 10)
-    return run.optimisation.steps * _STEP_COST.get(run.method.kind, 1.0)
+    if isinstance(run, GradientRun):
+        return run.steps * _STEP_COST.get(run.method.kind, 1.0)
+    return _ROUGH_COST.get(run.method.kind, 10)

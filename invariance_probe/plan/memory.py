@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination, GradientRun
 from invariance_probe.plan.run import Run
-from invariance_probe.study.baselines import Code
+from invariance_probe.study.baselines import PCA, Code, MinedPairs, Untrained
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.methods import Reliance, title_of
+from invariance_probe.study.methods import LinearSSL, title_of
 from invariance_probe.study.session import Session
 
 TABLE_VALUES = 1 << 24
@@ -91,7 +92,9 @@ def worker_need(plan: Plan, missing: Collection[str] | None = None) -> Need:
             Need(
                 START_BYTES + cached + max((OPENING - 1) * own, _working_bytes(run, session)),
                 session.name,
-                title_of(run.method) if run.examination is None else "examining encoders",
+                "examining encoders"
+                if isinstance(run, EncoderExamination)
+                else title_of(run.method),
             )
         )
     return max(needs, key=lambda need: need.bytes)
@@ -104,9 +107,9 @@ def _recording_bytes(session: Session) -> float:
 
 def _kinds(runs: Iterable[Run], missing: Collection[str] | None) -> list[Run]:
     """Return one run of each kind of measurement and session."""
-    found: dict[tuple[str, str, bool], Run] = {}
+    found: dict[tuple[str, str, type[Run]], Run] = {}
     for run in runs:
-        kind = (run.session, run.method.kind, run.examination is not None)
+        kind = (run.session, run.method.kind, type(run))
         if kind not in found and (missing is None or run.key() in missing):
             found[kind] = run
     return list(found.values())
@@ -120,14 +123,18 @@ def _working_bytes(run: Run, session: Session) -> float:
         run.window.length_bins,
     )
     features = units * length
-    if isinstance(run.method, Code):
-        return code_bytes(run.method, bins, units, length)
-    if run.optimisation is not None:
-        return _training_bytes(run, bins, units, length)
-    encoder = getattr(run.method, "encoder", None)
-    if encoder is not None or run.examination is not None:
-        return encoding_bytes(bins, features, getattr(encoder, "dimensions", 32), 8)
-    return decoding_bytes(bins, features, units, getattr(run.method, "dimensions", 0))
+    model = run.model() if isinstance(run, EncoderExamination) else run
+    if isinstance(model, GradientRun):
+        return _training_bytes(model, bins, units, length)
+    if isinstance(run, EncoderExamination):
+        return encoding_bytes(bins, features, 32, 8)
+    method = run.method
+    if isinstance(method, Code):
+        return code_bytes(method, bins, units, length)
+    if isinstance(method, Untrained):
+        return encoding_bytes(bins, features, method.encoder.dimensions, 8)
+    dimensions = method.dimensions if isinstance(method, PCA | LinearSSL | MinedPairs) else 0
+    return decoding_bytes(bins, features, units, dimensions)
 
 
 def decoding_bytes(windows: int, features: int, units: int, dimensions: int = 0) -> float:
@@ -195,16 +202,11 @@ def code_bytes(asked: Code, bins: int, units: int, length: int) -> float:
     return activity + 8.0 * ((blocks + GRAMS) * float(units * length) ** 2 + 4 * CHUNK_VALUES)
 
 
-def _training_bytes(run: Run, bins: int, units: int, length: int) -> float:
+def _training_bytes(run: GradientRun, bins: int, units: int, length: int) -> float:
     """Estimate what a stack of models and its evaluation hold, in bytes."""
-    optimisation, method = (
-        run.optimisation,
-        run.method.of if isinstance(run.method, Reliance) else run.method,
-    )
-    assert optimisation is not None
-    encoder = getattr(method, "encoder", MLPEncoder())
+    optimisation, encoder = run.optimisation, run.trained_method.encoder
     width = 8 if optimisation.precision == "float64" else 4
-    first = max(getattr(encoder, "widths", None) or (64,))
+    first = max(encoder.widths) if isinstance(encoder, MLPEncoder) else 64
     features = units * length
     # Weights, gradients, and the update rule's and the method's state; then views and layers.
     models = 6.0 * features * first + 2.0 * optimisation.batch_size * (4 * features + 8 * first)

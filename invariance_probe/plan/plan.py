@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from invariance_probe.plan.conditions import (
     Condition,
@@ -26,11 +27,21 @@ from invariance_probe.plan.conditions import (
     uncorrupted,
 )
 from invariance_probe.plan.recipes import PlannedPanel, panel_of
+from invariance_probe.plan.roles import (
+    ClosedFormModel,
+    DecoderBaseline,
+    EncoderExamination,
+    RelianceMeasurement,
+    SessionMeasurement,
+    SSLModel,
+    SupervisedBaseline,
+    TrainedModel,
+)
 from invariance_probe.plan.run import Run
 from invariance_probe.plan.settings import Setting, a_third_of, settings_of
 from invariance_probe.study.baselines import (
     PCA,
-    Baseline,
+    AnyMeasurement,
     CircularNull,
     Code,
     CodeCorruption,
@@ -77,6 +88,7 @@ Every study with windows of one bin has such a baseline.
 """
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the planted control sessions."""
+R = TypeVar("R", bound=Run)
 
 
 @dataclass(frozen=True)
@@ -252,7 +264,7 @@ class Plan:
         )
 
     @cached_property
-    def grid(self) -> tuple[Run, ...]:
+    def grid(self) -> tuple[SSLModel, ...]:
         """SSL runs, for each session and each planted control."""
         with _no_collection():
             own = [run for session in self.sessions for run in self._trained(session)]
@@ -261,10 +273,10 @@ class Plan:
     @cached_property
     def examined(self) -> tuple[Run, ...]:
         """All runs that no verdict rests on: examinations, then models for reliance."""
-        return self.encoder_examinations + self.reliance_runs
+        return (*self.encoder_examinations, *self.reliance_runs)
 
     @cached_property
-    def encoder_examinations(self) -> tuple[Run, ...]:
+    def encoder_examinations(self) -> tuple[EncoderExamination, ...]:
         """Examinations of the stored encoders of the study's own setting.
 
         Only encoders on the axes that hypotheses are about are examined.
@@ -275,14 +287,14 @@ class Plan:
             )
 
     @cached_property
-    def reliance_runs(self) -> tuple[Run, ...]:
+    def reliance_runs(self) -> tuple[RelianceMeasurement, ...]:
         """Runs of the measurement `reliance`, which train their own models."""
         return tuple(run for session in self.sessions for run in self._reliance_runs(session))
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """All runs: baselines, grid and examinations."""
-        return self.baselines + self.grid + self.examined
+        return (*self.baselines, *self.grid, *self.examined)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -317,7 +329,9 @@ class Plan:
         """Return the number of update steps of all models together."""
         return sum(run.steps for run in self.runs)
 
-    def measurement(self, session: Session, method: AnyMethod) -> Run:
+    def measurement(
+        self, session: Session, method: AnyMeasurement, condition: Condition | None = None
+    ) -> SessionMeasurement:
         """Return the run that makes one measurement of a whole session.
 
         The calibration uses it for measurements that are not part of the plan.
@@ -328,16 +342,14 @@ class Plan:
             The session to measure.
         method
             The measurement.
-
-        Returns
-        -------
-        run
-            A run on the whole session, without a fold.
+        condition
+            The condition whose lags are measured, for `persistence`.
         """
-        return self._run(session, method, None)
+        return self._run(SessionMeasurement, session, method, None, condition=condition)
 
     def _run(
         self,
+        role: type[R],
         session: Session,
         method: AnyMethod,
         fold: int | None,
@@ -345,21 +357,35 @@ class Plan:
         optimisation: Optimisation | None = None,
         condition: Condition | None = None,
         setting: str = "",
-    ) -> Run:
+    ) -> R:
         """Return one run of the study; without a condition it has no views or arm."""
         study = self.study
-        made = Run(
-            fingerprint=session.content.recording, session=session.name, subject=session.subject,
-            group=session.group, setting=setting, window=self._window(session),
-            folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed,
-            method=_bare(method), views=condition.views if condition else None,
-            axis=condition.axis if condition else "", dose=condition.dose if condition else 0.0,
-            arm=condition.arm if condition else "none",
-            fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
-            target=PLANTED if session.source.kind == "planted" else study.target,
-            probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
-        )  # fmt: skip
+        made = role.model_validate({
+            "fingerprint": session.content.recording, "session": session.name,
+            "subject": session.subject, "group": session.group, "setting": setting,
+            "window": self._window(session), "folds": study.folds, "fold": fold, "seed": seed,
+            "study_seed": study.training.study_seed, "method": _bare(method),
+            "views": condition.views if condition else None,
+            "axis": condition.axis if condition else "",
+            "dose": condition.dose if condition else 0.0,
+            "arm": condition.arm if condition else "none",
+            "fraction": condition.fraction if condition else 1.0, "optimisation": optimisation,
+            "target": PLANTED if session.source.kind == "planted" else study.target,
+            "probe": RidgeProbe() if session.source.kind == "planted" else study.probe,
+        })  # fmt: skip
         return made.reading(session.content)
+
+    def _model(
+        self, session: Session, setting: Setting, fold: int, seed: int, condition: Condition
+    ) -> SSLModel:
+        """Return the run of one SSL model under a setting."""
+        role: type[SSLModel] = (
+            ClosedFormModel if isinstance(setting.method, LinearSSL) else TrainedModel
+        )
+        return self._run(
+            role, session, setting.method, fold, seed, setting.optimisation, condition,
+            setting.label,
+        )  # fmt: skip
 
     def _window(self, session: Session) -> Window:
         """Return how windows are cut from a session, in bins.
@@ -373,12 +399,12 @@ class Plan:
         return own.in_bins(session.bin_s)
 
     def _planted_baselines(self, session: Session) -> Iterator[Run]:
-        yield self._run(session, ShiftNull(), None)
-        yield self._run(session, self._code(session), None)
+        yield self.measurement(session, ShiftNull())
+        yield self.measurement(session, self._code(session))
         for fold in range(self.study.folds.count):
-            yield self._run(session, Raw(), fold)
+            yield self._run(DecoderBaseline, session, Raw(), fold)
 
-    def _planted_grid(self, session: Session) -> Iterator[Run]:
+    def _planted_grid(self, session: Session) -> Iterator[SSLModel]:
         """Yield the SSL runs of a planted control: dose 0 and primary doses."""
         own = self.settings[0]
         for condition in self.primary:
@@ -386,12 +412,12 @@ class Plan:
                 continue
             for fold in range(self.study.folds.count):
                 for seed in range(self.seeds_of(own.method)):
-                    yield self._run(session, own.method, fold, seed, own.optimisation, condition)
+                    yield self._model(session, own, fold, seed, condition)
 
     def _session_baselines(self, session: Session) -> Iterator[Run]:
         """Yield the runs of a session that need no SSL."""
         study = self.study
-        encoder = getattr(study.method, "encoder", MLPEncoder())
+        encoder = MLPEncoder() if isinstance(study.method, LinearSSL) else study.method.encoder
         dimensions = (
             study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         )
@@ -406,22 +432,23 @@ class Plan:
             *self.needed(session),
         )
         for measurement in asked:
-            yield self._run(session, measurement, None)
+            yield self.measurement(session, measurement)
         for axis in study.axes:
             if study.is_jitter(axis.path):
                 for dose in study.doses_of(axis.path):
                     moved = Condition(
                         Views(pairing=study.views.pairing).at(axis.path, dose), axis.path, dose
                     )
-                    yield self._run(session, Persistence(), None, condition=moved)
+                    yield self.measurement(session, Persistence(), moved)
         for fold in range(study.folds.count):
-            yield self._run(session, Raw(), fold)
+            yield self._run(DecoderBaseline, session, Raw(), fold)
             if session.activity_kind == "counts":
-                yield self._run(session, SquareRoots(), fold)
-            yield self._run(session, PCA(dimensions=dimensions), fold)
+                yield self._run(DecoderBaseline, session, SquareRoots(), fold)
+            yield self._run(DecoderBaseline, session, PCA(dimensions=dimensions), fold)
             # Linear SSL needs windows of one bin.
             if self._window(session).length_bins == 1 and has_closed_form(self.conditions[0].views):
                 yield self._run(
+                    ClosedFormModel,
                     session,
                     LinearSSL(dimensions=dimensions),
                     fold,
@@ -429,8 +456,9 @@ class Plan:
                     setting=BASELINE_SETTING,
                 )
             for seed in range(study.training.seeds):
-                yield self._run(session, Untrained(encoder=encoder), fold, seed)
+                yield self._run(DecoderBaseline, session, Untrained(encoder=encoder), fold, seed)
                 yield self._run(
+                    SupervisedBaseline,
                     session,
                     Supervised(encoder=encoder),
                     fold,
@@ -439,12 +467,12 @@ class Plan:
                     clean,
                 )
 
-    def needed(self, session: Session) -> tuple[Baseline, ...]:
+    def needed(self, session: Session) -> tuple[AnyMeasurement, ...]:
         """Return the measurements of a session that are made only for its hypotheses."""
         about = [h for h in self.study.hypotheses if covers(h, session)]
         return tuple(dict.fromkeys(asked for h in about for asked in h.needs))
 
-    def _null(self, session: Session) -> AnyMethod:
+    def _null(self, session: Session) -> AnyMeasurement:
         """Return the decodability test of one session, with the null of the study."""
         null = self.study.null
         if null.kind == "linear_shift":
@@ -478,7 +506,7 @@ class Plan:
         )
         return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
-    def _trained(self, session: Session) -> Iterator[Run]:
+    def _trained(self, session: Session) -> Iterator[SSLModel]:
         """Yield the SSL runs of a session.
 
         These are the runs of the study's own setting and of its sweeps, the specificity
@@ -500,14 +528,12 @@ class Plan:
 
     def _repeated(
         self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0
-    ) -> Iterator[Run]:
+    ) -> Iterator[SSLModel]:
         """Yield one run per condition, seed and fold; the first seed is `offset`."""
-        seeds, method = self.seeds_of(setting.method), _bare(setting.method)
+        seeds = self.seeds_of(setting.method)
         for condition in conditions:
-            first = self._run(
-                session, method, 0, offset, setting.optimisation, condition, setting.label
-            )
-            if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
+            first = self._model(session, setting, 0, offset, condition)
+            if (pool := condition.views.pool) is not None and isinstance(first, TrainedModel):
                 read = first.arrays_trained_on()
                 first = first.model_copy(
                     update={"companions": companions_of(session, self.sessions, pool, read)}
@@ -516,7 +542,7 @@ class Plan:
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})
 
-    def _encoder_examinations(self, session: Session) -> Iterator[Run]:
+    def _encoder_examinations(self, session: Session) -> Iterator[EncoderExamination]:
         """Yield the examinations of a session's encoders, grouped by encoder."""
         asked: dict[str, set[float]] = {}
         for hypothesis in self.study.dose_claims:
@@ -529,11 +555,11 @@ class Plan:
                 seed: tuple(self._examinations(condition, seed, asked))
                 for seed in range(self.study.training.seeds)
             }
-            for run in self._repeated(session, self.settings[0], (condition,)):
-                for examination in wanted[run.seed]:
-                    yield run.model_copy(update={"examination": examination})
+            for model in self._repeated(session, self.settings[0], (condition,)):
+                for examination in wanted[model.seed]:
+                    yield EncoderExamination.of(model, examination)
 
-    def _reliance_runs(self, session: Session) -> Iterator[Run]:
+    def _reliance_runs(self, session: Session) -> Iterator[RelianceMeasurement]:
         """Yield the runs of the measurement `reliance` in a session."""
         training = self.study.training
         for asked in self.study.measurements:
@@ -542,8 +568,9 @@ class Plan:
                 for seed in range(training.seeds):
                     for fold in range(self.study.folds.count):
                         yield self._run(
-                            session, asked, fold, seed, optimisation, self.conditions[0]
-                        )
+                            RelianceMeasurement, session, asked, fold, seed, optimisation,
+                            self.conditions[0],
+                        )  # fmt: skip
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:

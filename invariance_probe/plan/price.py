@@ -17,9 +17,9 @@ core-minutes.
 import math
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
 
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import GradientRun, RelianceMeasurement
 from invariance_probe.plan.run import Run
 from invariance_probe.study.adversaries import (
     AdversarialNoise,
@@ -32,10 +32,9 @@ from invariance_probe.study.encoders import (
     ConvolutionEncoder,
     Encoder,
     GRUEncoder,
-    MLPEncoder,
     TransformerEncoder,
 )
-from invariance_probe.study.methods import Reliance
+from invariance_probe.study.methods import Reliance, TrainedMethod
 from invariance_probe.study.session import Session
 from invariance_probe.study.transforms import is_idle
 
@@ -146,7 +145,7 @@ def measured_seconds(run: Run, session: Session) -> float:
     if isinstance(run.method, Code):
         return code_seconds(run.method, *size)
     units, windows, bins = size
-    trained = run.optimisation is not None and run.method.kind != "supervised"
+    trained = isinstance(run.method, TrainedMethod | Reliance)
     fixed, of_window, of_pair = READOUT_S if trained else MEASURED_S.get(run.method.kind, READOUT_S)
     return fixed + windows * (of_window + of_pair * (units * bins) ** 2)
 
@@ -166,7 +165,9 @@ def trained_seconds(run: Run, session: Session) -> float:
     session
         Its session, which sets the number of units.
     """
-    return updates(run, session.units) * step_seconds(run, session.units) if run.steps else 0.0
+    if not isinstance(run, GradientRun):
+        return 0.0
+    return updates(run, session.units) * step_seconds(run, session.units)
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
@@ -224,7 +225,7 @@ def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
     return seconds + MOMENT_S * windows * columns**2 + blind * len(asked.corruptions)
 
 
-def updates(run: Run, units: int) -> float:
+def updates(run: GradientRun, units: int) -> float:
     """Return the cost of a run, in update steps.
 
     The measurement `reliance` also makes forward passes after training, to find the units
@@ -237,43 +238,37 @@ def updates(run: Run, units: int) -> float:
     units
         Number of units of its session.
     """
-    attack = run.method.passes(units) if isinstance(run.method, Reliance) else 0
+    attack = run.method.passes(units) if isinstance(run, RelianceMeasurement) else 0
     return run.steps + attack / 3
 
 
-def step_seconds(run: Run, units: int) -> float:
+def step_seconds(run: GradientRun, units: int) -> float:
     """Return the rough single-core seconds of one training step of a run.
 
     Parameters
     ----------
     run
-        A run that trains a model.
+        The run.
     units
         Number of units of its session.
     """
-    optimisation, method = (
-        run.optimisation,
-        run.method.of if isinstance(run.method, Reliance) else run.method,
-    )
-    assert optimisation is not None
+    optimisation, method = run.optimisation, run.trained_method
     rows = 2 * optimisation.batch_size
-    others = 0 if run.companions is None else len(run.companions.sessions)
-    products = encoder_products(
-        getattr(method, "encoder", MLPEncoder()), run.window.length_bins, units * (1 + others)
-    )
-    products += _products((_dimensions(method), *getattr(method, "projector", ())))
+    others = len(run.others())
+    products = encoder_products(method.encoder, run.window.length_bins, units * (1 + others))
+    products += _products((method.encoder.dimensions, *getattr(method, "projector", ())))
     seconds = FIXED_S + rows * products * PRODUCT_S + rows**2 * SIMILARITY_S
     faster = KERNELS.get((optimisation.kernels, optimisation.precision), 1.0)
     return seconds * METHODS.get(method.kind, 1.0) * faster * _passes(run)
 
 
-def _passes(run: Run) -> float:
+def _passes(run: GradientRun) -> float:
     """Return the cost of a step with the run's adversary, relative to none.
 
     An adversary evaluates the models before they learn, which takes further passes
     forwards and backwards.
     """
-    adversary = None if run.views is None else run.views.adversary
+    adversary = run.views.adversary
     if adversary is None or is_idle(adversary):
         return 1.0
     if isinstance(adversary, WorstOfMasks):
@@ -303,6 +298,7 @@ def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
 
     Examples
     --------
+    >>> from invariance_probe.study.encoders import MLPEncoder
     >>> encoder_products(MLPEncoder(widths=(64, 64, 16)), 1, 60)
     8960
     """
@@ -332,7 +328,3 @@ def _of_convolutions(encoder: ConvolutionEncoder, bins: int, units: int) -> int:
 def _products(widths: tuple[int, ...]) -> int:
     """Return the number of multiplications of fully connected layers."""
     return sum(a * b for a, b in pairwise(widths))
-
-
-def _dimensions(method: Any) -> int:
-    return int(getattr(method, "encoder", MLPEncoder()).dimensions)

@@ -1,4 +1,4 @@
-"""A run, `Run`, and what was measured in it, `RunResult`.
+"""What all runs have in common, `Run`, and what was measured in one, `RunResult`.
 
 A run is one trained model, or one measurement, of one session, seed and fold, together
 with all settings that affect it. Its keys are hashes of exactly these settings. The
@@ -6,26 +6,31 @@ name of a study, its hypotheses and its margins are therefore in no key, and cha
 them retrains nothing. Nothing is trained or stored here.
 """
 
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import sha256
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from invariance_probe.plan.figures import Figures, read
 from invariance_probe.plan.figures.earlier import read_earlier
-from invariance_probe.study.baselines import Code, SessionNull
-from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
+from invariance_probe.study.declaration import (
+    Declaration,
+    MethodDeclaration,
+    added,
+    canonical_field,
+    sha256_of,
+)
 from invariance_probe.study.design import Folds, Window
-from invariance_probe.study.examinations import Comparison, Corruption, Detection, Examination
-from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod, OwnMethod, own_method_of
+from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod, OwnMethod
 from invariance_probe.study.probes import Probe, Target
 from invariance_probe.study.session import (
     ArrayHashes,
-    Companions,
     Content,
     OtherSession,
     where_known,
 )
-from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import OwnTransform
 from invariance_probe.study.views import Views, own_augmentation_of
 
@@ -46,6 +51,7 @@ across states (`study.state_pairing.STATE_SOURCES`). `none` is that of dose 0.
 """
 Status = Literal["done", "failed", "collapsed"]
 F = TypeVar("F")
+M = TypeVar("M", bound=MethodDeclaration)
 
 # Fields that only tables use; they are in no key.
 _LABELS = {"subject", "group", "setting"}
@@ -54,7 +60,11 @@ _PROBED = {"target", "target_array", "probe", "examination"}
 
 
 class Run(Declaration):
-    """One model or measurement: its session, seed, fold and all settings."""
+    """What every run has: its session, seed, settings, target and keys.
+
+    The types of runs, one per role, are in `plan.roles`. All of them have the JSON form
+    and the keys that are defined here.
+    """
 
     fingerprint: str
     """Hash of the recording's activity, bins, units, trials and segments."""
@@ -82,40 +92,51 @@ class Run(Declaration):
     seed: int
     study_seed: int
     method: AnyMethod
-    views: Views | None = None
-    """The views at this dose; None if the method uses no views."""
     axis: str = ""
     """The swept path; empty at the identity dose, which all axes share."""
     dose: float = 0.0
     arm: Arm = "none"
-    optimisation: Optimisation | None = None
     fraction: float = 1.0
     """Fraction of the training windows that is used, in (0, 1]."""
     target: Target
     probe: Probe
-    examination: Examination | None = added(None)
-    """What is measured on an encoder that is stored already.
-
-    None if this run trains the encoder itself; the field is then left out of dumps.
-    """
-    companions: Companions | None = added(None)
-    """Other sessions whose windows the SSL model also trains on.
-
-    None if it trains on its own session alone.
-    """
     # Both hashes are kept once they have been computed, since a run is frozen.
     __slots__ = ("_key", "_train_key")
 
     @property
     def steps(self) -> int:
         """Number of update steps of this run; 0 if it trains nothing."""
-        return (
-            0
-            if self.optimisation is None or self.examination is not None
-            else self.optimisation.steps
-        )
+        return 0
 
-    def reading(self, content: Content) -> "Run":
+    def declared(self, kind: type[M]) -> M:
+        """Return the method, which is of a given kind.
+
+        Parameters
+        ----------
+        kind
+            The kind of method that a measuring function serves (`probing.MEASURES`).
+        """
+        assert isinstance(self.method, kind)
+        return self.method
+
+    @abstractmethod
+    def drawn_views(self) -> tuple[Views, ...]:
+        """The views that the run draws from its windows."""
+
+    def others(self) -> tuple[OtherSession, ...]:
+        """The other sessions that the run reads."""
+        return ()
+
+    def own_method(self) -> OwnMethod | None:
+        """The user-defined method that the run trains; None if it trains none."""
+        return None
+
+    def own_augmentation(self) -> OwnTransform | None:
+        """The user-defined augmentation that the run draws; None if it draws none."""
+        drawn = self.drawn_views()
+        return next((own for views in drawn if (own := own_augmentation_of(views))), None)
+
+    def reading(self, content: Content) -> Self:
         """The same run with the hashes of the arrays that it reads.
 
         Parameters
@@ -145,54 +166,6 @@ class Run(Declaration):
                 if name not in left_out and isinstance(value, Declaration)
             )
         )
-
-    def others(self) -> tuple[OtherSession, ...]:
-        """The other sessions that the run reads."""
-        lend = self.method.others if isinstance(self.method, SessionNull) else ()
-        return (*lend, *(self.companions.sessions if self.companions else ()))
-
-    def own_method(self) -> OwnMethod | None:
-        """The user-defined method that the run trains; None if it trains none."""
-        return own_method_of(self.method) if self.examination is None else None
-
-    def own_augmentation(self) -> OwnTransform | None:
-        """The user-defined augmentation that the run draws; None if it draws none."""
-        if isinstance(self.examination, Corruption | Detection):
-            drawn = [self.examination.inputs]
-        elif self.examination is not None:
-            drawn = []
-        else:
-            corrupted = self.method.corruptions if isinstance(self.method, Code) else ()
-            drawn = [views for views in (self.views, *(c.views for c in corrupted)) if views]
-        return next((own for views in drawn if (own := own_augmentation_of(views))), None)
-
-    def trained(self) -> "Run":
-        """Return the run that trains the encoder which this run examines.
-
-        A run without an examination returns itself.
-        """
-        return self.model_copy(update={"examination": None})
-
-    def reference(self) -> "Run | None":
-        """Return the dose-0 run with whose encoder this one is compared.
-
-        Returns
-        -------
-        run
-            None if the examination of this run is not a comparison.
-        """
-        if not isinstance(self.examination, Comparison):
-            return None
-        assert self.views is not None
-        views = self.views.at(self.axis, self.views.doses()[self.axis]) if self.axis else self.views
-        clean = {
-            "views": views,
-            "axis": "",
-            "dose": 0.0,
-            "arm": "none",
-            "seed": self.examination.seed,
-        }
-        return self.trained().model_copy(update=clean)
 
     def train_key(self) -> str:
         """Return the hash of everything that affects the trained encoder."""
@@ -227,7 +200,7 @@ class Run(Declaration):
         values = self.__dict__
         written = [
             f'"{name}":{canonical_field(values[name])}'
-            for name, hidden in _FIELDS
+            for name, hidden in _fields_of(type(self))
             if name not in left_out and not (hidden is not None and hidden(values[name]))
         ]
         return sha256(
@@ -257,12 +230,12 @@ def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
     return {"examination"} if reads_target or arm == "oracle" else _PROBED
 
 
-_FIELDS = [(name, field.exclude_if) for name, field in sorted(Run.model_fields.items())]
-"""Every field of a run, sorted by name, with the test by which dumps omit it.
-
-The key `algorithm` comes before all of them.
-"""
-assert _FIELDS[0][0] > "algorithm"
+@cache
+def _fields_of(kind: type[Run]) -> list[tuple[str, Callable[[Any], bool] | None]]:
+    """Every field of a type of run, sorted, with the test by which dumps omit it."""
+    fields = [(name, field.exclude_if) for name, field in sorted(kind.model_fields.items())]
+    assert fields[0][0] > "algorithm"  # that key comes before all of them
+    return fields
 
 
 @dataclass(frozen=True)

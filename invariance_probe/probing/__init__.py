@@ -6,8 +6,13 @@ progress callback, and returns one `Measurement` per run. This module only holds
 it measures nothing itself.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from invariance_probe.methods import METHODS
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code import measure
+from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements import (
     baselines,
     lag_curve,
@@ -21,7 +26,10 @@ from invariance_probe.probing.measurements import (
     trained,
 )
 
-MEASURES = {
+Measure = Callable[[Workbench, list[Any], trained.Progress], list[Measurement]]
+"""A measuring function; its runs have the type of the method's role (`plan.roles.ROLES`)."""
+
+MEASURES: dict[str, Measure] = {
     **dict.fromkeys((*METHODS, "own"), trained.measure_ssl),
     "supervised": supervised.measure_supervised,
     "linear_ssl": baselines.measure_linear_ssl,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.figures.decoded import DecodedFigures
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
 
@@ -52,7 +53,7 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
         if result is None:
             continue
         named = (run.session, run.subject, run.group, run.method.kind, run.setting)
-        test = run.examination
+        test = run.examination if isinstance(run, EncoderExamination) else None
         corrupted = (
             (test.axis, test.dose) if isinstance(test, Corruption | Detection) else ("", None)
         )

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from invariance_probe.errors import DamagedError, StoreError, WriteError
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import RunResult, key_of, train_key_of
 from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
@@ -163,7 +164,8 @@ def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE
     if not plans:
         return Rubbish(leftovers)
     runs = [run for plan in plans for run in plan.runs]
-    references = [other for run in runs if (other := run.reference()) is not None]
+    examined = [run for run in runs if isinstance(run, EncoderExamination)]
+    references = [other for run in examined if (other := run.reference()) is not None]
     keys = {run.key() for run in runs}
     encoders = {run.train_key() for run in (*runs, *references)}
     return Rubbish(

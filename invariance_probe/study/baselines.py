@@ -333,13 +333,10 @@ class MinedPairs(MethodDeclaration):
     """
 
 
-Baseline = (
-    Raw
-    | SquareRoots
-    | PCA
-    | Untrained
-    | Supervised
-    | Persistence
+AnyDecoder = Raw | SquareRoots | PCA | Untrained
+"""Decoders of activity, or of a representation of it that no gradient trained."""
+AnyMeasurement = (
+    Persistence
     | ShiftNull
     | CircularNull
     | SessionNull
@@ -351,3 +348,4 @@ Baseline = (
     | Messengers
     | MinedPairs
 )
+"""Measurements of a whole session."""

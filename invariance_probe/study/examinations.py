@@ -1,8 +1,8 @@
 """Measurements on an encoder that is already trained and stored.
 
 In: the settings that a plan chooses. Out: frozen declarations. Nothing is trained again:
-an examination is a field of `Run` that enters the key of the result (`Run.key()`) but
-not the key of the trained encoder (`Run.train_key()`).
+an examination enters the key of its result (`Run.key()`), but not the key of the trained
+encoder (`Run.train_key()`).
 """
 
 from typing import Annotated, Literal

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from invariance_probe.study.baselines import Baseline
+from invariance_probe.study.baselines import AnyMeasurement
 from invariance_probe.study.declaration import FILE_NAME, LONGEST_NAME, Declaration, added
 
 
@@ -59,7 +59,7 @@ class Hypothesis(Declaration):
     Their p values are adjusted together (Holm); exploratory ones are not adjusted.
     """
 
-    needs: ClassVar[tuple[Baseline, ...]] = ()
+    needs: ClassVar[tuple[AnyMeasurement, ...]] = ()
     """Measurements of each session that only this kind of hypothesis reads."""
     experimental: ClassVar[bool] = False
     """Whether it counts as exploratory, whatever its role says."""
@@ -133,7 +133,7 @@ class Contrast(Declaration):
             return {**given, "controls": CONTROLS[axis]}
         return given
 
-    needs: ClassVar[tuple[Baseline, ...]] = ()
+    needs: ClassVar[tuple[AnyMeasurement, ...]] = ()
     """Measurements of each session that only this kind of hypothesis reads."""
     about_units: ClassVar[bool] = False
     """Whether it is about how many units carry the target, not about learning."""

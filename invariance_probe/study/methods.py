@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from invariance_probe.study.baselines import Baseline
+from invariance_probe.study.baselines import AnyDecoder, AnyMeasurement, Supervised
 from invariance_probe.study.declaration import Declaration, MethodDeclaration, added, members
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
 from invariance_probe.study.examples import (
@@ -586,7 +586,7 @@ class LinearSSL(MethodDeclaration):
         return None
 
 
-Method = Annotated[
+GradientMethod = (
     SimCLR
     | MoCo
     | BYOL
@@ -603,9 +603,9 @@ Method = Annotated[
     | SupCon
     | YAware
     | OwnMethod
-    | LinearSSL,
-    Field(discriminator="kind"),
-]
+)
+"""Methods that are trained by gradient descent."""
+Method = Annotated[GradientMethod | LinearSSL, Field(discriminator="kind")]
 
 
 class Reliance(MethodDeclaration):
@@ -709,11 +709,13 @@ def own_method_of(method: "AnyMethod") -> OwnMethod | None:
     return trained if isinstance(trained, OwnMethod) else None
 
 
-AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]
+AnyMethod = Annotated[
+    Method | AnyDecoder | Supervised | AnyMeasurement | Reliance, Field(discriminator="kind")
+]
 
 DECLARED_METHODS: dict[str, type[MethodDeclaration]] = {
     declared.model_fields["kind"].default: declared
-    for union in (Method, Baseline, Reliance)
+    for union in (Method, AnyDecoder, Supervised, AnyMeasurement, Reliance)
     for declared in members(union, MethodDeclaration)
 }
 """The declaration of each method and measurement, by its kind."""

@@ -29,6 +29,7 @@ from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import StudyError
 from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import RunResult, train_key_of
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import load_study
@@ -126,7 +127,7 @@ def test_a_study_of_it_runs_from_the_command_line_and_gets_estimates_without_wor
     assert with_code == stored.keys() & {run.key() for run in plan.runs if run.own_augmentation()}
     kinds = {run.method.kind for run in plan.runs if run.key() in with_code}
     assert kinds == {"simclr", "code"}
-    assert any(run.examination for run in plan.runs if run.key() in with_code)
+    assert any(isinstance(run, EncoderExamination) for run in plan.runs if run.key() in with_code)
     assert not any(result.code_sha256 for result in stored.values())
 
 
@@ -159,9 +160,6 @@ def maker(declared, doses, arms, base=EXAMPLES, length=1, kernels="torch"):
     """Views of runs that differ in the dose and the arm of a user-defined augmentation."""
     views = Views(transforms=[declared])
     like = planned().grid[0]
-    like = like.model_copy(
-        update={"optimisation": like.optimisation.model_copy(update={"kernels": kernels})}
-    )
     put = [
         {"views": views.at(AXIS, dose), "axis": "" if arm == "none" else AXIS, "arm": arm}
         for dose, arm in zip(doses, arms, strict=True)
@@ -172,7 +170,10 @@ def maker(declared, doses, arms, base=EXAMPLES, length=1, kernels="torch"):
     one = torch.ones(len(runs), 1, 1, 30)
     scaling = Scaling(8 * one, 0.35 * one)
     starts = torch.arange(0, 200 - length + 1)
-    return ViewMaker(activity, length, starts, runs, [9] * len(runs), scaling, base=base)
+    return ViewMaker(
+        activity, length, starts, [run.condition for run in runs], [9] * len(runs), scaling,
+        base=base, native=kernels == "native",
+    )  # fmt: skip
 
 
 def test_it_goes_through_the_stack_in_every_arm():

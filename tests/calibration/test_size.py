@@ -25,6 +25,7 @@ from invariance_probe.inference.hypotheses.dose.learning import recipe_claims
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import decide, learning_p, word_p
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.study import Study
@@ -66,7 +67,9 @@ def bank():
         runs = [
             r
             for r in plan.runs
-            if r.session == session.name and r.method.kind in KINDS and r.examination is None
+            if r.session == session.name
+            and r.method.kind in KINDS
+            and not isinstance(r, EncoderExamination)
         ]
         bench = Workbench.of(recording, runs[0], torch.device("cpu"))
         for kind in KINDS:

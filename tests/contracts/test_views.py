@@ -34,7 +34,9 @@ def test_arms_share_what_they_say_and_split_independently_in_all():
     ).to(torch.int32)
     runs = arm_runs()
     scaling = Scaling(torch.zeros(4, 1, 1, 30), torch.ones(4, 1, 1, 30))
-    views = ViewMaker(activity, 1, torch.arange(200), runs, [9] * 4, scaling)
+    views = ViewMaker(
+        activity, 1, torch.arange(200), [run.condition for run in runs], [9] * 4, scaling
+    )
     windows = torch.arange(64).expand(4, 64)
     both = views.pair(2, windows, windows)
     lost = (both == 0).view(4, 2, 64, 30)  # a half of a count of about 8 is almost never zero
@@ -61,11 +63,11 @@ def test_a_runs_views_do_not_depend_on_its_partners():
     runs = arm_runs()
     scaling = Scaling(torch.zeros(4, 1, 1, 30), torch.ones(4, 1, 1, 30))
     windows = torch.arange(64).expand(4, 64)
-    together = ViewMaker(activity, 1, torch.arange(200), runs, [9, 8, 7, 6], scaling).pair(
-        2, windows, windows
-    )
+    together = ViewMaker(
+        activity, 1, torch.arange(200), [run.condition for run in runs], [9, 8, 7, 6], scaling
+    ).pair(2, windows, windows)
     one = Scaling(scaling.mean[:1], scaling.inverse_sd[:1])
-    alone = ViewMaker(activity, 1, torch.arange(200), runs[2:3], [7], one).pair(
+    alone = ViewMaker(activity, 1, torch.arange(200), [runs[2].condition], [7], one).pair(
         2, windows[:1], windows[:1]
     )
     assert torch.equal(together[2:3], alone)
@@ -93,16 +95,12 @@ def maker(runs, keys=None, length=1, parts=None, native=False):
     scaling = Scaling(
         torch.full((len(runs), 1, 1, 30), 8.0), torch.full((len(runs), 1, 1, 30), 0.35)
     )
-    if native:
-        runs = [
-            run.model_copy(
-                update={"optimisation": run.optimisation.model_copy(update={"kernels": "native"})}
-            )
-            for run in runs
-        ]
     starts = torch.arange(0, 200 - length + 1)
     parts = [np.arange(40, 150)] * len(runs) if parts is None else parts
-    return ViewMaker(activity, length, starts, runs, keys or [9] * len(runs), scaling, parts)
+    conditions = [run.condition for run in runs]
+    return ViewMaker(
+        activity, length, starts, conditions, keys or [9] * len(runs), scaling, parts, native=native
+    )
 
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
@@ -155,9 +153,9 @@ def test_cutmix_shows_training_windows_only_and_each_view_its_own_half():
     activity = torch.arange(200, dtype=torch.int32).unsqueeze(1).expand(200, 30).contiguous()
     plain = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
     part = np.arange(100, 140)
-    single = ViewMaker(activity, 1, torch.arange(200), runs, [9], plain, [part]).single(
-        1, torch.arange(50).unsqueeze(0)
-    )[0, :, 0]
+    single = ViewMaker(
+        activity, 1, torch.arange(200), [run.condition for run in runs], [9], plain, [part]
+    ).single(1, torch.arange(50).unsqueeze(0))[0, :, 0]
     foreign = single != torch.arange(50).unsqueeze(1)
     assert (foreign.sum(1) == 15).all()
     assert (
@@ -166,7 +164,9 @@ def test_cutmix_shows_training_windows_only_and_each_view_its_own_half():
     )
     halved = runs_of("cutmix", [0.5], ["paired"])
     counts = 2 * activity
-    made = ViewMaker(counts, 1, torch.arange(200), halved, [9], plain, [part])
+    made = ViewMaker(
+        counts, 1, torch.arange(200), [run.condition for run in halved], [9], plain, [part]
+    )
     windows = torch.arange(50).unsqueeze(0)
     first, second = made.pair(1, windows, windows)[0].squeeze(1).chunk(2)
     shown = (
@@ -180,7 +180,14 @@ def test_cutmix_without_training_windows_says_so():
     runs = runs_of("cutmix", [0.5], ["independent"])
     scaling = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
     with pytest.raises(TrainingError, match="cutmix needs other training windows"):
-        ViewMaker(torch.zeros((50, 30), dtype=torch.int32), 1, torch.arange(50), runs, [9], scaling)
+        ViewMaker(
+            torch.zeros((50, 30), dtype=torch.int32),
+            1,
+            torch.arange(50),
+            [runs[0].condition],
+            [9],
+            scaling,
+        )
 
 
 def test_the_gain_comes_after_what_reads_counts_whatever_the_order():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_ensemble import bench_and_runs
 
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.probing.measurements.trained import measure_ssl, train_ssl
 from invariance_probe.study.examinations import Comparison, Corruption, Detection
@@ -74,7 +75,7 @@ def test_stored_encoders_are_examined_as_they_were_measured(encoder):
         Comparison(seed=0),
         Detection(inputs=dropped, dose=0.4, **of),
     )
-    asked = [dosed.model_copy(update={"examination": examination}) for examination in examinations]
+    asked = [EncoderExamination.of(dosed, examination) for examination in examinations]
     whole, corrupted, compared, detected = (m.result for m in examine(bench, asked, weights))
     assert {whole.status, corrupted.status, compared.status, detected.status} == {"done"}
     assert whole.block_losses == pytest.approx(

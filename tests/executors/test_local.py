@@ -16,6 +16,7 @@ from invariance_probe.executors.jobs import WorkerSettings
 from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.results.store import Store
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
@@ -122,7 +123,13 @@ def test_stacks_hold_one_session_and_one_architecture_longest_first(plan):
     )
     for stack in stacks:
         assert (
-            len({run.train_key() if run.examination else run.key() for run in stack.runs}) <= STACK
+            len(
+                {
+                    run.train_key() if isinstance(run, EncoderExamination) else run.key()
+                    for run in stack.runs
+                }
+            )
+            <= STACK
         )
         assert (
             len(

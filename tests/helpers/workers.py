@@ -4,12 +4,13 @@ WORKER = """
 import json, os, signal, sys
 from pathlib import Path
 from invariance_probe.results.store import Store
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import read_run
+from invariance_probe.plan.run import RunResult
 poison, once = sys.argv[1], Path(sys.argv[2])
 for line in sys.stdin:
     job = json.loads(line)
     for data in job["runs"]:
-        run = Run.model_validate(data)
+        run = read_run(data)
         if run.key() == poison or (poison == "once" and not once.exists()):
             once.touch()
             os.kill(os.getpid(), signal.SIGKILL)

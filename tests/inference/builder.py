@@ -24,6 +24,7 @@ from invariance_probe.plan.figures.session import (
     PersistenceFigures,
 )
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import A_THIRD
 from invariance_probe.study.recordings import Planted
@@ -155,7 +156,7 @@ def planted(
             results[run.key()] = RunResult(run.key(), "done", figures=figures)
             continue
         blocks = tuple(range(run.fold * per, (run.fold + 1) * per))
-        if run.examination is not None:
+        if isinstance(run, EncoderExamination):
             results[run.key()] = _examined(
                 run, blocks, clean, R, delta if run.axis else 0.0, T, by_class or {}
             )

@@ -21,6 +21,7 @@ from invariance_probe.inference.power.spreads import marked, stated_spreads
 from invariance_probe.inference.rules.interim_analyses import looks_of
 from invariance_probe.inference.stopping import unneeded_runs
 from invariance_probe.plan.registration import deviations, new_registration
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan as plan_of
 from invariance_probe.results.store import Store
@@ -235,7 +236,7 @@ def from_losses(plan, losses, study):
             lost = losses["C_code"][study, int(run.session[1:])].mean()
             code = made_code([("unit_dropout.rate", 0.4)], c_code=float(lost), spread=0.0)
             results[run.key()] = RunResult(run.key(), "done", figures=code)
-        if run.fold is None or run.examination is not None:
+        if run.fold is None or isinstance(run, EncoderExamination):
             continue
         kind, blocks = run.method.kind, tuple(range(4 * run.fold, 4 * run.fold + 4))
         session, turn = int(run.session[1:]), plan.seed_position(run)

@@ -6,6 +6,7 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.plan.run import key_of, train_key_of
 from invariance_probe.study.declaration import canonical_field, canonical_json, sha256_of
 from invariance_probe.study.examinations import Comparison
@@ -81,10 +82,8 @@ def test_a_changed_copy_has_a_key_of_its_own():
     run = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid[-1]
     keys = {
         run.key(),
-        *(
-            run.model_copy(update=change).key()
-            for change in ({"seed": 77}, {"dose": 0.3}, {"examination": Comparison(seed=1)})
-        ),
+        *(run.model_copy(update=change).key() for change in ({"seed": 77}, {"dose": 0.3})),
+        EncoderExamination.of(run, Comparison(seed=1)).key(),
     }
     assert len(keys) == 4 and run.model_copy(update={"group": "other"}).key() == run.key()
 

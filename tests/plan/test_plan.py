@@ -5,7 +5,7 @@ from conftest import tiny_study
 from pydantic import ValidationError
 
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import read_run
 from invariance_probe.study.baselines import Raw
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
@@ -117,12 +117,12 @@ def test_an_examination_reaches_the_key_and_never_the_train_key():
     run = plan_of().examined[0]
     other = run.model_copy(update={"examination": run.examination.model_copy(update={"draws": 8})})
     assert (
-        other.key() != run.key() != run.trained().key()
-        and other.train_key() == run.train_key() == run.trained().train_key()
+        other.key() != run.key() != run.model().key()
+        and other.train_key() == run.train_key() == run.model().train_key()
     )
     assert (
-        "examination" not in run.trained().model_dump()
-        and Run.model_validate(run.model_dump(mode="json")) == run
+        "examination" not in run.model().model_dump()
+        and read_run(run.model_dump(mode="json")) == run
     )
 
 

@@ -15,6 +15,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.figures.examined import DetectionFigures
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.roles import EncoderExamination
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import Encoders
 from invariance_probe.probing.bench.workbench import Workbench
@@ -64,7 +65,7 @@ class Trained:
         """Examine every encoder of the independent arm with one question."""
         question = changes["examination"]
         runs = [
-            m.run.model_copy(update={"examination": question})
+            EncoderExamination.of(m.run, question)
             for m in self.measured
             if m.run.arm in ("none", "independent")
         ]
@@ -179,7 +180,7 @@ def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained
         trained.corruption(rate).model_copy(update={"draws": 400}),
         trained.corruption(rate, Detection).model_copy(update={"draws": 50}),
     ]
-    runs = [run.model_copy(update={"examination": question}) for question in asked]
+    runs = [EncoderExamination.of(run, question) for question in asked]
     moved, told = (m.result.figures for m in examine(trained.bench, runs, one_unit(trained)))
     assert moved.invariance == pytest.approx(expected, abs=0.02)
     assert moved.invariance_row_space == pytest.approx(moved.invariance)
@@ -187,9 +188,7 @@ def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained
 
 
 def test_an_encoder_that_ignores_the_dropped_units_cannot_be_told(trained):
-    run = trained.measured[0].run.model_copy(
-        update={"examination": trained.corruption(0.4, Detection)}
-    )
+    run = EncoderExamination.of(trained.measured[0].run, trained.corruption(0.4, Detection))
     assert examine(trained.bench, [run], one_unit(trained, 0.0))[0].result.figures == (
         DetectionFigures(detection=0.5)
     )

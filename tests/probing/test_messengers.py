@@ -16,7 +16,7 @@ from scipy import stats
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.figures.units import MODES
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.ridge import UNIT
@@ -186,12 +186,11 @@ def measured(budget=4, asked=None, **world):
 
 
 def measured_in(recording, asked):
-    run = Run(
+    run = SessionMeasurement(
         fingerprint="x",
         session="m",
         window=Window(),
         folds=Folds(embargo_s=1),
-        fold=None,
         seed=0,
         study_seed=1,
         method=asked,

@@ -20,7 +20,7 @@ from invariance_probe.methods.linear_ssl import (
     pair_moments,
     standardised_directions,
 )
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.mined_pairs import Pairs, drawn_pairs, nearest_pairs
@@ -159,9 +159,9 @@ def measured(target="behaviour", kind="categorical", nuisance="drift", **method)
         "seed": 6,
     }
     recording = open_recording(RecurringRecording(session="r", **declared), "r", Path())
-    run = Run(
+    run = SessionMeasurement(
         fingerprint="x", session="r", window=Window(), folds=Folds(count=4, embargo_s=5),
-        fold=None, seed=0, study_seed=1,
+        seed=0, study_seed=1,
         method=MinedPairs(dimensions=2, nuisance=nuisance, fractions=(0.9,), **method),
         target=Target(name=target, kind=kind), probe=LogisticProbe(penalties=(1.0,)),
     )  # fmt: skip

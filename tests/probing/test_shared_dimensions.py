@@ -12,7 +12,7 @@ from sklearn.cross_decomposition import CCA
 
 from invariance_probe.data.folds import Fold
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.shared_dimensions import (
@@ -89,12 +89,11 @@ def test_shifts_are_different_and_never_short():
 def test_shared_dimensions_and_their_lag_are_found(common, lag):
     declared = {"common": common, "lag_bins": lag, "bins": 1500, "seed": 3}
     recording = open_recording(MultimodalRecording(session="m", **declared), "m", Path())
-    run = Run(
+    run = SessionMeasurement(
         fingerprint="x",
         session="m",
         window=Window(),
         folds=Folds(embargo_s=3),
-        fold=None,
         seed=0,
         study_seed=1,
         method=SharedDimensions(shifts=99, longest_lag_s=0.8),

@@ -10,7 +10,7 @@ import torch
 from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.data.alternatives import columns_of
 from invariance_probe.data.recording import Recording
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import DecoderBaseline
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.baselines import measure_raw, measure_untrained
 from invariance_probe.probing.measurements.stationarity import stationarity_p
@@ -32,10 +32,10 @@ def signals(scale=1.0, offset=0.0, sd=1.0, top=None):
 
 
 def run_of(recording, fold, method):
-    return Run(
+    return DecoderBaseline(
         fingerprint=recording.fingerprint, session="s", window=Window(), folds=Folds(count=2),
         fold=fold, seed=0, study_seed=0,
-        method=method, views=None, target=Target(name="y"), probe=RidgeProbe(), optimisation=None,
+        method=method, target=Target(name="y"), probe=RidgeProbe(),
     )  # fmt: skip
 
 

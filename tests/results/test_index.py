@@ -143,9 +143,10 @@ import sys
 from pathlib import Path
 from invariance_probe.results import store as store_module
 from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import TrainedModel
+from invariance_probe.plan.run import RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
-base = Run.model_validate_json({base!r})
+base = TrainedModel.model_validate_json({base!r})
 RANK = DecodedFigures(representation=RepresentationFigures(rank_me=3.0))
 asked = [base.model_copy(update={{"seed": i}}) for i in range(60)]
 results = {{run.key(): RunResult(run.key(), "done", (0, 1), (0.5, 0.25), \

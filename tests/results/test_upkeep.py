@@ -157,7 +157,7 @@ def test_runs_that_no_kept_study_needs_can_go_and_its_own_stay(store):
     delete(store, rubbish)
     assert set(store.keys("results")) <= wanted and store.keys("results") and verify(store)[1] == []
     needed = {run.train_key() for run in kept.runs} | {
-        other.train_key() for run in kept.runs if (other := run.reference())
+        other.train_key() for run in kept.encoder_examinations if (other := run.reference())
     }
     assert set(store.keys("encoders")) <= needed
     assert find_rubbish(store, [kept]).paths == []

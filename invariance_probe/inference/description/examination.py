@@ -26,7 +26,8 @@ from invariance_probe.plan.figures.examined import (
     DetectionFigures,
     SimilarityFigures,
 )
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import EncoderExamination
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.examinations import Corruption, Detection
 from invariance_probe.study.hypotheses import Hypothesis
 
@@ -229,7 +230,7 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     return {place: total / windows[place].mean() for place, total in sums.items()}
 
 
-def _examination_results(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
+def _examination_results(evidence: Evidence) -> Iterator[tuple[EncoderExamination, RunResult]]:
     """Yield the examinations that have results, in sessions that can be decoded."""
     for run in evidence.plan.encoder_examinations:
         result = evidence.results.get(run.key())
@@ -241,7 +242,7 @@ def _examination_results(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
             yield run, result
 
 
-def _dose(evidence: Evidence, run: Run, axis: str) -> float:
+def _dose(evidence: Evidence, run: EncoderExamination, axis: str) -> float:
     """Training dose of an encoder on an axis.
 
     For an encoder that was trained at dose 0, it is the dose that changes nothing.

@@ -11,7 +11,6 @@ sessions and models, and enter no verdict.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -23,12 +22,13 @@ from invariance_probe.inference.description.messenger_points import (
 )
 from invariance_probe.plan.figures.units import RELIANCE_TARGETS, RelianceFigures, RelianceTarget
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import RelianceMeasurement
+from invariance_probe.plan.run import RunResult
 
 LEVEL = 0.05
 """Level of the test over folds that a target has a range above 0."""
 
-RelianceRuns = Sequence[tuple[Run, RelianceFigures]]
+RelianceRuns = Sequence[tuple[RelianceMeasurement, RelianceFigures]]
 """Runs of one session with their results, one per fold and seed."""
 
 
@@ -75,7 +75,7 @@ def _points(measured: RelianceRuns, missing: int) -> Iterator[ReliancePoint]:
     missing
         Number of its runs that failed or have no result.
     """
-    first: Any = measured[0][0]
+    first = measured[0][0]
     figures = [found for _, found in measured]
     shown = {target: _is_shown(measured, target) for target in RELIANCE_TARGETS}
     for budget in first.method.budgets:
@@ -109,7 +109,7 @@ def _is_shown(measured: RelianceRuns, target: RelianceTarget) -> bool:
     above 0 by a t test. Folds share training windows, so the test alone would be too
     lenient.
     """
-    folds = sorted({run.fold for run, _ in measured if run.fold is not None})
+    folds = sorted({run.fold for run, _ in measured})
     means = [
         np.mean([found.range_of(target) for run, found in measured if run.fold == fold])
         for fold in folds

@@ -25,6 +25,7 @@ import numpy as np
 from invariance_probe.inference.evidence.blocks import Blocks
 from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.plan import BASELINE_SETTING, Plan
+from invariance_probe.plan.roles import EncoderExamination, SessionMeasurement
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.session import Session
@@ -169,12 +170,13 @@ class SessionLosses:
         self._floor = np.full(self._planned_blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
         for run in runs:
-            if isinstance(run.examination, Corruption):
-                self._enter(
-                    _tested(run.examination.axis, run.examination.dose), run, results.get(run.key())
-                )
-            if run.fold is None or run.examination is not None:
-                continue  # a measurement of the whole session, or of a stored encoder
+            if isinstance(run, EncoderExamination):
+                test = run.examination
+                if isinstance(test, Corruption):
+                    self._enter(_tested(test.axis, test.dose), run, results.get(run.key()))
+                continue
+            if isinstance(run, SessionMeasurement):
+                continue
             ssl = run.method.kind in plan.methods and (
                 run.method.kind != "linear_ssl" or run.setting != BASELINE_SETTING
             )

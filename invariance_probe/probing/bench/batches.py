@@ -17,11 +17,10 @@ import torch
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.methods.base import Batch, Timeline
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.methods import asks_for
-from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.examples import EXAMPLES, Example, Examples, TrainingWindows
 
 
@@ -59,7 +58,7 @@ def batch_of(
 
 
 def examples_of(
-    bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool
+    bench: Workbench, run: TrainedModel, kind: str, part: np.ndarray, size: int, repeats: bool
 ) -> Examples:
     """Make a source of examples that are drawn from given windows of one run.
 
@@ -87,11 +86,12 @@ def examples_of(
     TrainingError
         When there are too few windows.
     """
-    jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
         asks_for(run.method),
-        TrainingWindows(bench.windows, [part], [jitter], bench.step_s, keys, size, repeats=repeats),
+        TrainingWindows(
+            bench.windows, [part], [run.views.jitter], bench.step_s, keys, size, repeats=repeats
+        ),
     )
 
 

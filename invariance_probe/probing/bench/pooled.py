@@ -9,6 +9,7 @@ first weight matrix of the encoder. Only the rows of the run's own session are u
 decode.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -23,13 +24,13 @@ from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
 from invariance_probe.data.labels import labelled_windows
 from invariance_probe.methods.base import Timeline
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import FoldRun, TrainedModel
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.session import Companions
 
 
-def pooled_bench(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
+def pooled_bench(bench: Workbench, run: TrainedModel, companions: Companions) -> "PooledBench":
     """Join a session with its companions, and open the joined recording.
 
     Of the session itself, only windows with a target are used, and so they are of
@@ -104,7 +105,7 @@ class PooledBench(Workbench):
         subjects = torch.from_numpy(self.joined.subject[self.session_of]).to(self.device)
         return replace(super().timeline, sessions=sessions, subjects=subjects)
 
-    def train_windows(self, run: Run) -> np.ndarray:
+    def train_windows(self, run: FoldRun) -> np.ndarray:
         """Return the training windows of a run's fold.
 
         If the run trains on a fraction of the windows, that fraction of each session's
@@ -113,13 +114,12 @@ class PooledBench(Workbench):
         Parameters
         ----------
         run
-            A run that is assigned to a fold.
+            The run.
 
         Returns
         -------
         Indices of windows (window,), ascending.
         """
-        assert run.fold is not None
         train = self.folds[run.fold].train
         of = self.session_of[train]
         return np.concatenate(
@@ -151,7 +151,9 @@ class PooledBench(Workbench):
             )
         return Scaling(mean, inverse)
 
-    def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
+    def views(
+        self, runs: Sequence[FoldRun], parts: list[np.ndarray], dtype: torch.dtype
+    ) -> ViewMaker:
         """Make the object that draws the views of stacked runs on several sessions.
 
         Units that a window's session lacks stay at zero.

@@ -8,10 +8,13 @@ what a worker needs.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from invariance_probe.plan.memory import TABLE_VALUES, TOGETHER_VALUES
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
+
+R = TypeVar("R", bound=Run)
 
 
 def window_values(bench: Workbench) -> int:
@@ -36,7 +39,7 @@ def is_large(bench: Workbench) -> bool:
     return window_values(bench) > TABLE_VALUES
 
 
-def groups(bench: Workbench, runs: list[Run]) -> Iterator[list[Run]]:
+def groups(bench: Workbench, runs: list[R]) -> Iterator[list[R]]:
     """Divide stacked runs into groups whose tables fit into memory together.
 
     The numbers of a run do not depend on its group.

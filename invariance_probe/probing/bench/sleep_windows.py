@@ -32,7 +32,7 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import UnlabelledWindows
 from invariance_probe.data.windows import Windows
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.study.state_pairing import StatePairing, StateSource, state_source_of
 
 
@@ -59,7 +59,7 @@ class SleepWindows:
     same table.
     """
 
-    def distant(self, pairing: StatePairing, run: Run, train: np.ndarray) -> Distant:
+    def distant(self, pairing: StatePairing, run: FoldRun, train: np.ndarray) -> Distant:
         """Find the sleep windows that training windows may be paired with.
 
         They depend neither on the seed nor on the share of pairs with sleep.
@@ -94,7 +94,7 @@ class SleepWindows:
             pairing.share,
         )
 
-    def sleep(self, pairing: StatePairing, run: Run) -> PartnerPools:
+    def sleep(self, pairing: StatePairing, run: FoldRun) -> PartnerPools:
         """Select the sleep windows among which a run may find partners.
 
         They lie at least `pairing.gap_s` from labelled windows. They lie neither
@@ -105,9 +105,8 @@ class SleepWindows:
         pairing
             The declared pairing of waking with sleep.
         run
-            A run with a fold.
+            The run.
         """
-        assert run.fold is not None
         unlabelled, bin_s, test = self.unlabelled, self.labelled.bin_s, self.folds[run.fold].test
         first, last = unlabelled.inside[self.windows.starts[test[[0, -1]]]]
         reach = self.windows.length + round(run.folds.embargo_s / bin_s)

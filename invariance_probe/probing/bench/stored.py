@@ -5,7 +5,7 @@ stack, with their representations of clean (uncorrupted) windows and the decoder
 (probes) fitted on these. Nothing is trained here except the probes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.plan.figures.decoded import TrainingFigures
+from invariance_probe.plan.roles import SSLModel, TrainedModel
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.logistic import LogisticFit
@@ -63,44 +64,45 @@ class Encoders:
     ----------
     bench
         The opened session: its windows, folds and target.
-    runs
+    models
         The runs that trained the encoders, one per encoder.
     """
 
     bench: Workbench
-    runs: list[Run]
+    models: list[SSLModel]
     weights: Weights
     """Weights of these encoders, and perhaps of others, by train key."""
 
     @classmethod
-    def of(cls, bench: Workbench, runs: list[Run], weights: Weights) -> "Encoders":
-        """Stack the encoders of some runs; runs may share an encoder.
+    def of(cls, bench: Workbench, models: Iterable[SSLModel], weights: Weights) -> "Encoders":
+        """Stack the encoders of some models, each of which may be given several times.
 
         Parameters
         ----------
         bench
             The opened session: its windows, folds and target.
-        runs
-            Runs that trained the encoders, or that measure something on them.
+        models
+            Runs that trained the encoders.
         weights
             Weights of the encoders, by train key.
         """
-        return cls(bench, list({run.train_key(): run.trained() for run in runs}.values()), weights)
+        return cls(bench, list({model.train_key(): model for model in models}.values()), weights)
 
     @cached_property
     def frozen(self) -> Frozen:
         """The encoders as one stacked network, with weights (encoder, ...)."""
-        declared = getattr(self.runs[0].method, "encoder", MLPEncoder())
+        first = self.models[0]
+        declared = first.method.encoder if isinstance(first, TrainedModel) else MLPEncoder()
         return Frozen.of(
-            declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device
+            declared, [self.weights[model.train_key()] for model in self.models], self.bench.device
         )
 
     @cached_property
     def slots(self) -> dict[str, int]:
         """Position of each encoder in the stack, by its train key."""
-        return {run.train_key(): i for i, run in enumerate(self.runs)}
+        return {model.train_key(): i for i, model in enumerate(self.models)}
 
-    def slots_of(self, runs: list[Run]) -> list[int]:
+    def slots_of(self, runs: Sequence[Run]) -> list[int]:
         """Return the position of each run's encoder in the stack."""
         return [self.slots[run.train_key()] for run in runs]
 
@@ -112,12 +114,12 @@ class Encoders:
     @cached_property
     def parts(self) -> list[np.ndarray]:
         """Training windows of each encoder, each (window,)."""
-        return [self.bench.train_windows(run) for run in self.runs]
+        return [self.bench.train_windows(model) for model in self.models]
 
     @cached_property
     def representation(self) -> Tensor:
         """Representations of all clean windows (encoder, window, dim)."""
-        views = self.bench.views(self.runs, self.parts, self.dtype)
+        views = self.bench.views(self.models, self.parts, self.dtype)
         return encode_clean(views, self.frozen, self.bench.all_windows)
 
     @cached_property
@@ -127,4 +129,4 @@ class Encoders:
         It is fitted on the training windows of the encoder, as it was when the encoder
         had been trained.
         """
-        return fit_probe(self.bench, self.runs, self.representation.unsqueeze(1), self.parts)
+        return fit_probe(self.bench, self.models, self.representation.unsqueeze(1), self.parts)

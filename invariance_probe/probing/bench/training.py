@@ -6,13 +6,13 @@ the session that have no target (`probing.bench.unlabelled`), or those of other 
 examinations use the windows of the run's own session that have a target.
 """
 
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.pooled import pooled_bench
 from invariance_probe.probing.bench.unlabelled import bench_of_every_window
 from invariance_probe.probing.bench.workbench import Workbench
 
 
-def training_bench(bench: Workbench, run: Run) -> Workbench:
+def training_bench(bench: Workbench, run: TrainedModel) -> Workbench:
     """Return the bench on which a run's SSL model is trained.
 
     Parameters

@@ -16,6 +16,7 @@ from torch import Tensor
 from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.data.folds import Fold, clear_of
 from invariance_probe.data.labels import LabelledWindows
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
@@ -80,7 +81,7 @@ class UnlabelledBench(Workbench):
         """Indices of the windows that have a target (window,)."""
         return torch.from_numpy(np.flatnonzero(self.labelled)).to(self.device)
 
-    def train_windows(self, run: Run) -> np.ndarray:
+    def train_windows(self, run: FoldRun) -> np.ndarray:
         """Return the training windows of a run's fold.
 
         If the run trains on a fraction of the windows, windows without a target are used
@@ -89,13 +90,12 @@ class UnlabelledBench(Workbench):
         Parameters
         ----------
         run
-            A run with a fold.
+            The run.
 
         Returns
         -------
         Indices of windows (window,), ascending.
         """
-        assert run.fold is not None
         train = self.folds[run.fold].train
         with_target = np.flatnonzero(self.labelled)[self.own.train_windows(run)]
         if run.fraction == 1:

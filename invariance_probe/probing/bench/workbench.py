@@ -9,7 +9,7 @@ Runs that train together as one batched model are called stacked; a stack has on
 per run.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import UnlabelledWindows, restricted
 from invariance_probe.data.windows import Windows, covered_bins
 from invariance_probe.methods.base import Timeline
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.sleep_windows import SleepWindows
@@ -46,7 +47,6 @@ from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.session import OtherSession, Session
 from invariance_probe.study.state_pairing import StatePairing
-from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.checkpoints import Checkpoints
 
 
@@ -225,7 +225,7 @@ class Workbench:
         """
         return self.all_windows
 
-    def train_windows(self, run: Run) -> np.ndarray:
+    def train_windows(self, run: FoldRun) -> np.ndarray:
         """Return the training windows of a run's fold.
 
         If the run trains on a fraction of the windows, only that fraction is returned.
@@ -233,13 +233,12 @@ class Workbench:
         Parameters
         ----------
         run
-            A run with a fold.
+            The run.
 
         Returns
         -------
         Indices of windows (window,), ascending.
         """
-        assert run.fold is not None
         return part_of(self.folds[run.fold].train, run.fraction)
 
     def validation(self, train: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -294,7 +293,9 @@ class Workbench:
         """
         return covered_bins(self.windows.starts[part], self.windows.length)
 
-    def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
+    def views(
+        self, runs: Sequence[FoldRun], parts: list[np.ndarray], dtype: torch.dtype
+    ) -> ViewMaker:
         """Make the object that draws the augmented views of stacked runs.
 
         Parameters
@@ -311,7 +312,7 @@ class Workbench:
 
     def view_maker(
         self,
-        runs: list[Run],
+        runs: Sequence[FoldRun],
         parts: list[np.ndarray],
         dtype: torch.dtype,
         presence: Presence | None,
@@ -341,29 +342,29 @@ class Workbench:
             if activity is self.recording.activity
             else torch.from_numpy(activity).to(self.device)
         )
-        labelled = len(self.recording.activity)
+        optimisation = runs[0].optimisation
         return ViewMaker(
             shown,
             self.windows.length,
             timeline.starts,
-            runs,
+            [run.condition for run in runs],
             keys,
             scaling,
             parts,
             presence,
-            labelled,
-            self.elsewhere.base,
-            self._stream_views(runs, parts, dtype),
+            labelled=len(self.recording.activity),
+            base=self.elsewhere.base,
+            native=optimisation is not None and optimisation.kernels == "native",
+            stream=self._stream_views(runs[0].condition.views.stream, parts, dtype),
         )
 
     def _stream_views(
-        self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype
+        self, name: str, parts: list[np.ndarray], dtype: torch.dtype
     ) -> StreamViews | None:
-        """Prepare the stream that second views of stacked runs show, if they show one.
+        """Prepare the stream that second views show; None if it has no name.
 
-        Parameters are those of `views`.
+        The other parameters are those of `views`.
         """
-        name = runs[0].views.stream if runs[0].views else ""
         if not name:
             return None
         length_s = self.windows.length * self.recording.bin_s
@@ -385,7 +386,7 @@ class Workbench:
             self._others[name] = make()
         return self._others[name]
 
-    def partners(self, run: Run, train: np.ndarray) -> Partners:
+    def partners(self, run: FoldRun, train: np.ndarray) -> Partners:
         """Find the nearby windows that each training window may be paired with.
 
         Parameters
@@ -395,10 +396,10 @@ class Workbench:
         train
             Its training windows (window,), ascending.
         """
-        jitter = run.views.jitter if run.views else TimeJitter()
+        jitter = run.condition.views.jitter
         return find_partners(train, self.windows.stretch, jitter, self.step_s)
 
-    def distant(self, run: Run, train: np.ndarray) -> Distant | None:
+    def distant(self, run: FoldRun, train: np.ndarray) -> Distant | None:
         """Find the distant windows that training windows may be paired with.
 
         Parameters
@@ -414,7 +415,7 @@ class Workbench:
         The partners of each training window; None if the run only makes pairs of nearby
         windows.
         """
-        pairing = run.views.pairing if run.views else None
+        pairing = run.condition.views.pairing
         if isinstance(pairing, StatePairing):
             return self.asleep(run).distant(pairing, run, train) if pairing.share else None
         if not isinstance(pairing, MinedPairing) or not pairing.share:
@@ -442,7 +443,7 @@ class Workbench:
             self._asleep.append(SleepWindows(self.recording, self.windows, self.folds, unlabelled))
         return self._asleep[0]
 
-    def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
+    def shown(self, runs: Sequence[FoldRun], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
         """Return the activity that stacked runs may read, and its windows.
 
         Labelled windows come first. Sleep windows (those outside the labelled states)
@@ -459,7 +460,7 @@ class Workbench:
         -------
         Activity (time, unit), and where its windows lie in time.
         """
-        pairings = [run.views.pairing for run in runs if run.views]
+        pairings = [run.condition.views.pairing for run in runs]
         if not asleep and not any(
             isinstance(pairing, StatePairing) and pairing.share for pairing in pairings
         ):
@@ -515,7 +516,7 @@ class Workbench:
         return replace(inputs, guide=_columns(pairing.guide, values), labelled=labelled)
 
     @staticmethod
-    def keys(name: StreamName, runs: list[Run]) -> list[int]:
+    def keys(name: StreamName, runs: Sequence[Run]) -> list[int]:
         """Return each run's key of a random sequence.
 
         The key is the same at all doses and arms.
@@ -530,7 +531,7 @@ class Workbench:
         return [stream_key(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
 
     @staticmethod
-    def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
+    def generators(name: StreamName, runs: Sequence[Run]) -> list[np.random.Generator]:
         """Make each run's generator, at the start of a random sequence.
 
         Parameters

@@ -26,7 +26,8 @@ import torch
 from invariance_probe.augmentations.standardisation import Scaling
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.windows import covered_bins
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.conditions import Condition
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing.bench.size import is_large, window_values
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
@@ -68,7 +69,7 @@ class Corrupted:
     def of(
         cls,
         bench: Workbench,
-        run: Run,
+        run: SessionMeasurement,
         corruption: CodeCorruption,
         prepared: PreparedSession,
         fold: int,
@@ -93,22 +94,19 @@ class Corrupted:
             Number of corrupted versions of each window.
         """
         recording, windows = bench.recording, bench.windows
-        corrupting = run.model_copy(
-            update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose}
-        )
         bins = covered_bins(windows.starts, windows.length)
         counts = recording.activity_kind == "counts"
         scaling = Scaling.of(
             recording.activity, [bins], torch.float64, torch.device("cpu"), square_roots=counts
         )
         activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
-        keys = bench.keys("views", [corrupting])
+        keys = bench.keys("views", [run])
         parts = [prepared.folds[fold].train]
         maker = ViewMaker(
             activity,
             windows.length,
             starts,
-            [corrupting],
+            [Condition(corruption.views, corruption.axis, corruption.dose)],
             keys,
             scaling,
             parts,
@@ -181,7 +179,7 @@ class BlindLosses:
 
 
 def blind_losses(
-    bench: Workbench, run: Run, corruption: CodeCorruption, prepared: PreparedSession
+    bench: Workbench, run: SessionMeasurement, corruption: CodeCorruption, prepared: PreparedSession
 ) -> BlindLosses:
     """Fit and score decoders on corrupted inputs, leaving out each block in turn.
 
@@ -203,8 +201,7 @@ def blind_losses(
     Sums of losses, and how much the inputs change. Losses are in nats for classes;
     otherwise they are squared errors divided by the target's variance.
     """
-    asked = run.method
-    assert isinstance(asked, Code)
+    asked = run.declared(Code)
     own, draws = shows_other_windows(corruption), _draws(bench, asked)
     found: dict[tuple[LeftOut, int], float] = {}
     for fold in range(len(prepared.folds) if own else 1):

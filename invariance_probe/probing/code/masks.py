@@ -13,7 +13,7 @@ import torch
 
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.randomness import stream_key
 from invariance_probe.study.transforms import (
     ProgressiveUnitLoss,
@@ -74,7 +74,7 @@ def balanced_masks(
 
 def declared_masks(
     transform: Transform,
-    run: Run,
+    run: SessionMeasurement,
     rates: np.ndarray,
     bins: int,
     count: int,

@@ -14,7 +14,8 @@ import numpy as np
 
 from invariance_probe.data.windows import covered_bins
 from invariance_probe.plan.figures.code import CodeFigures, HeldOutErrors, information
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import blind_losses
@@ -42,7 +43,9 @@ the order.
 """
 
 
-def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_code(
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
+) -> list[Measurement]:
     """Measure dropping curves, redundancy, and the losses under corruptions.
 
     Parameters
@@ -57,9 +60,8 @@ def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
-def _measure(bench: Workbench, run: Run) -> RunResult:
-    assert isinstance(run.method, Code)
-    prepared = PreparedSession.of(bench, run, run.method.blocks)
+def _measure(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    prepared = PreparedSession.of(bench, run, run.declared(Code).blocks)
     if not prepared.units:
         return RunResult(run.key(), "done", message="no unit varies in every training part")
     figures = _beside_distinct(bench, run, prepared, code_figures(bench, run, prepared))
@@ -67,7 +69,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def _beside_distinct(
-    bench: Workbench, run: Run, prepared: PreparedSession, figures: CodeFigures
+    bench: Workbench, run: SessionMeasurement, prepared: PreparedSession, figures: CodeFigures
 ) -> CodeFigures:
     """Name the units that repeat others, and add the results without them.
 
@@ -100,7 +102,9 @@ def _beside_distinct(
     )
 
 
-def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeFigures:
+def code_figures(
+    bench: Workbench, run: SessionMeasurement, prepared: PreparedSession
+) -> CodeFigures:
     """Measure the code of a prepared session.
 
     Parameters
@@ -112,8 +116,7 @@ def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeF
     prepared
         The session, prepared for decoding, with all units or without some.
     """
-    asked = run.method
-    assert isinstance(asked, Code)
+    asked = run.declared(Code)
     rng = generator("probe", run.study_seed, run.session)
     masks = _masks(bench, asked, run, prepared, rng)
     units = len(prepared.units)
@@ -166,7 +169,11 @@ def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) ->
 
 
 def _masks(
-    bench: Workbench, asked: Code, run: Run, prepared: PreparedSession, rng: np.random.Generator
+    bench: Workbench,
+    asked: Code,
+    run: SessionMeasurement,
+    prepared: PreparedSession,
+    rng: np.random.Generator,
 ) -> list[np.ndarray]:
     """Draw the masks (mask, feature) on which decoders are refitted.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from invariance_probe.data.folds import Fold, make_folds
 from invariance_probe.data.windows import covered_bins
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.inputs import Inputs, mean_square, rooted
@@ -58,7 +58,7 @@ class PreparedSession:
     varying: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, blocks: int) -> "PreparedSession":
+    def of(cls, bench: Workbench, run: SessionMeasurement, blocks: int) -> "PreparedSession":
         """Cut a session into blocks and compute the second moments of each.
 
         Units that are constant in any training part are left out.

@@ -6,7 +6,7 @@ features) is fitted on. Out: the decoding loss of each window, and from these a
 their arrays. Encoders are not changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.plan.figures import Figures
 from invariance_probe.plan.figures.decoded import Scores
 from invariance_probe.plan.memory import TABLE_VALUES
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds, score_part
 from invariance_probe.probing.decoders.logistic import LogisticFit, fit_logistic
@@ -47,7 +48,7 @@ class Measurement:
 
 
 def probe_losses(
-    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+    bench: Workbench, runs: Sequence[FoldRun], features: Tensor, parts: list[np.ndarray]
 ) -> Tensor:
     """Fit each run's probe and compute its decoding loss on each window.
 
@@ -76,7 +77,7 @@ def probe_losses(
 
 
 def probe_scored(
-    bench: Workbench, runs: list[Run], representation: Tensor, parts: list[np.ndarray]
+    bench: Workbench, runs: Sequence[FoldRun], representation: Tensor, parts: list[np.ndarray]
 ) -> tuple[Tensor, list[Scores]]:
     """Fit each run's probe on its clean representation and score it.
 
@@ -101,7 +102,7 @@ def probe_scored(
     ]
 
 
-def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
+def held_out_scores(bench: Workbench, run: FoldRun, predictions: Tensor) -> Scores:
     """Score predictions on the test windows of a run's fold.
 
     Parameters
@@ -114,7 +115,6 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
         Predicted columns of all windows (window, column), or log-probabilities of the
         classes (window, class).
     """
-    assert run.fold is not None
     test, target = bench.folds[run.fold].test, bench.target
     predicted, actual = predictions.cpu().numpy()[test], target.values.cpu().numpy()[test]
     if target.classes:
@@ -123,7 +123,7 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
 
 
 def fit_probe(
-    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+    bench: Workbench, runs: Sequence[FoldRun], features: Tensor, parts: list[np.ndarray]
 ) -> RidgeFit | LogisticFit:
     """Fit each run's probe on the run's own windows.
 
@@ -198,7 +198,7 @@ def _log_probabilities(inputs: WindowInputs, fit: LogisticFit, windows: np.ndarr
 
 
 def selection_losses(
-    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+    bench: Workbench, runs: Sequence[FoldRun], features: Tensor, parts: list[np.ndarray]
 ) -> list[float]:
     """Validation loss of each run, by which the best decoder is chosen.
 
@@ -226,7 +226,7 @@ def selection_losses(
 
 
 def by_block(
-    bench: Workbench, run: Run, losses: Tensor
+    bench: Workbench, run: FoldRun, losses: Tensor
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Average window losses over each test block of a run's fold.
 
@@ -243,7 +243,6 @@ def by_block(
     -------
     Numbers of the blocks, and the mean loss over each.
     """
-    assert run.fold is not None
     fold = bench.folds[run.fold]
     return block_means(fold, losses.cpu().numpy()[fold.test])
 
@@ -270,7 +269,7 @@ def block_means(fold: Fold, values: np.ndarray) -> tuple[tuple[int, ...], tuple[
 
 def result_of(
     bench: Workbench,
-    run: Run,
+    run: FoldRun,
     losses: Tensor,
     status: Status = "done",
     with_floor: bool = False,

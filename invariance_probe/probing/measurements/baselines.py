@@ -11,7 +11,6 @@ among several candidates: activity, its square roots and a supervised network.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
+from invariance_probe.plan.roles import ClosedFormModel, DecoderBaseline, FoldRun
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.size import groups, is_large
 from invariance_probe.probing.bench.workbench import Workbench, score_part
@@ -39,9 +39,12 @@ from invariance_probe.probing.measurements.mining import distant_pairs
 from invariance_probe.probing.measurements.trained import COLLAPSED, Progress
 from invariance_probe.probing.representation.diagnostics import rank_me
 from invariance_probe.probing.representation.encoding import encode_clean, normed_rows
+from invariance_probe.study.baselines import PCA, Untrained
 
 
-def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_raw(
+    bench: Workbench, runs: list[DecoderBaseline], on_progress: Progress
+) -> list[Measurement]:
     """Decode from the standardised activity itself.
 
     The results also hold the floor, the loss of the best constant prediction.
@@ -65,7 +68,7 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 
 def measure_square_roots(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[DecoderBaseline], on_progress: Progress
 ) -> list[Measurement]:
     """Decode from standardised square roots of counts, sqrt(n + 1/4).
 
@@ -103,7 +106,11 @@ def measure_square_roots(
 
 
 def _ceilings(
-    bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool
+    bench: Workbench,
+    runs: list[DecoderBaseline],
+    parts: list[np.ndarray],
+    features: Tensor,
+    with_floor: bool,
 ) -> list[Measurement]:
     """Decode from features whose decoder is a candidate for the ceiling.
 
@@ -141,7 +148,9 @@ def _ceilings(
     ]
 
 
-def _ceilings_of_large(bench: Workbench, runs: list[Run], square_roots: bool) -> list[Measurement]:
+def _ceilings_of_large(
+    bench: Workbench, runs: list[DecoderBaseline], square_roots: bool
+) -> list[Measurement]:
     """Do the same as `_ceilings` where windows are too many to be held as one table.
 
     Parameters
@@ -179,7 +188,9 @@ def _ceilings_of_large(bench: Workbench, runs: list[Run], square_roots: bool) ->
     return measured
 
 
-def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_pca(
+    bench: Workbench, runs: list[DecoderBaseline], on_progress: Progress
+) -> list[Measurement]:
     """Decode from the leading principal components of standardised activity.
 
     The components are fitted on the training windows.
@@ -196,7 +207,7 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     measured = []
     for group in groups(bench, runs):
         parts = [bench.train_windows(run) for run in group]
-        dimensions = [run.method.dimensions for run in group]  # type: ignore[union-attr]
+        dimensions = [run.declared(PCA).dimensions for run in group]
         if is_large(bench):
             inputs = [WindowInputs.of(bench, part) for part in parts]
             grams = [
@@ -253,7 +264,7 @@ def _mapped(bench: Workbench, inputs: list[WindowInputs], bases: list[Tensor]) -
 
 
 def measure_linear_ssl(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[ClosedFormModel], on_progress: Progress
 ) -> list[Measurement]:
     """Fit linear SSL in closed form, and decode from its representation.
 
@@ -289,19 +300,19 @@ def measure_linear_ssl(
     return measured
 
 
-def _directions(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> list[Tensor]:
+def _directions(
+    bench: Workbench, runs: list[ClosedFormModel], parts: list[np.ndarray]
+) -> list[Tensor]:
     """Fit the directions of linear SSL of each run, each (unit, dim)."""
     shown, timeline = bench.shown(runs)
     activity = shown[timeline.starts.cpu().numpy()]
     bases = []
     for run, part in zip(runs, parts, strict=True):
-        assert run.views is not None
         partners, sd = bench.partners(run, part), activity[part].std(axis=0, dtype=np.float64)
-        method = run.method
         distant = bench.distant(run, part)
         found = fit_directions(
             activity, partners, run.views, run.axis, run.arm, sd,
-            method.dimensions, method.ridge, distant,  # type: ignore[union-attr]
+            run.method.dimensions, run.method.ridge, distant,
         )  # fmt: skip
         bases.append(torch.from_numpy(found).to(bench.device))
     return bases
@@ -309,7 +320,7 @@ def _directions(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> l
 
 def _linear(
     bench: Workbench,
-    runs: list[Run],
+    runs: Sequence[FoldRun],
     parts: list[np.ndarray],
     representation: Tensor,
     bases: list[Tensor],
@@ -346,7 +357,7 @@ def _linear(
 
 
 def measure_untrained(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[DecoderBaseline], on_progress: Progress
 ) -> list[Measurement]:
     """Decode from encoders with their initial random weights.
 
@@ -365,11 +376,11 @@ def measure_untrained(
     return [found for group in groups(bench, runs) for found in _untrained(bench, group)]
 
 
-def _untrained(bench: Workbench, runs: list[Run]) -> list[Measurement]:
+def _untrained(bench: Workbench, runs: list[DecoderBaseline]) -> list[Measurement]:
     """Decode from untrained encoders of as many runs as fit into memory."""
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, torch.float64)
-    declared: Any = runs[0].method
+    declared = runs[0].declared(Untrained)
     network = build_encoder(declared.encoder, views.shape, bench.generators("init", runs)).to(
         bench.device
     )
@@ -394,7 +405,7 @@ def _untrained(bench: Workbench, runs: list[Run]) -> list[Measurement]:
     ]
 
 
-def failed(runs: list[Run], error: Exception) -> list[Measurement]:
+def failed(runs: Sequence[Run], error: Exception) -> list[Measurement]:
     """Make the results of runs that could not be measured, with the reason.
 
     Parameters
@@ -407,7 +418,7 @@ def failed(runs: list[Run], error: Exception) -> list[Measurement]:
     return [Measurement(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
 
 
-def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
+def _clean(bench: Workbench, runs: Sequence[FoldRun], parts: list[np.ndarray]) -> Tensor:
     """Standardise the clean activity of all windows, in double precision.
 
     Returns

@@ -9,7 +9,6 @@ the stored weights. Out: one result per run. No verdict rests on these measureme
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,8 @@ from invariance_probe.plan.figures.examined import (
     DetectionFigures,
     SimilarityFigures,
 )
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import EncoderExamination
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.size import groups
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
@@ -36,7 +36,9 @@ from invariance_probe.study.examinations import Corruption, Detection
 
 
 @torch.no_grad()
-def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measurement]:
+def examine(
+    bench: Workbench, runs: list[EncoderExamination], weights: Weights
+) -> list[Measurement]:
     """Examine stored encoders of one session and architecture.
 
     Parameters
@@ -49,7 +51,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         Stored weights of the encoders that the runs read. A run whose encoder is
         missing gets a failed result, whose message says so.
     """
-    models: dict[str, list[Run]] = {}
+    models: dict[str, list[EncoderExamination]] = {}
     for run in runs:
         models.setdefault(run.train_key(), []).append(run)
     measured: dict[str, Measurement] = {}
@@ -59,27 +61,30 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
     return [measured[run.key()] for run in runs]
 
 
-def _examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measurement]:
+def _examine(
+    bench: Workbench, runs: list[EncoderExamination], weights: Weights
+) -> list[Measurement]:
     """Examine as many encoders as fit into memory."""
     found = {
         run.key(): RunResult(run.key(), "failed", message=why)
         for run in runs
         if (why := _missing(run, weights))
     }
-    asked: dict[bool, dict[str, list[Run]]] = {True: {}, False: {}}
+    asked: dict[bool, dict[str, list[EncoderExamination]]] = {True: {}, False: {}}
     for run in runs:
         if run.key() not in found:
-            kind = _examination(run).kind
-            asked[kind in PROBED].setdefault(kind, []).append(run)
+            probed = run.examination.kind in PROBED
+            asked[probed].setdefault(run.examination.kind, []).append(run)
     # Two groups, so that no probe is fitted for an encoder whose examinations need none.
     for kinds in asked.values():
-        encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
+        models = [run.model() for same in kinds.values() for run in same]
+        encoders = Encoders.of(bench, models, weights)
         for kind, same in kinds.items():
             found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
     return [Measurement(run, found[run.key()]) for run in runs]
 
 
-def _missing(run: Run, weights: Weights) -> str:
+def _missing(run: EncoderExamination, weights: Weights) -> str:
     """Say which encoder of a run is not in the store, and what to do.
 
     The message is empty if no encoder is missing.
@@ -98,7 +103,7 @@ def _missing(run: Run, weights: Weights) -> str:
     )
 
 
-def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+def corrupted(encoders: Encoders, runs: list[EncoderExamination]) -> Iterator[RunResult]:
     """Measure decoding from corrupted inputs, and how far representations move.
 
     Each encoder was trained at a dose d, and its inputs are now corrupted at a dose e.
@@ -113,16 +118,17 @@ def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
     runs
         Runs that declare this examination.
     """
-    together: dict[tuple[Corruption, Fold], list[Run]] = {}
+    together: dict[tuple[Corruption, Fold], list[EncoderExamination]] = {}
     # Runs of one fold have the same test windows, so no run needs rows to match its partners.
     for run in runs:
-        together.setdefault((_examination(run), _fold(encoders.bench, run)), []).append(run)
+        assert isinstance(run.examination, Corruption)
+        together.setdefault((run.examination, _fold(encoders.bench, run)), []).append(run)
     for (examination, fold), same in together.items():
         yield from _corrupted(encoders, same, examination, fold)
 
 
 def _corrupted(
-    encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold
+    encoders: Encoders, runs: list[EncoderExamination], examination: Corruption, fold: Fold
 ) -> Iterator[RunResult]:
     """Measure L(d, e) and S(e) of runs with the same corruption and fold."""
     target, slots = encoders.bench.target, encoders.slots_of(runs)
@@ -145,7 +151,7 @@ def _corrupted(
         yield RunResult(run.key(), "done", blocks, means, figures=s)
 
 
-def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+def detected(encoders: Encoders, runs: list[EncoderExamination]) -> Iterator[RunResult]:
     """Measure how well a classifier tells corrupted from clean inputs.
 
     It reads the representations of a window with and without the corruption, and says
@@ -159,7 +165,7 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         Runs that declare this examination.
     """
     for run in runs:
-        examination = _examination(run)
+        examination = run.examination
         assert isinstance(examination, Detection)
         slot = encoders.slots_of([run])[0]
         part, test = encoders.parts[slot], _fold(encoders.bench, run).test
@@ -206,7 +212,7 @@ def _pair(
     return encoders.representation[slot, index].cpu().numpy(), shown.cpu().numpy()
 
 
-def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+def compared(encoders: Encoders, runs: list[EncoderExamination]) -> Iterator[RunResult]:
     """Measure how similar representations are to those of a dose-0 encoder.
 
     Similarity is CKA, and the shape distance of two representations of clean test
@@ -233,7 +239,7 @@ def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         )
 
 
-def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+def by_class(encoders: Encoders, runs: list[EncoderExamination]) -> Iterator[RunResult]:
     """Average the clean decoding loss per class and test block.
 
     Parameters
@@ -269,7 +275,7 @@ PROBED = {"corruption", "by_class"}
 """Kinds of examination for which a probe has to be fitted."""
 
 
-def class_names(bench: Workbench, run: Run) -> list[str]:
+def class_names(bench: Workbench, run: EncoderExamination) -> list[str]:
     """Return the names of a categorical target's classes.
 
     Parameters
@@ -289,17 +295,13 @@ def class_names(bench: Workbench, run: Run) -> list[str]:
     ]
 
 
-def _examination(run: Run) -> Any:
-    assert run.examination is not None
-    return run.examination
-
-
-def _fold(bench: Workbench, run: Run) -> Fold:
-    assert run.fold is not None
+def _fold(bench: Workbench, run: EncoderExamination) -> Fold:
     return bench.folds[run.fold]
 
 
-def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detection) -> ViewMaker:
+def _views(
+    encoders: Encoders, runs: list[EncoderExamination], examination: Corruption | Detection
+) -> ViewMaker:
     """Make the object that corrupts inputs as an examination declares.
 
     Inputs are standardised as in each encoder's training. Encoders that were trained at
@@ -311,7 +313,7 @@ def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detect
         "dose": examination.dose,
         "arm": "independent",
     }
-    shown = [run.model_copy(update=put) for run in runs]
+    shown = [run.model().model_copy(update=put) for run in runs]
     return encoders.bench.views(
         shown, [encoders.parts[slot] for slot in encoders.slots_of(runs)], encoders.dtype
     )

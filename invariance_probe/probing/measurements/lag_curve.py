@@ -21,7 +21,8 @@ import torch
 from scipy import stats
 
 from invariance_probe.plan.figures.session import Jumps, LagFigures, six_digits
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
 from invariance_probe.probing.decoders.overlapping import WindowInputs, fit_windows
@@ -29,6 +30,7 @@ from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.ridge import fit_ridge
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
+from invariance_probe.study.baselines import TestLag
 from invariance_probe.study.probes import RidgeProbe
 
 PIECES = 40
@@ -120,7 +122,9 @@ def crossing(lags: np.ndarray, r: np.ndarray) -> float:
     return float(lags[i - 1] + (lags[i] - lags[i - 1]) * (high + 1) / (high - low))
 
 
-def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_test_lag(
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
+) -> list[Measurement]:
     """Measure the raw decoder's test-lag curve and its time constant.
 
     Also test whether the decoded target moves by jumps, by the kurtosis of its
@@ -138,8 +142,8 @@ def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -
     return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
-def _measure(bench: Workbench, run: Run) -> RunResult:
-    resamples = run.method.resamples  # type: ignore[union-attr]
+def _measure(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    resamples = run.declared(TestLag).resamples
     rng = generator("bootstrap", run.study_seed, run.session)
     step_s = bench.step_s
     predicted, fold_of = held_out(bench)

@@ -12,15 +12,19 @@ although the activity does not encode the walk.
 import numpy as np
 
 from invariance_probe.plan.figures.session import LeakFigures
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.decoders.refitting import refit_all
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
+from invariance_probe.study.baselines import Leak
 
 
-def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_leak(
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
+) -> list[Measurement]:
     """Decode independent random walks from activity, in the study's folds.
 
     The decoder is ridge regression on standardised activity. The results hold two
@@ -43,8 +47,8 @@ def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     ]
 
 
-def _leak(bench: Workbench, run: Run) -> LeakFigures:
-    draws = run.method.draws  # type: ignore[union-attr]
+def _leak(bench: Workbench, run: SessionMeasurement) -> LeakFigures:
+    draws = run.declared(Leak).draws
     steps = generator("leak", run.study_seed, run.session).standard_normal(
         (len(bench.recording.activity), draws)
     )

@@ -38,7 +38,8 @@ from invariance_probe.plan.figures.units import (
     SwitchingFigures,
     Transfer,
 )
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
@@ -67,7 +68,7 @@ If it does not, no transfer ratio to that epoch is computed.
 
 
 def measure_messengers(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Choose each epoch's messenger units, and score them in both epochs.
 
@@ -94,9 +95,8 @@ def measure_messengers(
     return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
-def _measure(bench: Workbench, run: Run) -> RunResult:
-    method, units = run.method, bench.activity.shape[1]
-    assert isinstance(method, Messengers)
+def _measure(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    method, units = run.declared(Messengers), bench.activity.shape[1]
     budgets = method.budgets or (method.budget,)
     if max(budgets) > most_messengers(units):
         raise TrainingError(
@@ -156,7 +156,7 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 
 
 def _switching(
-    bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]
+    bench: Workbench, run: SessionMeasurement, method: Messengers, named: list[np.ndarray]
 ) -> SwitchingFigures:
     """Test whether the decoder relies on different units in different epochs.
 

@@ -46,7 +46,8 @@ from invariance_probe.plan.figures.session import (
     PairsKind,
     PairsTested,
 )
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
 from invariance_probe.probing.decoders.logistic import fit_logistic
 from invariance_probe.probing.decoders.readout import Measurement
@@ -57,7 +58,7 @@ from invariance_probe.study.views import TimeJitter
 
 
 def measure_mined_pairs(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Compare local, random, mined and oracle pairs by decoding of later windows.
 
@@ -85,9 +86,8 @@ def measure_mined_pairs(
     return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
-def _measure(bench: Workbench, run: Run) -> RunResult:
-    method = run.method
-    assert isinstance(method, MinedPairs)
+def _measure(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    method = run.declared(MinedPairs)
     train, test = bench.folds[-1].train, bench.folds[-1].test
     labelled = train[: max(1, round(method.labelled * len(train)))]
     _check(bench, labelled, test)
@@ -199,7 +199,7 @@ def distant_pairs(
 
 def _probed(
     bench: Workbench,
-    run: Run,
+    run: SessionMeasurement,
     train: np.ndarray,
     labelled: np.ndarray,
     test: np.ndarray,

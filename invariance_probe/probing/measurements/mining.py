@@ -11,20 +11,21 @@ Out: their `PairFigures`. The two main ones, for a target y and a nuisance n, ar
   the nuisance, and 0 if both windows have the same value.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant
 from invariance_probe.plan.figures.decoded import PairFigures
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import TIME, MinedPairing
-from invariance_probe.study.state_pairing import StatePairing
 
 
 def found_by_mining(
-    bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None
+    bench: Workbench, runs: Sequence[FoldRun], mined: tuple[Tensor, Tensor] | None
 ) -> list[PairFigures | None]:
     """Describe the pairs of windows that each run's method mined.
 
@@ -58,7 +59,9 @@ def found_by_mining(
     )
 
 
-def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> PairFigures | None:
+def _mined_pairs(
+    bench: Workbench, run: FoldRun, anchors: Tensor, others: Tensor
+) -> PairFigures | None:
     """Describe the pairs that one run's method mined.
 
     Parameters
@@ -73,7 +76,8 @@ def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) ->
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return None
-    nuisance = getattr(run.views.pairing, "nuisance", "") if run.views else ""
+    pairing = run.condition.views.pairing
+    nuisance = pairing.nuisance if isinstance(pairing, MinedPairing) else ""
     return _against_draws(
         bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy()
     )
@@ -116,7 +120,7 @@ def _against_draws(
     )
 
 
-def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
+def distant_pairs(bench: Workbench, run: FoldRun) -> PairFigures | None:
     """Describe the distant pairs that a run's training draws from.
 
     The quantities are those of `found_by_mining`, computed over all distant pairs.
@@ -146,14 +150,14 @@ def distant_pairs(bench: Workbench, run: Run) -> PairFigures | None:
     distant = bench.distant(run, train)
     if distant is None:
         return None
-    if run.views is not None and isinstance(run.views.pairing, StatePairing):
+    pairing = run.condition.views.pairing
+    if not isinstance(pairing, MinedPairing):
         return _asleep(distant)
-    assert run.views is not None and isinstance(run.views.pairing, MinedPairing)
     first, second = distant.pairs(train)
     share = distant.share * float((distant.count > 0).mean())
     if not len(first):
         return PairFigures(share=share)
-    return _against_draws(bench, run.views.pairing.nuisance, train, first, second, share)
+    return _against_draws(bench, pairing.nuisance, train, first, second, share)
 
 
 def _asleep(distant: Distant) -> PairFigures:

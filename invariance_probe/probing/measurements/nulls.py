@@ -32,7 +32,8 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
 from invariance_probe.errors import DataError
 from invariance_probe.plan.figures.session import NullFigures, PersistenceFigures
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
@@ -40,6 +41,7 @@ from invariance_probe.probing.decoders.refitting import Refitted, refit_all
 from invariance_probe.probing.measurements.stationarity import stationarity_p
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
+from invariance_probe.study.baselines import CircularNull, PseudoNull, SessionNull, ShiftNull
 from invariance_probe.study.design import Window
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import AnySource
@@ -53,7 +55,7 @@ With fewer, p cannot reach .05.
 
 
 def measure_shift_null(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Compare decoding of the target with decoding of the target shifted in time.
 
@@ -75,7 +77,7 @@ def measure_shift_null(
 
 
 def measure_circular_null(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Compare decoding of the target with decoding of circular shifts of it.
 
@@ -96,7 +98,7 @@ def measure_circular_null(
 
 
 def measure_session_null(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Compare decoding of the target with decoding of other sessions' targets.
 
@@ -115,7 +117,7 @@ def measure_session_null(
 
 
 def measure_pseudo_null(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Compare decoding of the target with decoding of pseudo-sessions.
 
@@ -155,8 +157,8 @@ def rank_p(observed: float, null: np.ndarray) -> float:
     return (1 + int((null <= observed).sum())) / (1 + len(null))
 
 
-def _shift_null(bench: Workbench, run: Run) -> RunResult:
-    each_way = -(-run.method.shifts // 2)  # type: ignore[union-attr]
+def _shift_null(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    each_way = -(-run.declared(ShiftNull).shifts // 2)
     columns = bench.target.columns().cpu().numpy()
     count = len(columns)
     spacing = max(1, count // 4 // each_way)
@@ -172,8 +174,8 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     )
 
 
-def _circular_null(bench: Workbench, run: Run) -> RunResult:
-    shifts = run.method.shifts  # type: ignore[union-attr]
+def _circular_null(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    shifts = run.declared(CircularNull).shifts
     columns = bench.target.columns().cpu().numpy()
     count = len(columns)
     courses = [np.roll(columns, round(i * count / (shifts + 1)), axis=0) for i in range(shifts + 1)]
@@ -188,8 +190,9 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
     )
 
 
-def _session_null(bench: Workbench, run: Run) -> RunResult:
-    others, cuts = run.method.others, run.method.cuts  # type: ignore[union-attr]
+def _session_null(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    asked = run.declared(SessionNull)
+    others, cuts = asked.others, asked.cuts
     elsewhere = bench.elsewhere
     raw = [
         _course(other, elsewhere.sources[other.name], elsewhere.base, run.target, run.window)
@@ -214,8 +217,9 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
     return _result(run, replace(ranked, others=len(others), cuts=cuts, windows=length))
 
 
-def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
-    array, draws = run.method.array, run.method.draws  # type: ignore[union-attr]
+def _pseudo_null(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    asked = run.declared(PseudoNull)
+    array, draws = asked.array, asked.draws
     centres = bench.windows.centres
     if array is not None:
         own = bench.recording.targets[run.target.name]
@@ -247,7 +251,7 @@ def _targets(recording: Recording, window: Window, target: Target) -> np.ndarray
     return labelled_windows(recording, window, values, target).values
 
 
-def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
+def _ranked(bench: Workbench, run: SessionMeasurement, refitted: Refitted) -> NullFigures:
     """Rank the loss on the true target among the losses on the null targets.
 
     Each loss is divided by that of the best constant prediction of the same target.
@@ -291,7 +295,7 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
     )
 
 
-def _result(run: Run, figures: NullFigures) -> RunResult:
+def _result(run: SessionMeasurement, figures: NullFigures) -> RunResult:
     return RunResult(run.key(), "done", figures=figures)
 
 
@@ -309,7 +313,7 @@ def _target_time(bench: Workbench) -> float:
 
 
 def measure_persistence(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Correlate the target with itself over the lags between paired windows.
 
@@ -336,12 +340,12 @@ def measure_persistence(
     ]
 
 
-def _persistence(bench: Workbench, run: Run) -> float:
+def _persistence(bench: Workbench, run: SessionMeasurement) -> float:
     """Average the target's autocorrelation over the lags of a run's time jitter.
 
     It is 1 if no window has a partner, or if the target does not vary.
     """
-    assert run.views is not None
+    assert run.views is not None  # the plan gives this measurement its lags
     everything = np.arange(len(bench.windows.starts))
     partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.step_s)
     if not len(partners.anchors):

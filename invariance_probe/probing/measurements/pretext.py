@@ -6,13 +6,15 @@ example whether three windows are in their order in time. In: trained stacked mo
 correct answers of each run, for methods whose task has correct answers.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Method, PretextTask
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import TrainedModel
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.training.examples import Examples
@@ -23,7 +25,11 @@ BATCHES = 16
 
 @torch.no_grad()
 def pretext_accuracy(
-    bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int
+    bench: Workbench,
+    runs: Sequence[TrainedModel],
+    method: Method,
+    views: ViewMaker,
+    first_step: int,
 ) -> Tensor:
     """Measure each run's accuracy on its pretext task, on test windows.
 
@@ -62,12 +68,11 @@ def pretext_accuracy(
     return torch.where(asked, total / BATCHES, nothing)
 
 
-def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
+def _test_examples(bench: Workbench, run: TrainedModel, kind: str) -> Examples | None:
     """Make a source of examples from one run's test windows.
 
     An example may occur twice in a batch. None if there are too few test windows.
     """
-    assert run.fold is not None and run.optimisation is not None
     try:
         return examples_of(
             bench, run, kind, bench.folds[run.fold].test, run.optimisation.batch_size, repeats=True

@@ -42,7 +42,8 @@ from invariance_probe.plan.figures.units import (
     RelianceTarget,
     SetDamage,
 )
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import RelianceMeasurement, TrainedModel
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
@@ -98,13 +99,13 @@ class SplitRun:
         Windows of the scoring half (window,).
     """
 
-    run: Run
+    run: RelianceMeasurement
     choosing: Examples
     scoring: Examples
     scored: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, size: int) -> "SplitRun":
+    def of(cls, bench: Workbench, run: RelianceMeasurement, size: int) -> "SplitRun":
         """Split the test windows of a run's fold, and prepare examples of both.
 
         Parameters
@@ -121,8 +122,7 @@ class SplitRun:
         TrainingError
             When a half is too short to form an example.
         """
-        assert isinstance(run.method, Reliance)
-        kind, model = class_of(run.method.of, bench.elsewhere.base).examples, model_of(run)
+        kind, model = class_of(run.method.of, bench.elsewhere.base).examples, run.model()
         choosing, scored = halves_of_test(bench, run)
         return cls(
             run,
@@ -132,19 +132,7 @@ class SplitRun:
         )
 
 
-def model_of(run: Run) -> Run:
-    """Return the run of the SSL model whose loss is attacked.
-
-    Parameters
-    ----------
-    run
-        A run of this measurement, which names the method of the model.
-    """
-    assert isinstance(run.method, Reliance)
-    return run.model_copy(update={"method": run.method.of})
-
-
-def batch_windows(bench: Workbench, run: Run) -> int:
+def batch_windows(bench: Workbench, run: RelianceMeasurement) -> int:
     """Number of windows per batch on which a session's SSL losses are computed.
 
     It is the same in all folds and seeds: the batch size of the training, or the size
@@ -166,7 +154,7 @@ def batch_windows(bench: Workbench, run: Run) -> int:
     return min(settings_of([run]).batch_size, *map(len, halves))
 
 
-def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
+def halves_of_test(bench: Workbench, run: RelianceMeasurement) -> tuple[np.ndarray, np.ndarray]:
     """Split a fold's test windows into those for choosing and those for scoring.
 
     Which half chooses, the earlier or the later, alternates over seeds and folds.
@@ -188,9 +176,9 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     TrainingError
         When the embargo leaves too few scoring windows.
     """
-    test = bench.folds[run.fold].test  # type: ignore[index]
+    test = bench.folds[run.fold].test
     halves = test[: len(test) // 2], test[len(test) // 2 :]
-    choosing, scoring = halves if (run.seed + run.fold) % 2 == 0 else halves[::-1]  # type: ignore[operator]
+    choosing, scoring = halves if (run.seed + run.fold) % 2 == 0 else halves[::-1]
     own, starts = bench.windows.starts[choosing], bench.windows.starts[scoring]
     after = np.searchsorted(own, starts)
     near = np.minimum(
@@ -208,7 +196,9 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     return choosing, scoring[~near]
 
 
-def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: int) -> Examples:
+def _examples(
+    bench: Workbench, model: TrainedModel, kind: str, part: np.ndarray, size: int
+) -> Examples:
     """Make a source of examples that are drawn from given windows.
 
     An example occurs twice in a batch only if there are too few windows to fill a batch
@@ -253,7 +243,7 @@ class Decoder:
     sets: Sets
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run) -> "Decoder":
+    def of(cls, bench: Workbench, run: RelianceMeasurement) -> "Decoder":
         """Fit the decoder on a run's training windows, and choose the sets.
 
         The result depends on the run's fold, but not on its seed.
@@ -265,7 +255,6 @@ class Decoder:
         run
             The run; its fold and budgets are read.
         """
-        assert isinstance(run.method, Reliance)
         train = bench.train_windows(run)
         moments, penalty = moments_of(bench, train, np.arange(len(train)) * BLOCKS // len(train))
         parts, rng = (
@@ -302,7 +291,9 @@ class Decoder:
         return BlockMoments.of(x, y, block).held_out(self.penalty, np.array([1]))
 
 
-def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_reliance(
+    bench: Workbench, runs: list[RelianceMeasurement], on_progress: Progress
+) -> list[Measurement]:
     """Train SSL models, choose sets for each loss, and score each set by all.
 
     Parameters
@@ -333,9 +324,8 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     return [Measurement(run, found[run.key()]) for run in runs]
 
 
-def _refuse(bench: Workbench, run: Run) -> None:
+def _refuse(bench: Workbench, run: RelianceMeasurement) -> None:
     """Refuse windows of several bins, and budgets too large for the session."""
-    assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
         raise TrainingError(
             "reliance needs windows of one bin, but window.length_bins is "
@@ -371,9 +361,8 @@ def _attacked(
     """
     runs = [one.run for one in asked]
     declared = runs[0].method
-    assert isinstance(declared, Reliance)
     method, views, training = train_ssl(
-        bench, [model_of(run) for run in runs], on_progress, [run.train_key() for run in runs]
+        bench, [run.model() for run in runs], on_progress, [run.train_key() for run in runs]
     )
 
     def loss(examples: Sequence[Examples], steps: range) -> ObjectiveLoss:
@@ -446,7 +435,7 @@ def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -
 
 def _scored(
     bench: Workbench,
-    runs: Sequence[Run],
+    runs: Sequence[RelianceMeasurement],
     loss: ObjectiveLoss,
     tested: Sequence[FoldMoments],
     chosen: Sequence[Sets],
@@ -471,7 +460,6 @@ def _scored(
     For each run, the scale of each loss, and by how much each set raises it.
     """
     asked, units = runs[0].method, loss.shape[1]
-    assert isinstance(asked, Reliance)
     rates = bench.recording.activity.mean(axis=0)
     rngs = [generator("probe", run.study_seed, run.session, run.seed, run.fold) for run in runs]
     few = replace(loss, batches=loss.batches[: asked.batches])
@@ -613,7 +601,9 @@ def _wrong(found: RelianceFigures) -> str:
     return ""
 
 
-def _result(run: Run, failed_at: int, found: RelianceFigures, steps: int) -> RunResult:
+def _result(
+    run: RelianceMeasurement, failed_at: int, found: RelianceFigures, steps: int
+) -> RunResult:
     wrong = _wrong(found)
     if failed_at >= 0:
         return RunResult(

@@ -21,11 +21,13 @@ import numpy as np
 from invariance_probe.data.arrays import varies
 from invariance_probe.data.folds import Fold
 from invariance_probe.plan.figures.session import SharedFigures, six_digits
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SessionMeasurement
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measurement
 from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
+from invariance_probe.study.baselines import SharedDimensions
 
 LEVEL = 0.05
 """Level of the test of the number of shared dimensions.
@@ -37,7 +39,7 @@ CLEAR = 0.1
 
 
 def measure_shared_dimensions(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SessionMeasurement], on_progress: Progress
 ) -> list[Measurement]:
     """Count the dimensions that activity shares with the target.
 
@@ -55,9 +57,9 @@ def measure_shared_dimensions(
     return [Measurement(run, _measure(bench, run)) for run in runs]
 
 
-def _measure(bench: Workbench, run: Run) -> RunResult:
-    method = run.method
-    components, shifts = method.components, method.shifts  # type: ignore[union-attr]
+def _measure(bench: Workbench, run: SessionMeasurement) -> RunResult:
+    method = run.declared(SharedDimensions)
+    components, shifts = method.components, method.shifts
     first, second = activity_of(bench), bench.target.columns().cpu().numpy()
     whitened = [Whitened.of(first, fold, components) for fold in bench.folds]
     observed = held_out_correlations(whitened, second, bench.folds, components)
@@ -69,7 +71,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         ]
     )
     p_values = step_down(observed, null)
-    longest = round(method.longest_lag_s / bench.step_s)  # type: ignore[union-attr]
+    longest = round(method.longest_lag_s / bench.step_s)
     lags = np.arange(-longest, longest + 1)
     profile = np.array(
         [lagged_agreement(first, second, bench, int(lag), components) for lag in lags]

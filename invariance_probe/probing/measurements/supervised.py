@@ -10,8 +10,6 @@ the smallest loss are used. On the second half the selection loss is computed, b
 the ceiling is chosen among its candidates.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,7 +21,8 @@ from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.plan.figures.decoded import DecodedFigures
-from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.plan.roles import SupervisedBaseline
+from invariance_probe.plan.run import RunResult
 from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench, score_part
 from invariance_probe.probing.decoders.readout import Measurement, held_out_scores, result_of
@@ -49,7 +48,7 @@ CHOOSING_WINDOWS = 8192
 
 
 def measure_supervised(
-    bench: Workbench, runs: list[Run], on_progress: Progress
+    bench: Workbench, runs: list[SupervisedBaseline], on_progress: Progress
 ) -> list[Measurement]:
     """Train supervised networks as one stack, and score their predictions.
 
@@ -76,7 +75,7 @@ def measure_supervised(
     )
     padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
     outputs = bench.target.classes or bench.target.values.shape[1]
-    declared: Any = runs[0].method
+    declared = runs[0].method
     method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(
         bench.device, dtype
     )
@@ -109,11 +108,10 @@ def measure_supervised(
 
 
 def _supervised_result(
-    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor,
-    frozen: Frozen, views: ViewMaker, held: np.ndarray,
+    bench: Workbench, run: SupervisedBaseline, i: int, training: Training, losses: Tensor,
+    mean: Tensor, frozen: Frozen, views: ViewMaker, held: np.ndarray,
 ) -> Measurement:  # fmt: skip
-    assert run.optimisation is not None
-    steps = run.optimisation.steps
+    steps = run.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         step = int(training.failed_at[i])
         when = f"at step {step}" if step >= 0 else "on the windows that the network predicts"

@@ -9,7 +9,6 @@ SSL in closed form is measured in `baselines`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,8 @@ from invariance_probe.plan.figures.decoded import (
     SleepDistances,
     TrainingFigures,
 )
-from invariance_probe.plan.run import Run, RunResult, Status
+from invariance_probe.plan.roles import GradientRun, TrainedModel
+from invariance_probe.plan.run import RunResult, Status
 from invariance_probe.probing.bench.batches import batch_of
 from invariance_probe.probing.bench.size import groups
 from invariance_probe.probing.bench.stored import Stored
@@ -46,7 +46,6 @@ from invariance_probe.probing.representation.sleep_distance import (
 )
 from invariance_probe.study.methods import asks_for
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, TrainingWindows
@@ -78,15 +77,15 @@ methods are not among them: a stored encoder does not say with which code it was
 """
 
 
-def settings_of(runs: list[Run]) -> Optimisation:
+def settings_of(runs: Sequence[GradientRun]) -> Optimisation:
     """Return the optimisation settings that stacked runs have in common."""
     settings = runs[0].optimisation
-    assert settings is not None and all(run.optimisation == settings for run in runs)
+    assert all(run.optimisation == settings for run in runs)
     return settings
 
 
 def train_ssl(
-    bench: Workbench, runs: list[Run], on_progress: Progress, keys: Sequence[str] = ()
+    bench: Workbench, runs: list[TrainedModel], on_progress: Progress, keys: Sequence[str] = ()
 ) -> tuple[Method, ViewMaker, Training]:
     """Train the SSL models of stacked runs, on one session or on several.
 
@@ -109,7 +108,7 @@ def train_ssl(
     training.
     """
     settings = settings_of(runs)
-    declared: Any = runs[0].method
+    declared = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, storage(settings.precision))
     method = make_method(
@@ -149,7 +148,7 @@ def train_ssl(
 
 
 def _adversary(
-    bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker
+    bench: Workbench, runs: list[TrainedModel], parts: list[np.ndarray], views: ViewMaker
 ) -> StackedAdversary | None:
     """Make the adversary that corrupts the views of stacked runs during training.
 
@@ -177,9 +176,11 @@ def _adversary(
     )
 
 
-def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> TrainingWindows:
+def _material(
+    bench: Workbench, runs: list[TrainedModel], parts: list[np.ndarray]
+) -> TrainingWindows:
     """Collect what the training examples of stacked runs are drawn from."""
-    jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
+    jitters = [run.views.jitter for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
     return TrainingWindows(
@@ -193,7 +194,9 @@ def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tra
     )
 
 
-def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measurement]:
+def measure_ssl(
+    bench: Workbench, runs: list[TrainedModel], on_progress: Progress
+) -> list[Measurement]:
     """Train SSL models as one stack, and decode from their frozen encoders.
 
     The decoders (probes) are fitted and tested on representations of clean activity.
@@ -210,7 +213,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     pool = training_bench(bench, runs[0])
     method, seen, training = train_ssl(pool, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
-    declared: Any = runs[0].method
+    declared = runs[0].method
     rows = normed_rows(bench, seen, parts, pool.decoded_windows)
     frozen = Frozen.freeze(method.encoder, declared.encoder, *rows)
     if pool.activity.shape[1] != bench.activity.shape[1]:
@@ -229,7 +232,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     return _probed_in_groups(bench, runs, views, frozen, training.failed_at, trained, mined)
 
 
-def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measurement]:
+def probe_stored(bench: Workbench, runs: list[TrainedModel], stored: Stored) -> list[Measurement]:
     """Decode another target from encoders that are already trained.
 
     The results are the same as if the encoders were trained again.
@@ -245,7 +248,7 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     """
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, storage(settings_of(runs).precision))
-    declared: Any = runs[0].method
+    declared = runs[0].method
     keys = [run.train_key() for run in runs]
     frozen = Frozen.of(declared.encoder, [stored.weights[key] for key in keys], bench.device)
     sound = torch.full((len(runs),), -1, device=bench.device)
@@ -256,7 +259,7 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
 
 def _probed_in_groups(
     bench: Workbench,
-    runs: list[Run],
+    runs: list[TrainedModel],
     views: ViewMaker,
     frozen: Frozen,
     failed_at: Tensor,
@@ -290,7 +293,7 @@ def _probed_in_groups(
 
 def _probed(
     bench: Workbench,
-    runs: list[Run],
+    runs: list[TrainedModel],
     views: ViewMaker,
     frozen: Frozen,
     failed_at: Tensor,
@@ -356,7 +359,12 @@ def _probed(
 
 
 def _from_waking(
-    bench: Workbench, run: Run, views: ViewMaker, frozen: Frozen, representation: Tensor, place: int
+    bench: Workbench,
+    run: TrainedModel,
+    views: ViewMaker,
+    frozen: Frozen,
+    representation: Tensor,
+    place: int,
 ) -> SleepDistances | None:
     """Measure how far from waking one run's encoder represents sleep.
 
@@ -391,7 +399,7 @@ def _from_waking(
     rows = np.split(
         frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep])[:-1]
     )
-    own, fold = representation[place].cpu().numpy(), bench.folds[run.fold]  # type: ignore[index]
+    own, fold = representation[place].cpu().numpy(), bench.folds[run.fold]
     return sleep_distances(own[bench.train_windows(run)], own[few(fold.test)], rows)
 
 
@@ -420,14 +428,18 @@ def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def _describe(
-    bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor
+    bench: Workbench,
+    runs: list[TrainedModel],
+    views: ViewMaker,
+    frozen: Frozen,
+    representation: Tensor,
 ) -> list[RepresentationFigures]:
     """Describe each run's representation by its rank, alignment and invariance.
 
     The rank is computed from all clean windows. The other quantities are from one draw
     of the training's views of test windows: at most `DIAGNOSED`, evenly spaced.
     """
-    tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
+    tests = [bench.folds[run.fold].test for run in runs]
     count = min(DIAGNOSED, *(len(test) for test in tests))
     chosen = np.stack(
         [test[np.linspace(0, len(test) - 1, count).round().astype(np.int64)] for test in tests]

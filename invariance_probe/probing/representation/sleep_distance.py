@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from invariance_probe.data.states import PERMUTED, RECORDED
 from invariance_probe.plan.figures.decoded import SleepDistances
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import FoldRun
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.state_pairing import StatePairing
 
@@ -22,7 +22,7 @@ MOST = 400
 
 
 def sleeping_windows(
-    bench: Workbench, run: Run
+    bench: Workbench, run: FoldRun
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Select the sleep windows that are compared with windows of waking.
 
@@ -40,7 +40,7 @@ def sleeping_windows(
     states, and in the states of the partners with units permuted; None for a run that
     does not pair windows across states.
     """
-    pairing = run.views.pairing if run.views else None
+    pairing = run.condition.views.pairing
     if not isinstance(pairing, StatePairing):
         return None
     asleep = bench.asleep(run)

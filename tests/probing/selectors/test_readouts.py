@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.plan.run import Run
+from invariance_probe.plan.roles import SessionMeasurement
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.selectors import REFERENCE, SELECTORS
@@ -138,12 +138,11 @@ def curve_of(asked=Messengers(budgets=(2, 4), resamples=10), **world):
         "m",
         Path(),
     )
-    run = Run(
+    run = SessionMeasurement(
         fingerprint="x",
         session="m",
         window=Window(),
         folds=Folds(embargo_s=1),
-        fold=None,
         seed=0,
         study_seed=1,
         method=asked,

@@ -402,7 +402,7 @@ def _readings(
         ) or run.session not in found:
             continue
         result = of_study.results.get(run.key())
-        if result is not None and run.fold is not None and run.seed < shape[0]:
+        if result is not None and run.seed < shape[0]:
             decoded = result.measured(DecodedFigures)
             value = None if decoded is None else reading(decoded)
             found[run.session][run.seed, run.fold] = math.nan if value is None else value
