@@ -355,7 +355,7 @@ class _Assembly:
             names = [signal.channels[i] for i in np.flatnonzero(empty)]
             raise DataError(
                 f"{self.where}: {counted(len(names), 'channel')} of {self.declared.activity!r} "
-                f"never hold a number ({', '.join(names[:MOST_NAMED])}); name the others by units"
+                f"never hold a number ({', '.join(names[:MOST_NAMED])}); list the others in `units`"
             )
         observed: np.ndarray = np.asarray((samples > 0).all(axis=1))
         if self.declared.activity_kind == "counts":

@@ -3,9 +3,9 @@
 Each is a frozen value with a JSON form, and its field names are those of report.json.
 Nothing is computed here. R is the decodable range of a session: the loss of the best
 constant minus that of the best decoder without SSL. What training costs is in units of
-R, so 0.1 means a tenth of what can be decoded at all. What is lost without SSL is in
-units of R_code, the same range for linear decoders. The estimands (delta, H, D, C_code
-...) are defined in docs/science.md.
+R, so 0.1 means a tenth of what can be decoded at all. What decoders of the activity
+itself lose, without a trained encoder, is in units of R_code, the same range for linear
+decoders. The estimands (delta, H, D, C_code ...) are defined in docs/science.md.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -151,9 +151,10 @@ class NaiveRule:
 
 @dataclass(frozen=True)
 class CodeMeasure:
-    """One property of the code without SSL, over a hypothesis's sessions.
+    """One property of the neural code, averaged over a hypothesis's sessions.
 
-    The interval is at 90 %. Its ends are None if there are too few sessions for one.
+    It is measured in the activity itself, without a trained encoder. The interval of the
+    mean is at 90 %; its ends are None if there are too few sessions for one.
     """
 
     name: str

@@ -83,7 +83,7 @@ class ClassLoss:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFigures:
-    """Clean decoding losses by class and test block."""
+    """Decoding losses on uncorrupted inputs, for each class of the target and test block."""
 
     kind: Literal["by_class"] = "by_class"
     losses: tuple[ClassLoss, ...]
