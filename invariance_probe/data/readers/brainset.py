@@ -225,8 +225,9 @@ class _Reading:
             borders = np.rint((domain - first) * rate).astype(np.int64)
             if borders[-1, 1] != count:
                 raise DataError(
-                    f"its domain has gaps and ends after {borders[-1, 1]} samples at {rate:g} Hz, "
-                    f"but it holds {count}"
+                    f"its domain (the time in which it was observed) spans {borders[-1, 1]} "
+                    f"samples at {rate:g} Hz, gaps included, but it holds {count}; fill the gaps, "
+                    "such as with NaN, or correct the domain"
                 )
             observed = np.zeros(count, dtype=bool)
             for start, stop in borders:

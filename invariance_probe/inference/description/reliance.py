@@ -134,7 +134,8 @@ def _damage(
 ) -> RelianceDamage:
     """Damage to target `of` by the sets that were chosen for `target`.
 
-    It is averaged over models, in units of the mean range of `of`.
+    It is averaged over models, and divided by the mean range of `of` over them: the rise
+    of the SSL loss when the two views are of different windows, or the decodable range.
     """
     scale = _mean([found.range_of(of) for found in figures])
     damages = [found.chosen(budget, target).damages[of] for found in figures]

@@ -240,10 +240,11 @@ class _PoweredHypothesis:
         return replace(self, only=(DECLARED,))
 
     def recipes(self, sessions: int) -> tuple[str, ...]:
-        """Recipes under which claims about learning are judged.
+        """Recipes (training settings) under which claims about learning are judged.
 
-        Some recipes are licensed only from a number of sessions on. A prediction about
-        how many units carry the target has no recipes.
+        A recipe that is not licensed for so few sessions is left out: how often it leads to
+        false claims was not counted there. A prediction about how many units carry the
+        target has no recipes.
 
         Parameters
         ----------

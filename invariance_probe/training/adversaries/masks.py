@@ -105,11 +105,11 @@ class Masks(StackedAdversary):
         return uniform(position(batch.keys, batch.step, SEARCH, number), rows, self._units)
 
     def state(self) -> dict[str, Tensor]:
-        """The scores of a search that learns scores; empty for other searches."""
+        """Each unit's score, by which a learned search hides units; empty for other searches."""
         return {"scores": self._search.scores} if isinstance(self._search, LearnedScores) else {}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the scores."""
+        """Restore each unit's score, by which a learned search hides units."""
         if isinstance(self._search, LearnedScores):
             self._search.scores = state["scores"].clone()
 
