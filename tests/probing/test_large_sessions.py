@@ -19,6 +19,7 @@ from invariance_probe.probing.code import copies
 from invariance_probe.probing.decoders import overlapping, readout, ridge
 from invariance_probe.probing.decoders.overlapping import SetMoments, WindowInputs, fit_windows
 from invariance_probe.probing.decoders.ridge import fit_ridge
+from invariance_probe.probing.measurements import supervised
 from invariance_probe.probing.representation import encoding
 from invariance_probe.study.study import Study
 
@@ -128,3 +129,21 @@ def test_classes_of_a_large_session_are_decoded_from_evenly_spaced_windows(reque
         # The decoder is fitted on 166 of some 600 windows.
         assert np.mean(one.block_losses) < np.mean(found.result.block_losses) < 0.8
         assert one.floor_losses == found.result.floor_losses
+
+
+def test_networks_of_a_large_session_decode_the_windows_that_are_scored(small_tables, monkeypatch):
+    lengths = []
+    encode = supervised.encode_corrupted
+    monkeypatch.setattr(supervised, "CHOOSING_WINDOWS", 16)
+    monkeypatch.setattr(
+        supervised,
+        "encode_corrupted",
+        lambda views, frozen, step, windows: (
+            lengths.append(windows.shape[1]) or encode(views, frozen, step, windows)
+        ),
+    )
+    results = measured("supervised", 3)
+    *choosing, final = lengths
+    assert set(choosing) == {16}
+    assert 698 / 2 < final < 500  # the test windows of one of two folds, and validation windows
+    assert all(np.isfinite(numbers(result)).all() for result in results)
