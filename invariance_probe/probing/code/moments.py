@@ -11,7 +11,7 @@ within the embargo of these blocks. So its moments are a sum of blocks' moments 
 moments of a few embargoed windows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,8 @@ SMALLEST_VARIANCE = 1e-12
 
 Both are variances in one training part. Columns that vary less get no weight.
 """
+STRIP = 256
+"""Rows of a large matrix that are computed at once, so that no second matrix is held."""
 Rows = Callable[[np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
 """A function from windows to their inputs (row, feature), in chunks.
 
@@ -63,7 +65,7 @@ class Moments:
         features: int,
         target: np.ndarray,
         folds: tuple[Fold, ...],
-        known: Sequence[np.ndarray] | None = None,
+        known: Iterable[np.ndarray] | None = None,
     ) -> "Moments":
         """Compute the moments of the test block of each fold.
 
@@ -84,9 +86,11 @@ class Moments:
         forbidden = forbidden_by(folds, len(target))
         on_edge: np.ndarray = np.any(forbidden, axis=1)
         side = features + 1 + target.shape[1]
-        grams, edges, windows_on_edge = [], [], []
-        for number, fold in enumerate(folds):
-            gram = np.zeros((side, side)) if known is None else known[number]
+        edges, windows_on_edge = [], []
+        blocks = np.zeros((len(folds), side, side))
+        for number, gram in enumerate(known or ()):
+            blocks[number] = gram
+        for fold, gram in zip(folds, blocks, strict=True):
             # Known moments need no rows but those on an edge.
             for x, windows in rows(fold.test if known is None else fold.test[on_edge[fold.test]]):
                 table = np.hstack([x, np.ones((len(x), 1)), target[windows]])
@@ -94,14 +98,11 @@ class Moments:
                     gram += table.T @ table
                 edges.append(table[on_edge[windows]])
                 windows_on_edge.append(windows[on_edge[windows]])
-            grams.append(gram)
         of_edge = np.concatenate(windows_on_edge)
         block_of = np.empty(len(target), dtype=np.int64)
         for number, fold in enumerate(folds):
             block_of[fold.test] = number
-        return cls(
-            np.stack(grams), np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features
-        )
+        return cls(blocks, np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features)
 
     @cached_property
     def total(self) -> np.ndarray:
@@ -119,7 +120,12 @@ class Moments:
         out = list(left_out)
         removed = self.edge_folds[:, out].any(axis=1) & ~np.isin(self.edge_block, out)
         rows = self.edges[removed]
-        return self.total - self.blocks[out].sum(axis=0) - rows.T @ rows
+        found = self.blocks[out[0]].copy()
+        for block in out[1:]:
+            found += self.blocks[block]
+        np.subtract(self.total, found, out=found)
+        found -= rows.T @ rows
+        return found
 
     def block(self, block: int, clear_of: Iterable[int] = ()) -> np.ndarray:
         """Moments of one block (side, side).
@@ -172,6 +178,12 @@ def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
         forbidden[fold.train, number] = False
         forbidden[fold.test, number] = False
     return forbidden
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    """Cut the rows of a matrix into strips."""
+    for first in range(0, rows, STRIP):
+        yield slice(first, first + STRIP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,11 +271,13 @@ class System:
             moments[features + 1 :, features] / rows,
         )
         covariance = moments[:features, :features] / rows
-        covariance -= mean[:, None] * mean
+        for strip in _strips(features):
+            covariance[strip] -= mean[strip, None] * mean
         variance = np.diagonal(covariance)
         live = variance > SMALLEST_VARIANCE * max(variance.max(initial=0.0), 1e-300)
         inverse_sd = np.where(live, 1 / np.sqrt(np.where(live, variance, 1.0)), 0.0)
-        covariance *= inverse_sd[:, None] * inverse_sd
+        for strip in _strips(features):
+            covariance[strip] *= inverse_sd[strip, None] * inverse_sd
         right = (
             moments[:features, features + 1 :] / rows - mean[:, None] * target_mean
         ) * inverse_sd[:, None]
@@ -302,9 +316,11 @@ class System:
         )
         sums, target_sums = moments[inputs, features], moments[targets, features]
         deviation = sums - rows * self.mean
-        gram = moments[inputs, inputs] - self.mean[:, None] * sums
-        gram -= deviation[:, None] * self.mean
-        gram *= self.inverse_sd[:, None] * self.inverse_sd
+        gram = moments[inputs, inputs].copy()
+        for strip in _strips(features):
+            gram[strip] -= self.mean[strip, None] * sums
+            gram[strip] -= deviation[strip, None] * self.mean
+            gram[strip] *= self.inverse_sd[strip, None] * self.inverse_sd
         right = (
             moments[inputs, targets]
             - self.mean[:, None] * target_sums

@@ -45,7 +45,8 @@ def choose_penalties(
     for out in combinations(range(count), left_out + 1):
         system = System.of(moments.training(out), moments.features)
         solved = np.stack(
-            [solve(system.ridge(penalty), system.right) for penalty in penalties], axis=1
+            [solve(system.ridge(penalty), system.right, overwrite=True) for penalty in penalties],
+            axis=1,
         )
         vectors = system.raw(solved)
         flat = vectors.reshape(len(vectors), -1)
@@ -56,10 +57,17 @@ def choose_penalties(
     return {out: penalties[int(found.argmin())] for out, found in errors.items()}
 
 
-def factor(matrix: np.ndarray) -> np.ndarray:
+def factor(matrix: np.ndarray, overwrite: bool = False) -> np.ndarray:
     """Compute the lower Cholesky factor of a symmetric matrix.
 
     The upper triangle of the result is not cleared and must not be read.
+
+    Parameters
+    ----------
+    matrix
+        The matrix (row, row).
+    overwrite
+        Whether the factor may take the place of the matrix, which is then lost.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def factor(matrix: np.ndarray) -> np.ndarray:
         When the matrix is not positive definite.
     """
     # LAPACK reads column by column: the transpose of a C-ordered matrix lies that way.
-    lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)
+    lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=overwrite)
     if failed:
         raise TrainingError(
             f"the decoder cannot be fitted, because the covariance of its {len(matrix)} input "
@@ -77,7 +85,7 @@ def factor(matrix: np.ndarray) -> np.ndarray:
     return np.asarray(lower)
 
 
-def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solve(matrix: np.ndarray, right: np.ndarray, overwrite: bool = False) -> np.ndarray:
     """Solve a positive definite system for several right-hand sides.
 
     Parameters
@@ -86,12 +94,14 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
         The system's matrix (row, row).
     right
         Right-hand sides (row, column).
+    overwrite
+        Whether the matrix may be lost.
 
     Returns
     -------
     Solutions (row, column).
     """
-    solved, _ = lapack.dpotrs(factor(matrix), right, lower=1)
+    solved, _ = lapack.dpotrs(factor(matrix, overwrite), right, lower=1)
     return np.asarray(solved)
 
 

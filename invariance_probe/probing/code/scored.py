@@ -22,7 +22,7 @@ from invariance_probe.plan.figures.code import (
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
 from invariance_probe.probing.code.dropping import LOST, CurveRequest
-from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
+from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled, run_further
 from invariance_probe.probing.code.penalties import LeftOut, choose_penalties
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.study.baselines import Code
@@ -93,6 +93,7 @@ def measure_parts(
         Which dropping curves to measure.
     """
     moments, bins = prepared.moments, prepared.inputs.length
+    request = replace(request, large=prepared.large)
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
     stacked = np.concatenate(masks)
     found = {
@@ -100,11 +101,12 @@ def measure_parts(
         for part, penalty in penalties.items()
     }
     while steps := _lacking(prepared, found, left_out):
-        longer = replace(request, steps=steps)
-        # Only the curves have to run further: the refits on masks (stacked) are not repeated.
+        # Curves that reached their end before must not become shorter again.
+        request = replace(request, steps={**request.steps, **steps})
         for part, penalty in penalties.items():
-            again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
-            found[part] = replace(found[part], dropped=again.dropped)
+            found[part] = run_further(
+                moments, part, penalty, bins, request, found[part], list(steps)
+            )
     if prepared.classes:
         labels = prepared.target.argmax(axis=1)
         losses = log_losses(

@@ -371,7 +371,9 @@ def _fit(
     penalties, groups
         As for `decoders.ridge.fit_ridge`.
     """
-    whole = np.sum(grams, axis=0)
+    whole = grams[0].copy()
+    for gram in grams[1:]:
+        whole += gram
     best = _best_penalties(_held_out(grams, whole, features, groups), penalties, groups)
     system = System.of(whole, features)
     weights = np.empty(system.right.shape)
@@ -379,7 +381,9 @@ def _fit(
     right = system.right.reshape(by_group.shape)
     for number in np.unique(best):
         own = best == number
-        solved_own = solve(system.ridge(penalties[number]), right[:, own].reshape(features, -1))
+        solved_own = solve(
+            system.ridge(penalties[number]), right[:, own].reshape(features, -1), overwrite=True
+        )
         by_group[:, own] = solved_own.reshape(features, int(own.sum()), -1)
     read = torch.from_numpy(system.raw(weights[:, None])[:, 0])
     return RidgeFit(
@@ -414,7 +418,7 @@ def _held_out(
         found = np.zeros(groups)
         for number, gram in enumerate(grams):
             system = systems[number] if held else System.of(whole - gram, features)
-            vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+            vectors = system.raw(solve(system.ridge(penalty), system.right, True)[:, None])[:, 0]
             found += (vectors * (gram @ vectors)).sum(axis=0).reshape(groups, -1).sum(axis=1)
         return found
 
