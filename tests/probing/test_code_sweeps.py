@@ -256,3 +256,29 @@ def test_a_matrix_is_lost_only_to_a_solver_that_may_overwrite_it():
     assert (kept == matrix).all()
     np.testing.assert_array_equal(solve(kept, right, overwrite=True), solved)
     np.testing.assert_allclose(matrix @ solved, right)
+
+
+@pytest.mark.parametrize("near", [1.0, 10.0])
+@pytest.mark.parametrize("left_out", [1, 2])
+def test_penalties_searched_from_one_of_them_are_those_of_a_search_of_all(
+    left_out, near, monkeypatch
+):
+    _, _, _, moments = world(units=30, windows=160, columns=1, seed=3)
+    tried, candidates = [], (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    ridge = System.ridge
+    monkeypatch.setattr(
+        System, "ridge", lambda own, penalty: tried.append(penalty) or ridge(own, penalty)
+    )
+    everything = choose_penalties(moments, left_out, candidates)
+    assert set(tried) == set(candidates)
+    tried.clear()
+    assert choose_penalties(moments, left_out, candidates, near) == everything
+    assert near in tried and len(set(tried)) < len(candidates)
+
+
+def test_a_search_of_penalties_goes_on_until_the_neighbours_of_every_part_are_worse():
+    _, _, _, moments = world(units=30, windows=160, columns=1, seed=3)
+    candidates = (100.0, 1e-3, 10.0, 1e-2, 30.0)
+    everything = choose_penalties(moments, 1, candidates)
+    assert choose_penalties(moments, 1, candidates, 1e-3) == everything
+    assert set(everything.values()) <= {10.0, 30.0, 100.0}

@@ -31,7 +31,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
 from invariance_probe.probing.code.inputs import chunks
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve
+from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve, usual
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.study.baselines import Code, CodeCorruption
@@ -217,8 +217,11 @@ def blind_losses(
         moments = Moments.of(
             corrupted.parts, prepared.moments.features, prepared.target, prepared.folds
         )
+        candidates = RidgeProbe().penalties
+        near = candidates[len(candidates) // 2] if prepared.large else None
         for left_out in (1, 2) if asked.jackknife else (1,):
-            penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
+            penalties = choose_penalties(moments, left_out, candidates, near)
+            near = usual(penalties) if prepared.large else None
             sums = (_log_losses if prepared.classes else _squares)(corrupted, moments, penalties)
             found |= {
                 (part, block): value / draws

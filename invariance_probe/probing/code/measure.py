@@ -125,7 +125,7 @@ def code_figures(bench: Workbench, run: Run, prepared: PreparedSession) -> CodeF
     whole = held_out(prepared, everything, asked, blind, None)
     deleted: tuple[HeldOutErrors, ...] = ()
     if asked.jackknife:
-        pairs = measure_parts(prepared, 2, masks, CurveRequest())
+        pairs = measure_parts(prepared, 2, masks, CurveRequest(), near=everything.penalty)
         deleted = tuple(
             held_out(prepared, pairs, asked, blind, block) for block in range(len(prepared.folds))
         )

@@ -7,9 +7,13 @@ The file also holds the Cholesky solvers that the decoders of the code share.
 
 Leaving out block f for the test and block b for the choice uses the same training rows
 as leaving out b for the test and f for the choice. So one factorisation serves both.
+
+In large sessions a factorisation is dear, and few penalties are tried: the search starts
+at one of them and goes on while the error falls.
 """
 
 from itertools import combinations
+from statistics import mode
 
 import numpy as np
 from scipy.linalg import lapack
@@ -22,7 +26,7 @@ LeftOut = frozenset[int]
 
 
 def choose_penalties(
-    moments: Moments, left_out: int, penalties: tuple[float, ...]
+    moments: Moments, left_out: int, penalties: tuple[float, ...], near: float | None = None
 ) -> dict[LeftOut, float]:
     """Choose a ridge penalty for each training part of a session.
 
@@ -37,6 +41,42 @@ def choose_penalties(
         How many blocks a training part leaves out.
     penalties
         Candidates; the first of equally good ones is chosen.
+    near
+        The candidate at which the search starts. It and its neighbours are tried, then
+        the neighbours of each part's best candidate, until these have larger errors.
+        If omitted, all candidates are tried.
+
+    Returns
+    -------
+    Penalty of each training part.
+    """
+    parts = combinations(range(len(moments.blocks)), left_out)
+    errors = {frozenset(out): np.full(len(penalties), np.inf) for out in parts}
+    ascending = np.argsort(penalties, kind="stable")
+    tried = np.arange(len(penalties))
+    if near is not None:
+        rank = int(np.flatnonzero(ascending == penalties.index(near))[0])
+        tried = ascending[max(0, rank - 1) : rank + 2]
+    while len(tried):
+        for part, found in _held_out_errors(
+            moments, left_out, tuple(penalties[place] for place in tried)
+        ).items():
+            errors[part][tried] = found
+        tried = _neighbours(np.stack(list(errors.values())), ascending)
+    return {out: penalties[int(found.argmin())] for out, found in errors.items()}
+
+
+def _held_out_errors(
+    moments: Moments, left_out: int, penalties: tuple[float, ...]
+) -> dict[LeftOut, np.ndarray]:
+    """Squared errors of some penalties in each training part (penalty,).
+
+    Parameters
+    ----------
+    moments, left_out
+        As for `choose_penalties`.
+    penalties
+        The penalties.
     """
     count = len(moments.blocks)
     errors: dict[LeftOut, np.ndarray] = {
@@ -54,7 +94,33 @@ def choose_penalties(
             rest = frozenset(out) - {held}
             products = (flat * (moments.block(held, rest) @ flat)).sum(axis=0)
             errors[rest] += products.reshape(len(penalties), -1).sum(axis=1)
-    return {out: penalties[int(found.argmin())] for out, found in errors.items()}
+    return errors
+
+
+def _neighbours(errors: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """Candidates beside the best one of any part that were not tried yet.
+
+    Parameters
+    ----------
+    errors
+        Squared errors (part, penalty), infinite for penalties that were not tried.
+    ascending
+        Positions of the penalties in ascending order.
+    """
+    best = np.flatnonzero(np.isin(ascending, errors.argmin(axis=1)))
+    beside = np.unique(np.concatenate([best - 1, best + 1]).clip(0, len(ascending) - 1))
+    return np.array([place for place in ascending[beside] if np.isinf(errors[0, place])], dtype=int)
+
+
+def usual(chosen: dict[LeftOut, float]) -> float:
+    """Penalty that most training parts have, from which another search may start.
+
+    Parameters
+    ----------
+    chosen
+        Penalty of each training part.
+    """
+    return mode(chosen.values())
 
 
 def factor(matrix: np.ndarray, overwrite: bool = False) -> np.ndarray:
