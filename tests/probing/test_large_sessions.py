@@ -147,3 +147,16 @@ def test_networks_of_a_large_session_decode_the_windows_that_are_scored(small_ta
     assert set(choosing) == {16}
     assert 698 / 2 < final < 500  # the test windows of one of two folds, and validation windows
     assert all(np.isfinite(numbers(result)).all() for result in results)
+
+
+def test_a_gram_matrix_follows_from_that_of_inputs_with_another_scaling():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2, (300, 4)).astype(np.int32)
+    counts[:, 3] = 1
+    starts = np.arange(298)
+    one = WindowInputs(counts, np.zeros(4), np.array([1.0, 2, 3, 0]), starts, 3)
+    other = WindowInputs(counts, counts[50:].mean(0), np.array([0.3, 1, 2, 0]), starts, 3)
+    part = np.arange(40, 250)
+    gram = SetMoments(one, np.zeros((298, 0)), [part]).gram(0)
+    x = other.rows(part)
+    np.testing.assert_allclose(other.gram_from(one, gram), x.T @ x, atol=1e-9)

@@ -163,6 +163,31 @@ class WindowInputs:
             done += len(part)
         return found
 
+    def gram_from(self, other: "WindowInputs", gram: np.ndarray) -> np.ndarray:
+        """Gram matrix of these inputs, from that of inputs with other means and SDs.
+
+        Parameters
+        ----------
+        other
+            The same windows, standardised otherwise. Units that it holds constant are 0.
+        gram
+            Gram matrix of the columns (inputs, 1) of its windows (side, side).
+
+        Returns
+        -------
+        (feature, feature).
+        """
+        live = other.inverse_sd > 0
+        scale = np.divide(self.inverse_sd, other.inverse_sd, out=np.zeros(self.units), where=live)
+        shift = np.where(live, (other.mean - self.mean) * self.inverse_sd, 0.0)
+        scale, shift = np.tile(scale, self.length), np.tile(shift, self.length)
+        sums, count = gram[:-1, -1] * scale, gram[-1, -1]
+        found = gram[:-1, :-1] * scale
+        found *= scale[:, None]
+        found += (sums + count * shift)[:, None] * shift
+        found += shift[:, None] * sums
+        return found
+
     def _edges(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First bins of the first windows of all runs, and those behind their last ones.
 
@@ -238,23 +263,29 @@ class SetMoments:
         return found
 
     @cached_property
-    def _sums(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Sums over the windows that are in the same sets.
+    def _sums(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Sums over the windows of each set, which read every window once.
 
-        For each kind of window: in which sets it is (set,); products of the first bin's
-        activity, a 1 and the target with all inputs (unit + 1 + column, feature); and
-        products of the 1 and the target with each other (1 + column, 1 + column).
+        For each set: products of the first bin's activity, a 1 and the target with all
+        inputs (unit + 1 + column, feature); and products of the 1 and the target with
+        each other (1 + column, 1 + column).
         """
-        inputs, found = self.inputs, []
+        inputs, beside = self.inputs, 1 + self.target.shape[1]
+        side = inputs.units + beside
+        found = [
+            (np.zeros((side, inputs.features)), np.zeros((beside, beside))) for _ in self.sets
+        ]
         for windows, held in self._alike:
-            beside = 1 + self.target.shape[1]
-            cross = np.zeros((inputs.units + beside, inputs.features))
+            cross = np.zeros((side, inputs.features))
             own = np.zeros((beside, beside))
             for x, part in inputs.chunks(windows):
                 right = np.column_stack([np.ones(len(part)), self.target[part]])
                 cross += np.concatenate([x[:, : inputs.units], right], axis=1).T @ x
                 own += right.T @ right
-            found.append((held, cross, own))
+            for number in np.flatnonzero(held):
+                of_set, of_own = found[number]
+                of_set += cross
+                of_own += own
         return found
 
     def gram(self, number: int) -> np.ndarray:
@@ -273,11 +304,8 @@ class SetMoments:
                 table = np.column_stack([x, np.ones(len(part)), self.target[part]])
                 gram += table.T @ table
             return gram
-        cross = np.zeros((inputs.units + beside, features))
-        for held, of_cross, own in self._sums:
-            if held[number]:
-                cross += of_cross
-                gram[features:, features:] += own
+        cross, own = self._sums[number]
+        gram[features:, features:] = own
         gram[features:, :features] = cross[inputs.units :]
         gram[:features, features:] = cross[inputs.units :].T
         turned = inputs.turned(windows) if inputs.length > 1 else None
@@ -341,8 +369,7 @@ def fit_windows(
     The fit of each part, as a stack of one run.
     """
     columns = target.shape[1]
-    # Each part cuts the windows in about as many kinds as it has inner folds and borders.
-    size = (inputs.units + 1 + columns) * inputs.features * 4 * folds
+    size = (inputs.units + 1 + columns) * inputs.features * folds
     together = max(1, HELD_VALUES // size)
     for first in range(0, len(parts), together):
         some = parts[first : first + together]
@@ -457,17 +484,3 @@ def _best_penalties(
             errors[high] = errors_at(penalties[order[high]])
         else:
             return np.asarray(order[best])
-
-
-def gram_of(inputs: WindowInputs, windows: np.ndarray) -> np.ndarray:
-    """Gram matrix of the columns (inputs, 1) of some windows (side, side).
-
-    Parameters
-    ----------
-    inputs
-        The windows.
-    windows
-        The windows to sum over (window,), ascending.
-    """
-    nothing = np.zeros((len(inputs.starts), 0))
-    return SetMoments(inputs, nothing, [windows]).gram(0)
