@@ -240,7 +240,8 @@ def report(stage: str, study: Path, limit_gb: float) -> None:
     """Perform a stage within a limit, and print its time and memory as JSON."""
     import invariance_probe.worker  # noqa: F401  (its libraries are not the stage's)
 
-    most = int(limit_gb * GIGABYTE)
+    most, own = int(limit_gb * GIGABYTE), resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = most if own == resource.RLIM_INFINITY else min(most, own)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     started, why = time.process_time(), ""
     try:

@@ -28,7 +28,13 @@ It does not depend on how many runs are stacked, so that a run's numbers do not 
 TOGETHER_VALUES = 1 << 25
 """Largest number of values in the tables of all runs that are measured together."""
 CHUNK_VALUES = 1 << 21
-"""Largest number of values of one run in a chunk of a larger table."""
+"""Largest number of values in a chunk of a larger table that decoders read."""
+ENCODED_VALUES = 1 << 19
+"""Largest number of values of one run in a chunk of windows that encoders read.
+
+It is smaller because many runs are encoded together, and random draws take several
+times the memory of the values.
+"""
 HELD_VALUES = 1 << 26
 """Largest number of values of the sums that several sets of windows share."""
 

@@ -34,8 +34,8 @@ def small_tables(monkeypatch):
     """Treat every session as a large one."""
     for module in (size, ridge, encoding, copies, readout):
         monkeypatch.setattr(module, "TABLE_VALUES", 2000)
-    for module in (overlapping, encoding):
-        monkeypatch.setattr(module, "CHUNK_VALUES", 1500)
+    monkeypatch.setattr(overlapping, "CHUNK_VALUES", 1500)
+    monkeypatch.setattr(encoding, "ENCODED_VALUES", 1500)
     monkeypatch.setattr(ridge, "SOLVED_VALUES", 2000)
 
 

@@ -33,7 +33,10 @@ def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
     -------
     (time, unit) float64.
     """
-    return np.sqrt(activity + 0.25) if counts else activity.astype(np.float64)
+    if not counts:
+        return activity.astype(np.float64)
+    values = activity + 0.25
+    return np.sqrt(values, out=values)
 
 
 def mean_square(values: np.ndarray) -> np.ndarray:

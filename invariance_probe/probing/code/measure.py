@@ -83,7 +83,9 @@ def _beside_distinct(
         The results with all units, to which names and results are added.
     """
     seen = covered_bins(bench.windows.starts, bench.windows.length)
-    activity = bench.recording.activity[np.ix_(seen, prepared.varying)]
+    activity = bench.recording.activity
+    if (len(seen), len(prepared.varying)) != activity.shape:  # else a copy of everything
+        activity = activity[np.ix_(seen, prepared.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:
         return figures

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from invariance_probe.errors import TrainingError
-from invariance_probe.probing.code.moments import Moments, System
+from invariance_probe.probing.code.moments import STRIP, Moments, System
 
 LeftOut = frozenset[int]
 """A training part, given by the numbers of the blocks that it leaves out."""
@@ -173,6 +173,11 @@ def solve(matrix: np.ndarray, right: np.ndarray, overwrite: bool = False) -> np.
 
 def inverse(matrix: np.ndarray) -> np.ndarray:
     """Invert a positive definite matrix."""
-    lower, _ = lapack.dpotri(factor(matrix), lower=1)
-    full = np.tril(lower)
-    return full + np.tril(full, -1).T
+    lower, _ = lapack.dpotri(factor(matrix), lower=1, overwrite_c=1)
+    full = lower.T
+    # The upper triangle is copied to the lower one in strips, to hold one matrix only.
+    for first in range(0, len(full), STRIP):
+        own, before = slice(first, first + STRIP), slice(0, first)
+        full[own, before] = full[before, own].T
+        full[own, own] = np.triu(full[own, own]) + np.triu(full[own, own], 1).T
+    return np.asarray(full)

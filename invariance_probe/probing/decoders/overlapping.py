@@ -272,9 +272,7 @@ class SetMoments:
         """
         inputs, beside = self.inputs, 1 + self.target.shape[1]
         side = inputs.units + beside
-        found = [
-            (np.zeros((side, inputs.features)), np.zeros((beside, beside))) for _ in self.sets
-        ]
+        found = [(np.zeros((side, inputs.features)), np.zeros((beside, beside))) for _ in self.sets]
         for windows, held in self._alike:
             cross = np.zeros((side, inputs.features))
             own = np.zeros((beside, beside))
@@ -380,8 +378,13 @@ def fit_windows(
         ]
         moments = SetMoments(inputs, target, inner)
         for i in range(len(some)):
-            grams = [moments.gram(i * folds + g) for g in range(folds)]
-            yield _fit(grams, inputs.features, penalties, groups)
+            # No name is given to the matrices, so that they are gone when the next are made.
+            yield _fit(
+                [moments.gram(i * folds + g) for g in range(folds)],
+                inputs.features,
+                penalties,
+                groups,
+            )
 
 
 def _fit(
