@@ -256,7 +256,7 @@ def _squares(
     """
     found = {}
     for part, penalty in penalties.items():
-        system = System.of(moments.training(part), moments.features)
+        system = System.of(moments.training(part), moments.features, overwrite=True)
         vectors = system.raw(solve(system.ridge(penalty), system.right, overwrite=True)[:, None])[
             :, 0
         ]

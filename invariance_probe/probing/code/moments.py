@@ -254,7 +254,7 @@ class System:
     power: float
 
     @classmethod
-    def of(cls, moments: np.ndarray, features: int) -> "System":
+    def of(cls, moments: np.ndarray, features: int, overwrite: bool = False) -> "System":
         """Standardise the moments of a training part.
 
         Parameters
@@ -264,13 +264,17 @@ class System:
             them.
         features
             Number of input columns.
+        overwrite
+            Whether the correlation may take the place of the moments, which are then
+            lost.
         """
         rows = moments[features, features]
         mean, target_mean = (
             moments[:features, features] / rows,
             moments[features + 1 :, features] / rows,
         )
-        covariance = moments[:features, :features] / rows
+        products = moments[:features, :features]
+        covariance = np.divide(products, rows, out=products if overwrite else None)
         for strip in _strips(features):
             covariance[strip] -= mean[strip, None] * mean
         variance = np.diagonal(covariance)

@@ -45,7 +45,7 @@ class Fitted:
         penalty
             Ridge penalty.
         """
-        system = System.of(moments.training(part), moments.features)
+        system = System.of(moments.training(part), moments.features, overwrite=True)
         return cls(system, Refittable(system.ridge(penalty), system.right))
 
     def tested(self, moments: Moments, part: LeftOut) -> list[HeldOutMoments]:

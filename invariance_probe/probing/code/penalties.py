@@ -83,7 +83,7 @@ def _held_out_errors(
         frozenset(out): np.zeros(len(penalties)) for out in combinations(range(count), left_out)
     }
     for out in combinations(range(count), left_out + 1):
-        system = System.of(moments.training(out), moments.features)
+        system = System.of(moments.training(out), moments.features, overwrite=True)
         solved = np.stack(
             [solve(system.ridge(penalty), system.right, overwrite=True) for penalty in penalties],
             axis=1,

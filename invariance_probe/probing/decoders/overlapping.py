@@ -441,13 +441,13 @@ def _held_out(
     """
     # Where all do not fit beside the Gram matrices, each is made again at every penalty.
     held = len(grams) * features**2 <= HELD_VALUES // 2
-    systems = [System.of(whole - gram, features) for gram in grams] if held else []
+    systems = [System.of(whole - gram, features, overwrite=True) for gram in grams] if held else []
 
     def held_out(penalty: float) -> np.ndarray:
         """Squared errors of each group over the inner folds (group,)."""
         found = np.zeros(groups)
         for number, gram in enumerate(grams):
-            system = systems[number] if held else System.of(whole - gram, features)
+            system = systems[number] if held else System.of(whole - gram, features, overwrite=True)
             vectors = system.raw(solve(system.ridge(penalty), system.right, True)[:, None])[:, 0]
             found += (vectors * (gram @ vectors)).sum(axis=0).reshape(groups, -1).sum(axis=1)
         return found
