@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from invariance_probe.data.folds import Fold
-from invariance_probe.probing.code import dropping
+from invariance_probe.probing.code import blocks, dropping
 from invariance_probe.probing.code.dropping import CurveRequest, drop, drop_further
 from invariance_probe.probing.code.inputs import Inputs
 from invariance_probe.probing.code.moments import Moments, System
@@ -282,3 +282,29 @@ def test_a_search_of_penalties_goes_on_until_the_neighbours_of_every_part_are_wo
     everything = choose_penalties(moments, 1, candidates)
     assert choose_penalties(moments, 1, candidates, 1e-3) == everything
     assert set(everything.values()) <= {10.0, 30.0, 100.0}
+
+
+def test_moments_of_many_inputs_are_the_same_from_a_file(monkeypatch):
+    inputs, target, folds, held = world(bins=3)
+    monkeypatch.setattr(blocks, "HELD_VALUES", 100)
+    stored = Moments.of(inputs.parts, inputs.features, target, folds)
+    kept = np.arange(inputs.features) % 2 == 0
+    for one, other in ((held, stored), (held.keeping(kept), stored.keeping(kept))):
+        np.testing.assert_array_equal(one.total, other.total)
+        np.testing.assert_array_equal(one.training([1, 4]), other.training([1, 4]))
+        for block in range(len(folds)):
+            np.testing.assert_array_equal(one.block(block, [2]), other.block(block, [2]))
+    assert stored.blocks[3] is not stored.blocks[3]
+    assert np.shares_memory(held.blocks[3], held.blocks[3])
+
+
+def test_a_system_that_takes_the_place_of_its_moments_is_the_same():
+    _, _, _, moments = world(bins=3)
+    kept, lost = moments.training((1,)), moments.training((1,))
+    one, other = System.of(kept, moments.features), System.of(lost, moments.features, True)
+    assert (kept == moments.training((1,))).all() and np.shares_memory(lost, other.correlation)
+    for name in ("mean", "inverse_sd", "target_mean", "correlation", "right"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    ridge = one.ridge(PENALTY)
+    np.testing.assert_array_equal(ridge, other.ridge(PENALTY, overwrite=True))
+    np.testing.assert_allclose(ridge - one.correlation, np.eye(21) * UNIT * PENALTY, atol=1e-12)

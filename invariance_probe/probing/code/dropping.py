@@ -126,10 +126,13 @@ def drop(
         max(request.steps.get("gained", 0), len(harm.order)),
         panel,
     )
+    gained = [errors_gained(gain, block, _by_weights(request, gain, block)) for block in tested]
+    order_of_gain = gain.order
+    del gain  # its factor is as large as the decoder
     own = np.argsort(-unit_gains(decoder.matrix, decoder.right, bins), kind="stable")
     others = [
         in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins)
-        for order in (own, gain.order)
+        for order in (own, order_of_gain)
     ]
     lost = dict(zip(LOST, (harm, *others), strict=True))
     crossings = {
@@ -143,9 +146,7 @@ def drop(
         max(request.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
     )
     errors: dict[CurveName, list[np.ndarray]] = {
-        "gained": [
-            errors_gained(gain, block, _by_weights(request, gain, block)) for block in tested
-        ],
+        "gained": gained,
         "lost": _losses(decoder, lost[scored].first(length), tested, request),
     }
     for name, sweep in lost.items() if request.every_order else ():
@@ -154,7 +155,7 @@ def drop(
         )
     if len(request.at_random):
         errors["random"] = _lost_at_random(decoder, bins, tested, request)
-    return Dropped(errors, scored, gain.order, lost[scored].order[:length])
+    return Dropped(errors, scored, order_of_gain, lost[scored].order[:length])
 
 
 def drop_further(

@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.probing.code.blocks import BlockMatrices
 from invariance_probe.probing.decoders.ridge import UNIT
 
 SMALLEST_VARIANCE = 1e-12
@@ -41,7 +42,7 @@ class Moments:
     Attributes
     ----------
     blocks
-        Moments of each block (block, side, side), where side = features + 1 + columns.
+        Moments of each block, whose side is features + 1 + columns.
     edges
         Rows of the table that lie within the embargo of some block (row, side).
     edge_block
@@ -52,7 +53,7 @@ class Moments:
         Number of input columns.
     """
 
-    blocks: np.ndarray
+    blocks: BlockMatrices
     edges: np.ndarray
     edge_block: np.ndarray
     edge_folds: np.ndarray
@@ -87,10 +88,11 @@ class Moments:
         on_edge: np.ndarray = np.any(forbidden, axis=1)
         side = features + 1 + target.shape[1]
         edges, windows_on_edge = [], []
-        blocks = np.zeros((len(folds), side, side))
+        blocks = BlockMatrices(len(folds), side)
         for number, gram in enumerate(known or ()):
             blocks[number] = gram
-        for fold, gram in zip(folds, blocks, strict=True):
+        for number, fold in enumerate(folds):
+            gram = np.zeros((side, side) if known is None else 0)
             # Known moments need no rows but those on an edge.
             for x, windows in rows(fold.test if known is None else fold.test[on_edge[fold.test]]):
                 table = np.hstack([x, np.ones((len(x), 1)), target[windows]])
@@ -98,6 +100,8 @@ class Moments:
                     gram += table.T @ table
                 edges.append(table[on_edge[windows]])
                 windows_on_edge.append(windows[on_edge[windows]])
+            if known is None:
+                blocks[number] = gram
         of_edge = np.concatenate(windows_on_edge)
         block_of = np.empty(len(target), dtype=np.int64)
         for number, fold in enumerate(folds):
@@ -107,7 +111,7 @@ class Moments:
     @cached_property
     def total(self) -> np.ndarray:
         """Moments of the whole session (side, side)."""
-        return np.asarray(self.blocks.sum(axis=0))
+        return self.blocks.sum()
 
     def training(self, left_out: Iterable[int]) -> np.ndarray:
         """Second moments of the session without some blocks (side, side).
@@ -139,7 +143,8 @@ class Moments:
         """
         removed = self.edge_folds[:, list(clear_of)].any(axis=1) & (self.edge_block == block)
         rows = self.edges[removed]
-        return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
+        whole = self.blocks[block]
+        return whole - rows.T @ rows if len(rows) else whole
 
     def keeping(self, kept: np.ndarray) -> "Moments":
         """Keep some of the input columns only.
@@ -150,11 +155,14 @@ class Moments:
             Whether each input column is kept (feature,), bool.
         """
         side = np.flatnonzero(
-            np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)])
+            np.concatenate([kept, np.ones(self.blocks.side - self.features, dtype=bool)])
         )
-        blocks = self.blocks[:, side[:, None], side]
         return Moments(
-            blocks, self.edges[:, side], self.edge_block, self.edge_folds, int(kept.sum())
+            self.blocks.keeping(side),
+            self.edges[:, side],
+            self.edge_block,
+            self.edge_folds,
+            int(kept.sum()),
         )
 
 
@@ -288,20 +296,22 @@ class System:
         power = np.diagonal(moments)[features + 1 :] / rows - target_mean**2
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
-    def ridge(self, penalty: float) -> np.ndarray:
+    def ridge(self, penalty: float, overwrite: bool = False) -> np.ndarray:
         """Return the correlation of the inputs with a ridge on its diagonal.
 
         Parameters
         ----------
         penalty
             Ridge penalty; `UNIT` times this is added to the diagonal.
+        overwrite
+            Whether it may take the place of the correlation, which is then lost.
 
         Returns
         -------
         (feature, feature).
         """
-        matrix = self.correlation.copy()
-        matrix.flat[:: len(matrix) + 1] += UNIT * penalty
+        matrix = self.correlation if overwrite else self.correlation.copy()
+        np.einsum("ii->i", matrix)[:] += UNIT * penalty
         return matrix
 
     def tested(self, moments: np.ndarray) -> HeldOutMoments:

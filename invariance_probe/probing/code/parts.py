@@ -24,7 +24,8 @@ class Fitted:
     Attributes
     ----------
     system
-        Moments of the training part, standardised.
+        Moments of the training part, standardised. The decoder's matrix has taken the
+        place of the correlation.
     decoder
         Ridge regression on all units, which can be refitted on some.
     """
@@ -46,7 +47,7 @@ class Fitted:
             Ridge penalty.
         """
         system = System.of(moments.training(part), moments.features, overwrite=True)
-        return cls(system, Refittable(system.ridge(penalty), system.right))
+        return cls(system, Refittable(system.ridge(penalty, overwrite=True), system.right))
 
     def tested(self, moments: Moments, part: LeftOut) -> list[HeldOutMoments]:
         """Moments of the blocks that the part leaves out, in ascending order.
