@@ -4,16 +4,17 @@
     python benchmarks/scale.py --ladder length units window
 
 Recordings are simulated and written as .npz files into a temporary folder. Every stage
-(inspecting, planning, each kind of baseline, training one stack, examining it) runs in a
-process of its own with one thread; shown are its CPU time without the start of Python,
-and the peak of its resident memory. A process that asks for more than `--limit` GB of
-address space fails, and the table says so.
+(inspecting, planning, each kind of baseline, training one stack and examining it) runs in
+a process of its own with one thread, on one session, after the recordings of the others
+were opened as a worker would have opened them. Shown are its CPU time without the start of
+Python and the opening, the peak of its resident memory, and what `plan` estimates for it. A
+process that asks for more than `--limit` GB of address space fails, and the table says so.
 
 The settings, of which `--share` takes a share of the bins (or, for `d`, of the units):
 a: 180,000 bins of 400 units, windows of 5 bins, 4 sessions. b: 1 h of 20 channels at
 100 Hz, windows of 2 s. c: 1,000,000 bins of 50 units. d: 20,000 bins of 2000 units.
-A ladder doubles the length, the number of units or the window, and prints the exponent
-of a power law fitted to time, and to memory above that of the smallest step.
+A ladder doubles the length, the number of units or the window twice. It prints the
+exponent p of a power law fitted to time, and of memory = a + b size^p.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -142,13 +143,15 @@ SETTINGS = {
     "c": Setting(1_000_000, 50),
     "d": Setting(20_000, 2000),
 }
-BASE = Setting(20_000, 50)
-"""The smallest step of a ladder."""
+BASE = Setting(60_000, 80, window=4)
+"""The smallest step of every ladder, whose windows are too many for one table."""
 LADDERS: dict[str, list[Setting]] = {
-    "length": [replace(BASE, bins=BASE.bins * 2**i) for i in range(5)],
-    "units": [replace(BASE, units=BASE.units * 2**i) for i in range(5)],
-    "window": [replace(BASE, window=2**i) for i in range(5)],
+    "length": [replace(BASE, bins=BASE.bins * 2**i) for i in range(3)],
+    "units": [replace(BASE, units=BASE.units * 2**i) for i in range(3)],
+    "window": [replace(BASE, window=BASE.window * 2**i) for i in range(3)],
 }
+LEAST_GROWTH_GB = 0.03
+"""Growth of memory that is told from noise."""
 
 
 def shared(name: str, share: float) -> Setting:
@@ -162,40 +165,50 @@ def shared(name: str, share: float) -> Setting:
 # What follows runs in the process of one stage.
 
 
-def stages(study: Path) -> Iterator[str]:
-    """Yield the names of all stages of a study, in order."""
+def stages(study: Path) -> dict[str, float | None]:
+    """Name all stages of a study in order, each with its estimated memory in GB."""
+    from invariance_probe.plan.memory import worker_need
     from invariance_probe.planning import make_plan
     from invariance_probe.results.store import Store
     from invariance_probe.study.load import open_study
 
     plan = make_plan(open_study(study), Store(study.parent / "store"))
-    yield from ("inspect", "plan")
-    yield from dict.fromkeys(run.method.kind for run in plan.baselines)
-    yield "training"
+    found: dict[str, float | None] = {"inspect": None, "plan": None}
+    kinds: dict[str, set[str]] = {}
+    for run in plan.baselines:
+        kinds.setdefault(run.method.kind, set()).add(run.key())
+    kinds["training"] = {run.key() for run in plan.grid}
+    return found | {kind: worker_need(plan, keys).bytes / GIGABYTE for kind, keys in kinds.items()}
 
 
-def perform(stage: str, study: Path) -> None:
-    """Perform one stage of a study, on its first session."""
+def prepared(stage: str, study: Path) -> Callable[[], object]:
+    """Prepare a stage of a study; return the function that performs it."""
+    from invariance_probe.planning import make_plan
+    from invariance_probe.results.store import Store
+    from invariance_probe.study.load import open_study
+
+    file = open_study(study)
+    if stage == "inspect":
+        return lambda: make_plan(file, Store(study.parent / "new"))
+    if stage == "plan":
+        return lambda: _planned(study)
+    return _measurement(stage, make_plan(file, Store(study.parent / "store")))
+
+
+def _planned(study: Path) -> None:
     from invariance_probe.plan.price import core_seconds, measuring_seconds
     from invariance_probe.planning import make_plan, warnings
     from invariance_probe.results.store import Store
     from invariance_probe.study.load import open_study
 
     file = open_study(study)
-    if stage == "inspect":
-        with tempfile.TemporaryDirectory() as empty:
-            make_plan(file, Store(Path(empty)))
-        return
     plan = make_plan(file, Store(study.parent / "store"))
-    if stage == "plan":
-        list(warnings(file, plan))
-        core_seconds(plan)
-        measuring_seconds(plan)
-        return
-    _measure(stage, plan)
+    list(warnings(file, plan))
+    core_seconds(plan)
+    measuring_seconds(plan)
 
 
-def _measure(stage: str, plan: object) -> None:
+def _measurement(stage: str, plan: object) -> Callable[[], object]:
     import torch
 
     from invariance_probe.data.cache import cached_recording
@@ -211,22 +224,29 @@ def _measure(stage: str, plan: object) -> None:
     own = [run for run in runs if run.session == session.name]
     if stage != "training":
         own = [run for run in own if run.method.kind == stage]
-    recording = cached_recording(session.source, session.name, Path())
+    for one in reversed(plan.sessions):
+        recording = cached_recording(one.source, one.name, Path())
     stacks = make_stacks(own)[:1] if stage == "training" else make_stacks(own)
-    for stack in stacks:
-        bench = Workbench.of(recording, stack.runs[0], torch.device("cpu"))
-        measure(bench, list(stack.runs))
+
+    def perform() -> None:
+        for stack in stacks:
+            bench = Workbench.of(recording, stack.runs[0], torch.device("cpu"))
+            measure(bench, list(stack.runs))
+
+    return perform
 
 
-def report(work: Callable[[], None], limit_gb: float) -> None:
+def report(stage: str, study: Path, limit_gb: float) -> None:
     """Perform a stage within a limit, and print its time and memory as JSON."""
     import invariance_probe.worker  # noqa: F401  (its libraries are not the stage's)
 
-    most = int(limit_gb * GIGABYTE)
+    most, own = int(limit_gb * GIGABYTE), resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = most if own == resource.RLIM_INFINITY else min(most, own)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    started = time.process_time()
-    why = ""
+    started, why = time.process_time(), ""
     try:
+        work = prepared(stage, study)
+        started = time.process_time()
         work()
     except (MemoryError, RuntimeError) as error:
         why = str(error)[:80] or type(error).__name__
@@ -252,16 +272,57 @@ def told(arguments: list[str], limit_gb: float) -> dict[str, object]:
     return dict(json.loads(lines[-1]))
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a stage cost.
+
+    Attributes
+    ----------
+    seconds
+        CPU time.
+    gb
+        Peak of resident memory in GB.
+    estimate
+        What `plan` estimates for it in GB; None if it estimates nothing.
+    failed
+        Why the stage failed, in words; empty if it did not.
+    """
+
+    seconds: float
+    gb: float
+    estimate: float | None
+    failed: str
+
+    @property
+    def cells(self) -> str:
+        """Cells of a table: time, memory, estimate, their ratio, why it failed."""
+        beside = (
+            " | "
+            if self.estimate is None
+            else f"{self.estimate:.2f} | {self.estimate / self.gb:.2f}"
+        )
+        return f"{self.seconds:.1f} | {self.gb:.2f} | {beside} | {self.failed}"
+
+
 def measured(
-    setting: Setting, only: list[str] | None, limit_gb: float
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield every stage of a setting with its time and memory."""
+    setting: Setting, only: tuple[str, ...], limit_gb: float
+) -> Iterator[tuple[str, Cost]]:
+    """Yield every stage of a setting with its cost."""
     with tempfile.TemporaryDirectory() as folder:
         study = str(setting.write(Path(folder)))
-        listed = told(["--list", study], limit_gb)
-        for stage in listed.get("stages", ["inspect"]):  # type: ignore[attr-defined]
+        listed: dict[str, float | None] = told(["--list", study], limit_gb)  # type: ignore[assignment]
+        if "failed" in listed:
+            raise SystemExit(f"the stages of {setting} could not be listed: {listed['failed']}")
+        for stage, estimate in listed.items():
             if not only or stage in only:
-                yield stage, told(["--perform", stage, study], limit_gb)
+                found = told(["--perform", stage, study], limit_gb)
+                yield stage, Cost(estimate=estimate, **found)  # type: ignore[arg-type]
+
+
+@cache
+def costs(setting: Setting, only: tuple[str, ...], limit_gb: float) -> dict[str, Cost]:
+    """Measure every stage of a setting, once."""
+    return dict(measured(setting, only, limit_gb))
 
 
 def exponent(sizes: list[float], values: list[float]) -> float:
@@ -270,6 +331,15 @@ def exponent(sizes: list[float], values: list[float]) -> float:
     if len(use) < 2:
         return float("nan")
     return float(np.polyfit(*np.log(np.array(use)).T, 1)[0])
+
+
+def exponent_above(values: list[float], least: float) -> float:
+    """Return p of a + b size^p through the values at a size, twice and four times it.
+
+    NaN is returned where the values grow by less than `least` in a step.
+    """
+    first, second = np.diff(values)
+    return float(np.log2(second / first)) if min(first, second) > least else float("nan")
 
 
 def main() -> None:
@@ -287,43 +357,44 @@ def main() -> None:
     parser.add_argument("--perform", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.list:
-        print(json.dumps({"stages": list(stages(asked.list))}))
+        print(json.dumps(stages(asked.list)))
     elif asked.perform:
-        stage, study = asked.perform
-        report(partial(perform, stage, Path(study)), asked.limit)
+        report(asked.perform[0], Path(asked.perform[1]), asked.limit)
     elif asked.ladder is not None:
         for name in asked.ladder or LADDERS:
-            ladder(name, asked.stage, asked.limit)
+            ladder(name, tuple(asked.stage or ()), asked.limit)
     else:
         for name in asked.setting:
-            setting = replace(shared(name, asked.share), classes=asked.classes)
-            print(f"\n## {name}: {setting}\n\n| stage | CPU s | peak GB | |\n|---|---|---|---|")
-            for stage, found in measured(setting, asked.stage, asked.limit):
-                print(
-                    f"| {stage} | {found['seconds']:.1f} | {found['gb']:.2f} | {found['failed']} |",
-                    flush=True,
-                )
+            table(name, replace(shared(name, asked.share), classes=asked.classes), asked)
 
 
-def ladder(name: str, only: list[str] | None, limit_gb: float) -> None:
+def table(name: str, setting: Setting, asked: argparse.Namespace) -> None:
+    """Measure the stages of a setting, and print them with the sum of its baselines."""
+    print(f"\n## {name}: {setting}\n")
+    print("| stage | CPU s | peak GB | estimate GB | estimate / peak | |\n" + "|---" * 6 + "|")
+    baselines = 0.0
+    for stage, found in measured(setting, tuple(asked.stage or ()), asked.limit):
+        print(f"| {stage} | {found.cells} |", flush=True)
+        if stage not in ("inspect", "plan", "training"):
+            baselines += found.seconds
+    print(f"| all baselines of a session | {baselines:.1f} | | | | |", flush=True)
+
+
+def ladder(name: str, only: tuple[str, ...], limit_gb: float) -> None:
     """Measure the steps of a ladder, and print each stage's growth."""
     steps = LADDERS[name]
     field = {"length": "bins", "units": "units", "window": "window"}[name]
     sizes = [float(getattr(step, field)) for step in steps]
-    rows: dict[str, list[dict[str, object]]] = {}
-    for step in steps:
-        for stage, found in measured(step, only, limit_gb):
-            rows.setdefault(stage, []).append(found)
+    found = [costs(step, only, limit_gb) for step in steps]
     heads = " | ".join(f"{size:g}" for size in sizes)
     print(f"\n## {name} (CPU s, peak GB)\n\n| stage | {heads} | time ~ | memory ~ |")
     print("|---" * (len(sizes) + 3) + "|")
-    for stage, found in rows.items():
-        cells = " | ".join(f"{one['seconds']:.1f}, {one['gb']:.2f}" for one in found)
-        seconds = [float(one["seconds"]) for one in found]  # type: ignore[arg-type]
-        memory = [float(one["gb"]) - float(found[0]["gb"]) for one in found]  # type: ignore[arg-type]
+    for stage in found[0]:
+        own = [step[stage] for step in found]
+        cells = " | ".join(f"{one.seconds:.1f}, {one.gb:.2f}" for one in own)
         print(
-            f"| {stage} | {cells} | {exponent(sizes, seconds):.2f} | "
-            f"{exponent(sizes[1:], memory[1:]):.2f} |",
+            f"| {stage} | {cells} | {exponent(sizes, [one.seconds for one in own]):.2f} | "
+            f"{exponent_above([one.gb for one in own], LEAST_GROWTH_GB):.2f} |",
             flush=True,
         )
 

@@ -90,13 +90,16 @@ class Scaling:
         windows
             Standardised activity (run, batch, time, unit).
         """
-        if self.square_roots:
-            return (
-                (windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean
-            ) * self.inverse_sd
-        if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
+        counts = windows.dtype == torch.int16 and self.mean.dtype == torch.float32
+        if native and counts and not self.square_roots:
             return draws.standardise(windows, scale, self.mean, self.inverse_sd)
-        return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
+        values = windows.to(self.mean.dtype)
+        if scale != 1.0:
+            values = values * scale
+        if self.square_roots:
+            values = (values + 0.25).sqrt()
+        # Windows may be large, so the difference is not copied again.
+        return (values - self.mean).mul_(self.inverse_sd)
 
 
 def _mean_sd(

@@ -14,9 +14,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.roles import EncoderExamination, GradientRun
+from invariance_probe.plan.roles import EncoderExamination, GradientRun, SupervisedBaseline
 from invariance_probe.plan.run import Run
-from invariance_probe.study.baselines import PCA, Code, MinedPairs, Untrained
+from invariance_probe.study.baselines import (
+    PCA,
+    CircularNull,
+    Code,
+    MinedPairs,
+    PseudoNull,
+    SessionNull,
+    ShiftNull,
+    Untrained,
+)
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.methods import LinearSSL, title_of
 from invariance_probe.study.session import Session
@@ -28,8 +37,16 @@ It does not depend on how many runs are stacked, so that a run's numbers do not 
 """
 TOGETHER_VALUES = 1 << 25
 """Largest number of values in the tables of all runs that are measured together."""
+CODE_CHUNK_VALUES = 4_000_000
+"""Largest number of values in a chunk that the measurement `code` reads."""
 CHUNK_VALUES = 1 << 21
-"""Largest number of values of one run in a chunk of a larger table."""
+"""Largest number of values in a chunk of a larger table that decoders read."""
+ENCODED_VALUES = 1 << 19
+"""Largest number of values of one run in a chunk of windows that encoders read.
+
+It is smaller because many runs are encoded together, and random draws take several
+times the memory of the values.
+"""
 HELD_VALUES = 1 << 26
 """Largest number of values of the sums that several sets of windows share."""
 
@@ -41,12 +58,20 @@ OPENING = 3
 """Copies of the activity that are held while a file is opened."""
 TABLES = 5
 """Copies of a table of windows in double precision that a decoder holds while it is fitted."""
-GRAMS = 12
+GRAMS = 8
 """Matrices of inputs by inputs that a decoder of a large session holds."""
+CODE_GRAMS = 9
+"""Matrices of inputs by inputs that the measurement `code` holds beside those of its blocks."""
+SETS = 40
+"""Sets of windows whose sums are held together: inner folds of all decoders of a baseline."""
+DRAWS = 8
+"""Copies of a chunk that are held while corruptions of it are drawn."""
 STACK = 16
 """Most models in one stack."""
 COLUMNS = 8
-"""Target columns that are assumed, as an inspection does not say how many a null reads."""
+"""Target columns that are assumed, as an inspection does not say how many there are."""
+NULL_COLUMNS = 150
+"""Target columns of all draws of a null that are decoded together."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +158,21 @@ def _working_bytes(run: Run, session: Session) -> float:
         return code_bytes(method, bins, units, length)
     if isinstance(method, Untrained):
         return encoding_bytes(bins, features, method.encoder.dimensions, 8)
+    if isinstance(method, ShiftNull | CircularNull | SessionNull | PseudoNull):
+        targets = 8.0 * bins * NULL_COLUMNS * 1.5
+        return targets + decoding_bytes(bins, features, units, columns=NULL_COLUMNS, sets=SETS // 2)
     dimensions = method.dimensions if isinstance(method, PCA | LinearSSL | MinedPairs) else 0
-    return decoding_bytes(bins, features, units, dimensions)
+    return decoding_bytes(bins, features, units, dimensions, sets=SETS // 8 if dimensions else SETS)
 
 
-def decoding_bytes(windows: int, features: int, units: int, dimensions: int = 0) -> float:
+def decoding_bytes(
+    windows: int,
+    features: int,
+    units: int,
+    dimensions: int = 0,
+    columns: int = COLUMNS,
+    sets: int = SETS,
+) -> float:
     """Estimate what a decoder of activity holds while it is fitted, in bytes.
 
     Parameters
@@ -148,6 +183,10 @@ def decoding_bytes(windows: int, features: int, units: int, dimensions: int = 0)
         Number of units.
     dimensions
         Dimensions of a linear map of the activity that is decoded instead; 0 if none.
+    columns
+        Target columns.
+    sets
+        Sets of windows that are summed together.
     """
     values = float(windows) * features
     if values <= TABLE_VALUES:
@@ -157,7 +196,7 @@ def decoding_bytes(windows: int, features: int, units: int, dimensions: int = 0)
             * max(values, TOGETHER_VALUES if 5 * values > TOGETHER_VALUES else 5 * values)
         )
     mapped = 8.0 * windows * (dimensions + COLUMNS) * 2 + _probe_bytes(windows, dimensions)
-    sums = min(float(HELD_VALUES), 80.0 * (units + COLUMNS) * features)
+    sums = min(float(HELD_VALUES), float(sets) * (units + columns) * features)
     return 8.0 * (GRAMS * float(features) ** 2 + sums + 4 * CHUNK_VALUES) + mapped
 
 
@@ -197,9 +236,13 @@ def code_bytes(asked: Code, bins: int, units: int, length: int) -> float:
     length
         Bins per window.
     """
-    blocks = asked.blocks * (2 if asked.corruptions else 1)
-    activity = 8.0 * bins * units * 3
-    return activity + 8.0 * ((blocks + GRAMS) * float(units * length) ** 2 + 4 * CHUNK_VALUES)
+    # Square roots of all counts, or signals, standardised.
+    activity, side = 8.0 * bins * units, float(units * length)
+    blocks = asked.blocks * side**2
+    # Matrices of blocks with many inputs are in a file, but for their sum.
+    held = (2.0 if asked.corruptions else 1.0) * (blocks if blocks <= HELD_VALUES else side**2)
+    drawn = DRAWS * CODE_CHUNK_VALUES
+    return activity + 8.0 * (held + max(CODE_GRAMS * side**2, drawn))
 
 
 def _training_bytes(run: GradientRun, bins: int, units: int, length: int) -> float:
@@ -211,6 +254,6 @@ def _training_bytes(run: GradientRun, bins: int, units: int, length: int) -> flo
     # Weights, gradients, and the update rule's and the method's state; then views and layers.
     models = 6.0 * features * first + 2.0 * optimisation.batch_size * (4 * features + 8 * first)
     # Counts are packed for splitting: 2 bytes of ones for each 16 spikes, and the counts.
-    packed = 10.0 * bins * units
+    packed = 0.0 if isinstance(run, SupervisedBaseline) else 10.0 * bins * units
     after = encoding_bytes(bins, features, encoder.dimensions, width)
     return packed + max(STACK * width * models + 2048.0 * features * width * STACK, after)

@@ -79,7 +79,30 @@ def test_the_need_grows_with_the_recording_and_not_with_the_overlap_of_windows()
     small, long = needed(10_000, 100), needed(1_000_000, 100)
     assert small.bytes < 1.5e9 < long.bytes < 10e9
     assert needed(360_000, 20, 200).bytes < 8 * 360_000 * 20 * 200 / 2
-    assert needed(20_000, 20_000).bytes > 1e11
+    assert needed(20_000, 20_000).bytes > 9 * 8 * 20_000**2
+
+
+PEAKS = {
+    (180_000, 400, 5): {"code": 2.79, "raw": 1.95, "pca": 1.75, "untrained": 1.66,
+                        "supervised": 1.82, "shift_null": 2.00, "training": 2.72},
+}  # fmt: skip
+"""Measured peaks in GB, by bins, units and bins per window (`benchmarks/scale.py`)."""
+
+
+@pytest.mark.parametrize("size", PEAKS)
+def test_the_estimate_is_near_the_measured_peak(size):
+    bins, units, length = size
+    study = Study.model_validate(tiny_study(window={"length_bins": length}, quick=True))
+    sessions = tuple(
+        Session(f"day-{i}", f"a{i}", "", f"{i}", study.recordings[0], units=units, bins=bins)
+        for i in range(4)
+    )
+    plan = Plan(study, sessions)
+    for kind, peak in PEAKS[size].items():
+        runs = plan.grid if kind == "training" else plan.baselines
+        keys = {run.key() for run in runs if kind in ("training", run.method.kind)}
+        assert keys, kind
+        assert 0.9 < worker_need(plan, keys).bytes / 1e9 / peak < 1.5, kind
 
 
 def test_what_is_stored_already_needs_no_memory():

@@ -1,5 +1,6 @@
 """Sweeps over nested sets of units equal refitting each of them by plain linear algebra."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,10 +9,11 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from invariance_probe.data.folds import Fold
-from invariance_probe.probing.code.dropping import CurveRequest, drop
+from invariance_probe.probing.code import blocks, dropping
+from invariance_probe.probing.code.dropping import CurveRequest, drop, drop_further
 from invariance_probe.probing.code.inputs import Inputs
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import choose_penalties
+from invariance_probe.probing.code.penalties import choose_penalties, solve
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import (
     errors_gained,
@@ -192,3 +194,117 @@ def test_losing_copies_in_the_order_of_their_own_r2_is_found_where_greedy_sees_n
         name: errors[0][6] for name, errors in dropped.errors.items() if name.startswith("lost")
     }
     assert curves["lost"] > 1.2 * curves["lost: most harm now"]
+
+
+@pytest.mark.parametrize("bins, columns, panel", [(1, 1, 2), (1, 2, 1), (3, 2, 4)])
+def test_a_greedy_sweep_that_updates_its_matrix_is_the_same_sweep(bins, columns, panel):
+    _, _, _, moments = world(units=12, bins=bins, columns=columns)
+    _, decoder = fitted(moments, (1,))
+    matrix = decoder.matrix.copy()
+    whole = greedy(decoder.matrix, decoder.right, bins, np.inf)
+    updated = greedy(decoder.matrix, decoder.right, bins, np.inf, panel=panel)
+    assert (whole.order == updated.order).all()
+    np.testing.assert_allclose(updated.columns, whole.columns, atol=1e-12)
+    np.testing.assert_allclose(updated.loads, whole.loads, atol=1e-12)
+    assert (decoder.matrix == matrix).all()
+
+
+@pytest.mark.parametrize("bins, columns", [(1, 1), (3, 2), (3, 7)])
+def test_errors_from_the_weights_of_nested_sets_are_those_from_products_of_rows(bins, columns):
+    _, _, _, moments = world(bins=bins, columns=columns)
+    system, decoder = fitted(moments, (2,))
+    block = system.tested(moments.block(2))
+    gain = greedy(decoder.matrix, decoder.right, bins, np.inf).first(5)
+    harm = greedy(decoder.inverse, decoder.weights, bins, np.inf)
+    np.testing.assert_allclose(
+        errors_gained(gain, block, by_weights=True), errors_gained(gain, block), rtol=1e-10
+    )
+    np.testing.assert_allclose(
+        errors_lost(harm, decoder.weights, block, by_weights=True),
+        errors_lost(harm, decoder.weights, block),
+        rtol=1e-10,
+    )
+
+
+def test_random_orders_run_further_without_the_other_curves(monkeypatch):
+    monkeypatch.setattr(dropping, "WHOLE", 5)
+    _, _, _, moments = world(units=20)
+    system, decoder = fitted(moments, (3,))
+    tested = [system.tested(moments.block(3))]
+    orders = np.array([np.random.default_rng(0).permutation(20)])
+    request = CurveRequest(at_random=orders, every_order=True)
+    before = drop(decoder, system.power, 1, tested, request)
+    further = replace(request, steps={"random": 20})
+    whole = drop(decoder, system.power, 1, tested, further)
+    with monkeypatch.context() as patch:
+        patch.setattr(dropping, "greedy", None)  # no unit is chosen again
+        again = drop_further(decoder, system.power, 1, tested, further, before, ["random"])
+    assert len(before.errors["random"][0]) == 19 and len(again.errors["random"][0]) == 21
+    assert again.errors.keys() == whole.errors.keys()
+    for name, curves in again.errors.items():
+        np.testing.assert_array_equal(curves, whole.errors[name])
+    gained = drop_further(
+        decoder, system.power, 1, tested, replace(request, steps={"gained": 20}), before, ["gained"]
+    )
+    assert len(gained.errors["gained"][0]) == 21
+
+
+def test_a_matrix_is_lost_only_to_a_solver_that_may_overwrite_it():
+    matrix, right = np.array([[4.0, 1.0], [1.0, 3.0]]), np.array([[1.0], [2.0]])
+    kept = matrix.copy()
+    solved = solve(kept, right)
+    assert (kept == matrix).all()
+    np.testing.assert_array_equal(solve(kept, right, overwrite=True), solved)
+    np.testing.assert_allclose(matrix @ solved, right)
+
+
+@pytest.mark.parametrize("near", [1.0, 10.0])
+@pytest.mark.parametrize("left_out", [1, 2])
+def test_penalties_searched_from_one_of_them_are_those_of_a_search_of_all(
+    left_out, near, monkeypatch
+):
+    _, _, _, moments = world(units=30, windows=160, columns=1, seed=3)
+    tried, candidates = [], (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    ridge = System.ridge
+    monkeypatch.setattr(
+        System, "ridge", lambda own, penalty: tried.append(penalty) or ridge(own, penalty)
+    )
+    everything = choose_penalties(moments, left_out, candidates)
+    assert set(tried) == set(candidates)
+    tried.clear()
+    assert choose_penalties(moments, left_out, candidates, near) == everything
+    assert near in tried and len(set(tried)) < len(candidates)
+
+
+def test_a_search_of_penalties_goes_on_until_the_neighbours_of_every_part_are_worse():
+    _, _, _, moments = world(units=30, windows=160, columns=1, seed=3)
+    candidates = (100.0, 1e-3, 10.0, 1e-2, 30.0)
+    everything = choose_penalties(moments, 1, candidates)
+    assert choose_penalties(moments, 1, candidates, 1e-3) == everything
+    assert set(everything.values()) <= {10.0, 30.0, 100.0}
+
+
+def test_moments_of_many_inputs_are_the_same_from_a_file(monkeypatch):
+    inputs, target, folds, held = world(bins=3)
+    monkeypatch.setattr(blocks, "HELD_VALUES", 100)
+    stored = Moments.of(inputs.parts, inputs.features, target, folds)
+    kept = np.arange(inputs.features) % 2 == 0
+    for one, other in ((held, stored), (held.keeping(kept), stored.keeping(kept))):
+        np.testing.assert_array_equal(one.total, other.total)
+        np.testing.assert_array_equal(one.training([1, 4]), other.training([1, 4]))
+        for block in range(len(folds)):
+            np.testing.assert_array_equal(one.block(block, [2]), other.block(block, [2]))
+    assert stored.blocks[3] is not stored.blocks[3]
+    assert np.shares_memory(held.blocks[3], held.blocks[3])
+
+
+def test_a_system_that_takes_the_place_of_its_moments_is_the_same():
+    _, _, _, moments = world(bins=3)
+    kept, lost = moments.training((1,)), moments.training((1,))
+    one, other = System.of(kept, moments.features), System.of(lost, moments.features, True)
+    assert (kept == moments.training((1,))).all() and np.shares_memory(lost, other.correlation)
+    for name in ("mean", "inverse_sd", "target_mean", "correlation", "right"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    ridge = one.ridge(PENALTY)
+    np.testing.assert_array_equal(ridge, other.ridge(PENALTY, overwrite=True))
+    np.testing.assert_allclose(ridge - one.correlation, np.eye(21) * UNIT * PENALTY, atol=1e-12)

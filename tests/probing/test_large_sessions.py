@@ -19,6 +19,7 @@ from invariance_probe.probing.code import copies
 from invariance_probe.probing.decoders import overlapping, readout, ridge
 from invariance_probe.probing.decoders.overlapping import SetMoments, WindowInputs, fit_windows
 from invariance_probe.probing.decoders.ridge import fit_ridge
+from invariance_probe.probing.measurements import supervised
 from invariance_probe.probing.representation import encoding
 from invariance_probe.study.study import Study
 
@@ -33,8 +34,8 @@ def small_tables(monkeypatch):
     """Treat every session as a large one."""
     for module in (size, ridge, encoding, copies, readout):
         monkeypatch.setattr(module, "TABLE_VALUES", 2000)
-    for module in (overlapping, encoding):
-        monkeypatch.setattr(module, "CHUNK_VALUES", 1500)
+    monkeypatch.setattr(overlapping, "CHUNK_VALUES", 1500)
+    monkeypatch.setattr(encoding, "ENCODED_VALUES", 1500)
     monkeypatch.setattr(ridge, "SOLVED_VALUES", 2000)
 
 
@@ -128,3 +129,34 @@ def test_classes_of_a_large_session_are_decoded_from_evenly_spaced_windows(reque
         # The decoder is fitted on 166 of some 600 windows.
         assert np.mean(one.block_losses) < np.mean(found.result.block_losses) < 0.8
         assert one.floor_losses == found.result.floor_losses
+
+
+def test_networks_of_a_large_session_decode_the_windows_that_are_scored(small_tables, monkeypatch):
+    lengths = []
+    encode = supervised.encode_corrupted
+    monkeypatch.setattr(supervised, "CHOOSING_WINDOWS", 16)
+    monkeypatch.setattr(
+        supervised,
+        "encode_corrupted",
+        lambda views, frozen, step, windows: (
+            lengths.append(windows.shape[1]) or encode(views, frozen, step, windows)
+        ),
+    )
+    results = measured("supervised", 3)
+    *choosing, final = lengths
+    assert set(choosing) == {16}
+    assert 698 / 2 < final < 500  # the test windows of one of two folds, and validation windows
+    assert all(np.isfinite(numbers(result)).all() for result in results)
+
+
+def test_a_gram_matrix_follows_from_that_of_inputs_with_another_scaling():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2, (300, 4)).astype(np.int32)
+    counts[:, 3] = 1
+    starts = np.arange(298)
+    one = WindowInputs(counts, np.zeros(4), np.array([1.0, 2, 3, 0]), starts, 3)
+    other = WindowInputs(counts, counts[50:].mean(0), np.array([0.3, 1, 2, 0]), starts, 3)
+    part = np.arange(40, 250)
+    gram = SetMoments(one, np.zeros((298, 0)), [part]).gram(0)
+    x = other.rows(part)
+    np.testing.assert_allclose(other.gram_from(one, gram), x.T @ x, atol=1e-9)

@@ -33,7 +33,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
 from invariance_probe.probing.code.inputs import chunks
 from invariance_probe.probing.code.moments import Moments, System
-from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve
+from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, solve, usual
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.probing.measurements.trained import FIRST_EVALUATION_DRAW
 from invariance_probe.study.baselines import Code, CodeCorruption
@@ -45,6 +45,8 @@ DRAWN_VALUES = 1 << 27
 
 At least one corrupted version of each window is drawn.
 """
+CHANGED_VALUES = 1 << 24
+"""Largest number of values of a large session whose change by a corruption is averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +136,22 @@ class Corrupted:
     def change(self) -> float:
         """Mean squared change of the inputs, relative to their variance.
 
-        It is measured on the first corrupted version of each window.
+        It is measured on the first corrupted version of each window; in a large session,
+        on that of evenly spaced windows.
         """
-        inputs, changed = self.prepared.inputs, 0.0
+        inputs, changed, read = self.prepared.inputs, 0.0, 0
+        windows = sum(len(fold.test) for fold in self.prepared.folds)
+        step = -(-windows * inputs.features // CHANGED_VALUES) if self.prepared.large else 1
         for fold in self.prepared.folds:
-            for part in chunks(fold.test, inputs.features):
+            for part in chunks(fold.test[::step], inputs.features):
                 changed += float(((self._view(part, 0) - inputs.rows(part)) ** 2).sum())
+                read += len(part)
         total, features = self.prepared.moments.total, self.prepared.moments.features
         spread = (
             np.diagonal(total)[:features].sum()
             - (total[features, :features] ** 2).sum() / total[features, features]
         )
-        return changed / float(spread)
+        return changed * (windows / read) / float(spread)
 
     def _view(self, part: np.ndarray, draw: int) -> np.ndarray:
         """Make one corrupted version of each window (window, feature).
@@ -209,8 +215,11 @@ def blind_losses(
         moments = Moments.of(
             corrupted.parts, prepared.moments.features, prepared.target, prepared.folds
         )
+        candidates = RidgeProbe().penalties
+        near = candidates[len(candidates) // 2] if prepared.large else None
         for left_out in (1, 2) if asked.jackknife else (1,):
-            penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
+            penalties = choose_penalties(moments, left_out, candidates, near)
+            near = usual(penalties) if prepared.large else None
             sums = (_log_losses if prepared.classes else _squares)(corrupted, moments, penalties)
             found |= {
                 (part, block): value / draws
@@ -245,8 +254,10 @@ def _squares(
     """
     found = {}
     for part, penalty in penalties.items():
-        system = System.of(moments.training(part), moments.features)
-        vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+        system = System.of(moments.training(part), moments.features, overwrite=True)
+        vectors = system.raw(solve(system.ridge(penalty), system.right, overwrite=True)[:, None])[
+            :, 0
+        ]
         for block in part:
             found[part, block] = (
                 float((vectors * (moments.blocks[block] @ vectors)).sum())

@@ -140,24 +140,31 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     Mean counts (unit,); an upper estimate of the variance of spiking about the rate
     (unit,); and covariances (unit, unit).
     """
-    values = counts.astype(np.float64)
-    mean = values.mean(axis=0)
-    successive = np.concatenate([_successive(part) for part in _unit_groups(values)])
-    values -= mean
-    return (
-        mean,
-        np.maximum(np.minimum(mean, successive), 1e-300),
-        values.T @ values / (len(values) - 1),
-    )
+    groups = [(values.mean(axis=0), _successive(values)) for values in _unit_groups(counts)]
+    mean, successive = (np.concatenate(parts) for parts in zip(*groups, strict=True))
+    products = np.zeros((len(mean), len(mean)))
+    for values in _bin_groups(counts):
+        values -= mean
+        products += values.T @ values
+    return mean, np.maximum(np.minimum(mean, successive), 1e-300), products / (len(counts) - 1)
 
 
-def _unit_groups(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut values (time, unit) into groups of units; those of usual size stay whole."""
-    at_once = values.shape[1]
-    if values.size > TABLE_VALUES:
-        at_once = max(1, TABLE_VALUES // len(values))
-    for first in range(0, values.shape[1], at_once):
-        yield values[:, first : first + at_once]
+def _unit_groups(counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut counts into groups of units (time, unit) float64; usual sizes stay whole."""
+    at_once = counts.shape[1]
+    if counts.size > TABLE_VALUES:
+        at_once = max(1, TABLE_VALUES // len(counts))
+    for first in range(0, counts.shape[1], at_once):
+        yield counts[:, first : first + at_once].astype(np.float64)
+
+
+def _bin_groups(counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut counts into groups of bins (time, unit) float64; usual sizes stay whole."""
+    at_once = len(counts)
+    if counts.size > TABLE_VALUES:
+        at_once = max(1, TABLE_VALUES // counts.shape[1])
+    for first in range(0, len(counts), at_once):
+        yield counts[first : first + at_once].astype(np.float64)
 
 
 def _successive(values: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ half of its start after the fewest units. This R2 is the part of the target's va
 that the ridge objective counts as explained.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from invariance_probe.plan.figures.code import CurveName, information
 from invariance_probe.probing.code.moments import HeldOutMoments
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import (
+    PANEL,
     Sweep,
     errors_gained,
     errors_lost,
@@ -78,11 +79,15 @@ class CurveRequest:
     every_order
         Whether all three orders of removing units are scored, or only the one whose R2
         in the training part falls below half first.
+    large
+        Whether the session is large (`probing.bench.size`). Curves are then computed in
+        another way, which costs less and rounds differently.
     """
 
     steps: dict[CurveName, int] = field(default_factory=dict)
     at_random: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     every_order: bool = False
+    large: bool = False
 
 
 def drop(
@@ -108,8 +113,9 @@ def drop(
         Which curves to measure, and how far to run each.
     """
     explained = float((decoder.right * decoder.weights).sum())
+    panel = PANEL if request.large else None
     harm = greedy(
-        decoder.inverse, decoder.weights, bins, explained / 2, request.steps.get("lost", 0)
+        decoder.inverse, decoder.weights, bins, explained / 2, request.steps.get("lost", 0), panel
     )
     enough = _at_half(explained, power)
     gain = greedy(
@@ -118,11 +124,15 @@ def drop(
         bins,
         enough,
         max(request.steps.get("gained", 0), len(harm.order)),
+        panel,
     )
+    gained = [errors_gained(gain, block, _by_weights(request, gain, block)) for block in tested]
+    order_of_gain = gain.order
+    del gain  # its factor is as large as the decoder
     own = np.argsort(-unit_gains(decoder.matrix, decoder.right, bins), kind="stable")
     others = [
         in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins)
-        for order in (own, gain.order)
+        for order in (own, order_of_gain)
     ]
     lost = dict(zip(LOST, (harm, *others), strict=True))
     crossings = {
@@ -136,14 +146,43 @@ def drop(
         max(request.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
     )
     errors: dict[CurveName, list[np.ndarray]] = {
-        "gained": [errors_gained(gain, block) for block in tested],
-        "lost": _losses(decoder, lost[scored].first(length), tested),
+        "gained": gained,
+        "lost": _losses(decoder, lost[scored].first(length), tested, request),
     }
     for name, sweep in lost.items() if request.every_order else ():
-        errors[name] = errors["lost"] if name == scored else _losses(decoder, sweep, tested)
+        errors[name] = (
+            errors["lost"] if name == scored else _losses(decoder, sweep, tested, request)
+        )
     if len(request.at_random):
         errors["random"] = _lost_at_random(decoder, bins, tested, request)
-    return Dropped(errors, scored, gain.order, lost[scored].order[:length])
+    return Dropped(errors, scored, order_of_gain, lost[scored].order[:length])
+
+
+def drop_further(
+    decoder: Refittable,
+    power: float,
+    bins: int,
+    tested: Sequence[HeldOutMoments],
+    request: CurveRequest,
+    before: Dropped,
+    lacking: Collection[CurveName],
+) -> Dropped:
+    """Run some dropping curves further than before.
+
+    Parameters
+    ----------
+    decoder, power, bins, tested, request
+        As for `drop`.
+    before
+        The curves so far.
+    lacking
+        The curves that have to run further.
+    """
+    if set(lacking) != {"random"}:
+        return drop(decoder, power, bins, tested, request)
+    # Random orders do not depend on the curves of units that were chosen.
+    at_random = _lost_at_random(decoder, bins, tested, request)
+    return replace(before, errors={**before.errors, "random": at_random})
 
 
 def crossing(left: np.ndarray, explained: float, power: float) -> float:
@@ -194,10 +233,18 @@ def _at_half(explained: float, power: float) -> float:
 
 
 def _losses(
-    decoder: Refittable, sweep: Sweep, tested: Sequence[HeldOutMoments]
+    decoder: Refittable, sweep: Sweep, tested: Sequence[HeldOutMoments], request: CurveRequest
 ) -> list[np.ndarray]:
     """Held-out squared errors as units are lost (step + 1,), by tested block."""
-    return [errors_lost(sweep, decoder.weights, block) for block in tested]
+    return [
+        errors_lost(sweep, decoder.weights, block, _by_weights(request, sweep, block))
+        for block in tested
+    ]
+
+
+def _by_weights(request: CurveRequest, sweep: Sweep, tested: HeldOutMoments) -> bool:
+    """Whether the weights of all nested sets cost less than products of a sweep's rows."""
+    return request.large and tested.right.shape[1] < 2 * sweep.bins
 
 
 def _lost_at_random(
@@ -214,4 +261,4 @@ def _lost_at_random(
         in_order(decoder.inverse, decoder.weights, order[:steps], bins)
         for order in request.at_random
     ]
-    return list(np.mean([_losses(decoder, sweep, tested) for sweep in swept], axis=0))
+    return list(np.mean([_losses(decoder, sweep, tested, request) for sweep in swept], axis=0))

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CHUNK_VALUES = 4_000_000
-"""Largest number of input values that are gathered at once."""
+from invariance_probe.plan.memory import CODE_CHUNK_VALUES
 
 
 def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
@@ -33,7 +32,10 @@ def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
     -------
     (time, unit) float64.
     """
-    return np.sqrt(activity + 0.25) if counts else activity.astype(np.float64)
+    if not counts:
+        return activity.astype(np.float64)
+    values = activity + 0.25
+    return np.sqrt(values, out=values)
 
 
 def mean_square(values: np.ndarray) -> np.ndarray:
@@ -113,8 +115,8 @@ def chunks(windows: np.ndarray, features: int) -> Iterator[np.ndarray]:
     windows
         Numbers of the windows (window,).
     features
-        Columns per window. A chunk holds at most `CHUNK_VALUES` values, or one window.
+        Columns per window. A chunk holds at most `CODE_CHUNK_VALUES` values, or one window.
     """
-    at_once = max(1, CHUNK_VALUES // features)
+    at_once = max(1, CODE_CHUNK_VALUES // features)
     for first in range(0, len(windows), at_once):
         yield windows[first : first + at_once]

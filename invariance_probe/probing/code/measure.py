@@ -85,7 +85,9 @@ def _beside_distinct(
         The results with all units, to which names and results are added.
     """
     seen = covered_bins(bench.windows.starts, bench.windows.length)
-    activity = bench.recording.activity[np.ix_(seen, prepared.varying)]
+    activity = bench.recording.activity
+    if (len(seen), len(prepared.varying)) != activity.shape:  # else a copy of everything
+        activity = activity[np.ix_(seen, prepared.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:
         return figures
@@ -128,7 +130,7 @@ def code_figures(
     whole = held_out(prepared, everything, asked, blind, None)
     deleted: tuple[HeldOutErrors, ...] = ()
     if asked.jackknife:
-        pairs = measure_parts(prepared, 2, masks, CurveRequest())
+        pairs = measure_parts(prepared, 2, masks, CurveRequest(), near=everything.penalty)
         deleted = tuple(
             held_out(prepared, pairs, asked, blind, block) for block in range(len(prepared.folds))
         )

@@ -11,13 +11,14 @@ within the embargo of these blocks. So its moments are a sum of blocks' moments 
 moments of a few embargoed windows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.probing.code.blocks import BlockMatrices
 from invariance_probe.probing.decoders.ridge import UNIT
 
 SMALLEST_VARIANCE = 1e-12
@@ -25,6 +26,8 @@ SMALLEST_VARIANCE = 1e-12
 
 Both are variances in one training part. Columns that vary less get no weight.
 """
+STRIP = 256
+"""Rows of a large matrix that are computed at once, so that no second matrix is held."""
 Rows = Callable[[np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
 """A function from windows to their inputs (row, feature), in chunks.
 
@@ -39,7 +42,7 @@ class Moments:
     Attributes
     ----------
     blocks
-        Moments of each block (block, side, side), where side = features + 1 + columns.
+        Moments of each block, whose side is features + 1 + columns.
     edges
         Rows of the table that lie within the embargo of some block (row, side).
     edge_block
@@ -50,7 +53,7 @@ class Moments:
         Number of input columns.
     """
 
-    blocks: np.ndarray
+    blocks: BlockMatrices
     edges: np.ndarray
     edge_block: np.ndarray
     edge_folds: np.ndarray
@@ -63,7 +66,7 @@ class Moments:
         features: int,
         target: np.ndarray,
         folds: tuple[Fold, ...],
-        known: Sequence[np.ndarray] | None = None,
+        known: Iterable[np.ndarray] | None = None,
     ) -> "Moments":
         """Compute the moments of the test block of each fold.
 
@@ -84,9 +87,12 @@ class Moments:
         forbidden = forbidden_by(folds, len(target))
         on_edge: np.ndarray = np.any(forbidden, axis=1)
         side = features + 1 + target.shape[1]
-        grams, edges, windows_on_edge = [], [], []
+        edges, windows_on_edge = [], []
+        blocks = BlockMatrices(len(folds), side)
+        for number, gram in enumerate(known or ()):
+            blocks[number] = gram
         for number, fold in enumerate(folds):
-            gram = np.zeros((side, side)) if known is None else known[number]
+            gram = np.zeros((side, side) if known is None else 0)
             # Known moments need no rows but those on an edge.
             for x, windows in rows(fold.test if known is None else fold.test[on_edge[fold.test]]):
                 table = np.hstack([x, np.ones((len(x), 1)), target[windows]])
@@ -94,19 +100,18 @@ class Moments:
                     gram += table.T @ table
                 edges.append(table[on_edge[windows]])
                 windows_on_edge.append(windows[on_edge[windows]])
-            grams.append(gram)
+            if known is None:
+                blocks[number] = gram
         of_edge = np.concatenate(windows_on_edge)
         block_of = np.empty(len(target), dtype=np.int64)
         for number, fold in enumerate(folds):
             block_of[fold.test] = number
-        return cls(
-            np.stack(grams), np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features
-        )
+        return cls(blocks, np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features)
 
     @cached_property
     def total(self) -> np.ndarray:
         """Moments of the whole session (side, side)."""
-        return np.asarray(self.blocks.sum(axis=0))
+        return self.blocks.sum()
 
     def training(self, left_out: Iterable[int]) -> np.ndarray:
         """Second moments of the session without some blocks (side, side).
@@ -119,7 +124,12 @@ class Moments:
         out = list(left_out)
         removed = self.edge_folds[:, out].any(axis=1) & ~np.isin(self.edge_block, out)
         rows = self.edges[removed]
-        return self.total - self.blocks[out].sum(axis=0) - rows.T @ rows
+        found = self.blocks[out[0]].copy()
+        for block in out[1:]:
+            found += self.blocks[block]
+        np.subtract(self.total, found, out=found)
+        found -= rows.T @ rows
+        return found
 
     def block(self, block: int, clear_of: Iterable[int] = ()) -> np.ndarray:
         """Moments of one block (side, side).
@@ -133,7 +143,8 @@ class Moments:
         """
         removed = self.edge_folds[:, list(clear_of)].any(axis=1) & (self.edge_block == block)
         rows = self.edges[removed]
-        return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
+        whole = self.blocks[block]
+        return whole - rows.T @ rows if len(rows) else whole
 
     def keeping(self, kept: np.ndarray) -> "Moments":
         """Keep some of the input columns only.
@@ -144,11 +155,14 @@ class Moments:
             Whether each input column is kept (feature,), bool.
         """
         side = np.flatnonzero(
-            np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)])
+            np.concatenate([kept, np.ones(self.blocks.side - self.features, dtype=bool)])
         )
-        blocks = self.blocks[:, side[:, None], side]
         return Moments(
-            blocks, self.edges[:, side], self.edge_block, self.edge_folds, int(kept.sum())
+            self.blocks.keeping(side),
+            self.edges[:, side],
+            self.edge_block,
+            self.edge_folds,
+            int(kept.sum()),
         )
 
 
@@ -172,6 +186,12 @@ def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
         forbidden[fold.train, number] = False
         forbidden[fold.test, number] = False
     return forbidden
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    """Cut the rows of a matrix into strips."""
+    for first in range(0, rows, STRIP):
+        yield slice(first, first + STRIP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +262,7 @@ class System:
     power: float
 
     @classmethod
-    def of(cls, moments: np.ndarray, features: int) -> "System":
+    def of(cls, moments: np.ndarray, features: int, overwrite: bool = False) -> "System":
         """Standardise the moments of a training part.
 
         Parameters
@@ -252,38 +272,46 @@ class System:
             them.
         features
             Number of input columns.
+        overwrite
+            Whether the correlation may take the place of the moments, which are then
+            lost.
         """
         rows = moments[features, features]
         mean, target_mean = (
             moments[:features, features] / rows,
             moments[features + 1 :, features] / rows,
         )
-        covariance = moments[:features, :features] / rows
-        covariance -= mean[:, None] * mean
+        products = moments[:features, :features]
+        covariance = np.divide(products, rows, out=products if overwrite else None)
+        for strip in _strips(features):
+            covariance[strip] -= mean[strip, None] * mean
         variance = np.diagonal(covariance)
         live = variance > SMALLEST_VARIANCE * max(variance.max(initial=0.0), 1e-300)
         inverse_sd = np.where(live, 1 / np.sqrt(np.where(live, variance, 1.0)), 0.0)
-        covariance *= inverse_sd[:, None] * inverse_sd
+        for strip in _strips(features):
+            covariance[strip] *= inverse_sd[strip, None] * inverse_sd
         right = (
             moments[:features, features + 1 :] / rows - mean[:, None] * target_mean
         ) * inverse_sd[:, None]
         power = np.diagonal(moments)[features + 1 :] / rows - target_mean**2
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
-    def ridge(self, penalty: float) -> np.ndarray:
+    def ridge(self, penalty: float, overwrite: bool = False) -> np.ndarray:
         """Return the correlation of the inputs with a ridge on its diagonal.
 
         Parameters
         ----------
         penalty
             Ridge penalty; `UNIT` times this is added to the diagonal.
+        overwrite
+            Whether it may take the place of the correlation, which is then lost.
 
         Returns
         -------
         (feature, feature).
         """
-        matrix = self.correlation.copy()
-        matrix.flat[:: len(matrix) + 1] += UNIT * penalty
+        matrix = self.correlation if overwrite else self.correlation.copy()
+        np.einsum("ii->i", matrix)[:] += UNIT * penalty
         return matrix
 
     def tested(self, moments: np.ndarray) -> HeldOutMoments:
@@ -302,9 +330,11 @@ class System:
         )
         sums, target_sums = moments[inputs, features], moments[targets, features]
         deviation = sums - rows * self.mean
-        gram = moments[inputs, inputs] - self.mean[:, None] * sums
-        gram -= deviation[:, None] * self.mean
-        gram *= self.inverse_sd[:, None] * self.inverse_sd
+        gram = moments[inputs, inputs].copy()
+        for strip in _strips(features):
+            gram[strip] -= self.mean[strip, None] * sums
+            gram[strip] -= deviation[strip, None] * self.mean
+            gram[strip] *= self.inverse_sd[strip, None] * self.inverse_sd
         right = (
             moments[inputs, targets]
             - self.mean[:, None] * target_sums

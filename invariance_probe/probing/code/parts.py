@@ -5,13 +5,14 @@ held out) with its ridge penalty, and masks of the inputs. Out: held-out squared
 (`PartErrors`). Errors are pooled over training parts elsewhere.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from invariance_probe.probing.code.dropping import CurveRequest, Dropped, drop
-from invariance_probe.probing.code.moments import Moments, System
+from invariance_probe.plan.figures.code import CurveName
+from invariance_probe.probing.code.dropping import CurveRequest, Dropped, drop, drop_further
+from invariance_probe.probing.code.moments import HeldOutMoments, Moments, System
 from invariance_probe.probing.code.penalties import LeftOut
 from invariance_probe.probing.code.refitting import Refittable
 
@@ -23,7 +24,8 @@ class Fitted:
     Attributes
     ----------
     system
-        Moments of the training part, standardised.
+        Moments of the training part, standardised. The decoder's matrix has taken the
+        place of the correlation.
     decoder
         Ridge regression on all units, which can be refitted on some.
     """
@@ -44,8 +46,20 @@ class Fitted:
         penalty
             Ridge penalty.
         """
-        system = System.of(moments.training(part), moments.features)
-        return cls(system, Refittable(system.ridge(penalty), system.right))
+        system = System.of(moments.training(part), moments.features, overwrite=True)
+        return cls(system, Refittable(system.ridge(penalty, overwrite=True), system.right))
+
+    def tested(self, moments: Moments, part: LeftOut) -> list[HeldOutMoments]:
+        """Moments of the blocks that the part leaves out, in ascending order.
+
+        Parameters
+        ----------
+        moments
+            Moments of the session.
+        part
+            Numbers of the blocks that the training part leaves out.
+        """
+        return [self.system.tested(moments.block(block)) for block in sorted(part)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +118,7 @@ def part_errors(
     """
     fitted = Fitted.of(moments, part, penalty)
     system, decoder = fitted.system, fitted.decoder
-    tested = [system.tested(moments.block(block)) for block in sorted(part)]
+    tested = fitted.tested(moments, part)
     refitted = decoder.on(masks)
     everything = decoder.weights[:, None, :]
     return PartErrors(
@@ -114,6 +128,41 @@ def part_errors(
         drop(decoder, system.power, bins, tested, request),
         system.raw(everything)[:, 0],
     )
+
+
+def run_further(
+    moments: Moments,
+    part: LeftOut,
+    penalty: float,
+    bins: int,
+    request: CurveRequest,
+    before: PartErrors,
+    lacking: Collection[CurveName],
+) -> PartErrors:
+    """Run some dropping curves of a training part further than before.
+
+    The refits on masks are not repeated.
+
+    Parameters
+    ----------
+    moments, part, penalty, bins, request
+        As for `part_errors`.
+    before
+        The part's errors so far.
+    lacking
+        The curves that have to run further.
+    """
+    fitted = Fitted.of(moments, part, penalty)
+    dropped = drop_further(
+        fitted.decoder,
+        fitted.system.power,
+        bins,
+        fitted.tested(moments, part),
+        request,
+        before.dropped,
+        lacking,
+    )
+    return replace(before, dropped=dropped)
 
 
 def pooled(curves: Sequence[np.ndarray]) -> np.ndarray:

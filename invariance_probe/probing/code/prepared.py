@@ -5,7 +5,7 @@ In: a session with its windows and folds, and the run that measures its code. Ou
 their second moments; it fits nothing itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,8 @@ class PreparedSession:
         Names of the units that vary in every training part.
     varying
         Positions of these units in the recording (unit,).
+    large
+        Whether the windows are too many to be held as one table.
     """
 
     inputs: Inputs
@@ -56,6 +58,7 @@ class PreparedSession:
     moments: Moments
     units: tuple[str, ...]
     varying: np.ndarray
+    large: bool = False
 
     @classmethod
     def of(cls, bench: Workbench, run: SessionMeasurement, blocks: int) -> "PreparedSession":
@@ -93,7 +96,7 @@ class PreparedSession:
         return cls(
             inputs, target, bench.target.classes, bench.target.scale, folds, windows.stretch,
             Moments.of(inputs.parts, inputs.features, target, folds, grams),
-            tuple(recording.unit_ids[i] for i in varying), varying,
+            tuple(recording.unit_ids[i] for i in varying), varying, is_large(bench),
         )  # fmt: skip
 
     def without(self, units: Iterable[int]) -> "PreparedSession":
@@ -115,8 +118,8 @@ class PreparedSession:
         )
 
 
-def _grams(inputs: Inputs, target: np.ndarray, folds: tuple[Fold, ...]) -> list[np.ndarray]:
-    """Second moments of each block of a large session, whose windows overlap.
+def _grams(inputs: Inputs, target: np.ndarray, folds: tuple[Fold, ...]) -> Iterator[np.ndarray]:
+    """Compute second moments of each block of a large session, whose windows overlap.
 
     Parameters
     ----------
@@ -127,8 +130,8 @@ def _grams(inputs: Inputs, target: np.ndarray, folds: tuple[Fold, ...]) -> list[
     folds
         The blocks.
 
-    Returns
-    -------
+    Yields
+    ------
     Gram matrix of the columns (inputs, 1, target) of each block, in the order of columns
     of `Inputs`.
     """
@@ -141,4 +144,5 @@ def _grams(inputs: Inputs, target: np.ndarray, folds: tuple[Fold, ...]) -> list[
     order = np.concatenate(
         [by_unit, np.arange(inputs.features, inputs.features + 1 + len(target[0]))]
     )
-    return [moments.gram(block)[order[:, None], order] for block in range(len(folds))]
+    for block in range(len(folds)):
+        yield moments.gram(block)[order[:, None], order]

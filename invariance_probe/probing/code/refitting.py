@@ -59,9 +59,11 @@ class Refittable:
             if not len(own):
                 continue
             if few[number]:
-                found[own, number] = solve(self.matrix[np.ix_(own, own)], self.right[own])
+                found[own, number] = solve(self.matrix[np.ix_(own, own)], self.right[own], True)
             else:
-                removed[own, number] = solve(self.inverse[np.ix_(own, own)], self.weights[own])
+                removed[own, number] = solve(
+                    self.inverse[np.ix_(own, own)], self.weights[own], True
+                )
         if not few.all():
             taken = removed[:, ~few]
             spread = (self.inverse @ taken.reshape(len(taken), -1)).reshape(taken.shape)

@@ -22,8 +22,8 @@ from invariance_probe.plan.figures.code import (
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
 from invariance_probe.probing.code.dropping import LOST, CurveRequest
-from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
-from invariance_probe.probing.code.penalties import LeftOut, choose_penalties
+from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled, run_further
+from invariance_probe.probing.code.penalties import LeftOut, choose_penalties, usual
 from invariance_probe.probing.code.prepared import PreparedSession
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.probes import RidgeProbe
@@ -51,11 +51,14 @@ class Scored:
     masks
         The masks that decoders were refitted on (mask, feature): those of the halves of
         the units, then those of each corruption.
+    penalty
+        Ridge penalty that most parts have.
     """
 
     squares: dict[LeftOut, PartErrors]
     losses: dict[tuple[LeftOut, int], Losses]
     masks: list[np.ndarray]
+    penalty: float
 
     def by_group(self, masked: np.ndarray) -> list[np.ndarray]:
         """Split values per mask into those of the halves and of each corruption.
@@ -73,7 +76,11 @@ class Scored:
 
 
 def measure_parts(
-    prepared: PreparedSession, left_out: int, masks: list[np.ndarray], request: CurveRequest
+    prepared: PreparedSession,
+    left_out: int,
+    masks: list[np.ndarray],
+    request: CurveRequest,
+    near: float | None = None,
 ) -> Scored:
     """Fit and score every training part that leaves out a given number of blocks.
 
@@ -91,20 +98,27 @@ def measure_parts(
         each corruption.
     request
         Which dropping curves to measure.
+    near
+        Penalty at which the search of a large session starts; if omitted, the one in the
+        middle. In sessions of usual size all penalties are tried.
     """
     moments, bins = prepared.moments, prepared.inputs.length
-    penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
+    request = replace(request, large=prepared.large)
+    candidates = RidgeProbe().penalties
+    start = (near or candidates[len(candidates) // 2]) if prepared.large else None
+    penalties = choose_penalties(moments, left_out, candidates, start)
     stacked = np.concatenate(masks)
     found = {
         part: part_errors(moments, part, penalty, bins, stacked, request)
         for part, penalty in penalties.items()
     }
     while steps := _lacking(prepared, found, left_out):
-        longer = replace(request, steps=steps)
-        # Only the curves have to run further: the refits on masks (stacked) are not repeated.
+        # Curves that reached their end before must not become shorter again.
+        request = replace(request, steps={**request.steps, **steps})
         for part, penalty in penalties.items():
-            again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
-            found[part] = replace(found[part], dropped=again.dropped)
+            found[part] = run_further(
+                moments, part, penalty, bins, request, found[part], list(steps)
+            )
     if prepared.classes:
         labels = prepared.target.argmax(axis=1)
         losses = log_losses(
@@ -120,7 +134,7 @@ def measure_parts(
             for part, one in found.items()
             for place, block in enumerate(sorted(part))
         }
-    return Scored(found, losses, masks)
+    return Scored(found, losses, masks, usual(penalties))
 
 
 def _lacking(

@@ -7,7 +7,8 @@ For normal equations A w = b, adding one more unit is a step of pivoted Cholesky
 b), and removing one is the same step on (A^-1, A^-1 b): a block step with pivot D and
 residual r raises or lowers the explained variance by r' D^-1 r. The weights of all
 nested sets are then sums w_0 + sum_i u_i y_i', so that their errors follow from
-cumulative sums.
+cumulative sums: of the products of all u_i or, which costs less where the target has
+fewer columns than a unit has input columns, of the weights themselves.
 
 References
 ----------
@@ -25,6 +26,8 @@ from scipy.linalg import lapack, solve_triangular
 from invariance_probe.probing.code.moments import HeldOutMoments
 from invariance_probe.probing.code.penalties import factor
 
+PANEL = 128
+"""Rows of a greedy sweep's factor after which the rest of a large matrix is updated."""
 BEYOND = 1.25
 """Factor by which a sweep runs beyond the crossing of half in training.
 
@@ -77,7 +80,12 @@ class Sweep:
 
 
 def greedy(
-    matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0
+    matrix: np.ndarray,
+    right: np.ndarray,
+    bins: int,
+    enough: float,
+    least: int = 0,
+    panel: int | None = None,
 ) -> Sweep:
     """Sweep units greedily: the next unit is the one with the largest change.
 
@@ -98,8 +106,13 @@ def greedy(
         `BEYOND` times the step that reaches it (`round_up`).
     least
         Smallest number of steps, unless there are fewer units.
+    panel
+        Number of rows of the factor after which what is left of the matrix is updated,
+        so that a step reads few rows; None if every step reads all rows before it. Only
+        rounding differs.
     """
     features, units = len(matrix), len(matrix) // bins
+    rest, updated = matrix, 0
     pivots = _own_blocks(matrix, bins)
     residual, columns, order = (
         right.copy(),
@@ -113,9 +126,12 @@ def greedy(
         scores = np.where(left, _scores(pivots, residual, bins), -np.inf)
         unit = order[step] = int(scores.argmax())
         own, rows = slice(unit * bins, (unit + 1) * bins), slice(step * bins, (step + 1) * bins)
-        known = columns[: step * bins]
+        if panel is not None and step * bins - updated >= panel:
+            since = columns[updated : step * bins]
+            rest, updated = rest - since.T @ since, step * bins
+        known = columns[updated : step * bins]
         lower = factor(pivots[unit])
-        columns[rows] = _forward(lower, matrix[own] - known[:, own].T @ known)
+        columns[rows] = _forward(lower, rest[own] - known[:, own].T @ known)
         loads[rows] = _forward(lower, residual[own])
         residual -= columns[rows].T @ loads[rows]
         by_unit = columns[rows].T.reshape(units, bins, bins)
@@ -149,7 +165,7 @@ def in_order(matrix: np.ndarray, right: np.ndarray, order: np.ndarray, bins: int
         The units, in this order (step,).
     """
     own = features_of(order, bins)
-    lower = factor(matrix[np.ix_(own, own)])
+    lower = factor(matrix[np.ix_(own, own)], overwrite=True)
     return Sweep(order, _forward(lower, matrix[own]), _forward(lower, right[own]), bins)
 
 
@@ -166,7 +182,7 @@ def features_of(units: np.ndarray, bins: int) -> np.ndarray:
     return (units[:, None] * bins + np.arange(bins)).ravel()
 
 
-def errors_gained(sweep: Sweep, tested: HeldOutMoments) -> np.ndarray:
+def errors_gained(sweep: Sweep, tested: HeldOutMoments, by_weights: bool = False) -> np.ndarray:
     """Held-out squared errors after each unit is added.
 
     Parameters
@@ -175,6 +191,8 @@ def errors_gained(sweep: Sweep, tested: HeldOutMoments) -> np.ndarray:
         A sweep of the normal equations.
     tested
         Moments of a held-out block.
+    by_weights
+        Whether the errors are those of each nested set's weights, one by one.
 
     Returns
     -------
@@ -185,12 +203,18 @@ def errors_gained(sweep: Sweep, tested: HeldOutMoments) -> np.ndarray:
         return np.array([tested.power])
     upper, _ = lapack.dtrtri(np.ascontiguousarray(sweep.columns[:, own].T), lower=1)
     basis = np.tril(upper)
+    if by_weights:
+        weights = np.zeros((len(tested.gram), len(sweep.order) + 1, tested.right.shape[1]))
+        weights[own, 1:] = _cumulated_weights(sweep, basis)
+        return tested.errors(weights)
     gram = tested.gram[np.ix_(own, own)]
     linear = -(sweep.loads * (basis @ tested.right[own])).sum(axis=1)
     return _cumulated(tested.power, linear, sweep, basis @ gram @ basis.T)
 
 
-def errors_lost(sweep: Sweep, weights: np.ndarray, tested: HeldOutMoments) -> np.ndarray:
+def errors_lost(
+    sweep: Sweep, weights: np.ndarray, tested: HeldOutMoments, by_weights: bool = False
+) -> np.ndarray:
     """Held-out squared errors after each unit is removed.
 
     Parameters
@@ -201,15 +225,38 @@ def errors_lost(sweep: Sweep, weights: np.ndarray, tested: HeldOutMoments) -> np
         Weights of all units (feature, column).
     tested
         Moments of a held-out block.
+    by_weights
+        Whether the errors are those of each nested set's weights, one by one.
 
     Returns
     -------
     (step + 1,); the first value is with all units.
     """
+    if by_weights:
+        nested = np.repeat(weights[:, None], len(sweep.order) + 1, axis=1)
+        nested[:, 1:] -= _cumulated_weights(sweep, sweep.columns)
+        return tested.errors(nested)
     fitted = tested.gram @ weights
     power = tested.power + float((weights * (fitted - 2 * tested.right)).sum())
     linear = -(sweep.loads * (sweep.columns @ (fitted - tested.right))).sum(axis=1)
     return _cumulated(power, linear, sweep, sweep.columns @ tested.gram @ sweep.columns.T)
+
+
+def _cumulated_weights(sweep: Sweep, rows: np.ndarray) -> np.ndarray:
+    """Weights that a sweep has added or removed by each step (feature, step, column).
+
+    Parameters
+    ----------
+    sweep
+        The sweep.
+    rows
+        Weights that belong to each of its loads (step x bin, feature).
+    """
+    steps = len(sweep.order)
+    by_step = rows.reshape(steps, sweep.bins, -1).transpose(0, 2, 1) @ sweep.loads.reshape(
+        steps, sweep.bins, -1
+    )
+    return np.asarray(np.cumsum(by_step, axis=0).transpose(1, 0, 2))
 
 
 def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndarray) -> np.ndarray:

@@ -163,6 +163,31 @@ class WindowInputs:
             done += len(part)
         return found
 
+    def gram_from(self, other: "WindowInputs", gram: np.ndarray) -> np.ndarray:
+        """Gram matrix of these inputs, from that of inputs with other means and SDs.
+
+        Parameters
+        ----------
+        other
+            The same windows, standardised otherwise. Units that it holds constant are 0.
+        gram
+            Gram matrix of the columns (inputs, 1) of its windows (side, side).
+
+        Returns
+        -------
+        (feature, feature).
+        """
+        live = other.inverse_sd > 0
+        scale = np.divide(self.inverse_sd, other.inverse_sd, out=np.zeros(self.units), where=live)
+        shift = np.where(live, (other.mean - self.mean) * self.inverse_sd, 0.0)
+        scale, shift = np.tile(scale, self.length), np.tile(shift, self.length)
+        sums, count = gram[:-1, -1] * scale, gram[-1, -1]
+        found = gram[:-1, :-1] * scale
+        found *= scale[:, None]
+        found += (sums + count * shift)[:, None] * shift
+        found += shift[:, None] * sums
+        return found
+
     def _edges(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First bins of the first windows of all runs, and those behind their last ones.
 
@@ -238,23 +263,27 @@ class SetMoments:
         return found
 
     @cached_property
-    def _sums(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Sums over the windows that are in the same sets.
+    def _sums(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Sums over the windows of each set, which read every window once.
 
-        For each kind of window: in which sets it is (set,); products of the first bin's
-        activity, a 1 and the target with all inputs (unit + 1 + column, feature); and
-        products of the 1 and the target with each other (1 + column, 1 + column).
+        For each set: products of the first bin's activity, a 1 and the target with all
+        inputs (unit + 1 + column, feature); and products of the 1 and the target with
+        each other (1 + column, 1 + column).
         """
-        inputs, found = self.inputs, []
+        inputs, beside = self.inputs, 1 + self.target.shape[1]
+        side = inputs.units + beside
+        found = [(np.zeros((side, inputs.features)), np.zeros((beside, beside))) for _ in self.sets]
         for windows, held in self._alike:
-            beside = 1 + self.target.shape[1]
-            cross = np.zeros((inputs.units + beside, inputs.features))
+            cross = np.zeros((side, inputs.features))
             own = np.zeros((beside, beside))
             for x, part in inputs.chunks(windows):
                 right = np.column_stack([np.ones(len(part)), self.target[part]])
                 cross += np.concatenate([x[:, : inputs.units], right], axis=1).T @ x
                 own += right.T @ right
-            found.append((held, cross, own))
+            for number in np.flatnonzero(held):
+                of_set, of_own = found[number]
+                of_set += cross
+                of_own += own
         return found
 
     def gram(self, number: int) -> np.ndarray:
@@ -273,11 +302,8 @@ class SetMoments:
                 table = np.column_stack([x, np.ones(len(part)), self.target[part]])
                 gram += table.T @ table
             return gram
-        cross = np.zeros((inputs.units + beside, features))
-        for held, of_cross, own in self._sums:
-            if held[number]:
-                cross += of_cross
-                gram[features:, features:] += own
+        cross, own = self._sums[number]
+        gram[features:, features:] = own
         gram[features:, :features] = cross[inputs.units :]
         gram[:features, features:] = cross[inputs.units :].T
         turned = inputs.turned(windows) if inputs.length > 1 else None
@@ -341,8 +367,7 @@ def fit_windows(
     The fit of each part, as a stack of one run.
     """
     columns = target.shape[1]
-    # Each part cuts the windows in about as many kinds as it has inner folds and borders.
-    size = (inputs.units + 1 + columns) * inputs.features * 4 * folds
+    size = (inputs.units + 1 + columns) * inputs.features * folds
     together = max(1, HELD_VALUES // size)
     for first in range(0, len(parts), together):
         some = parts[first : first + together]
@@ -353,8 +378,13 @@ def fit_windows(
         ]
         moments = SetMoments(inputs, target, inner)
         for i in range(len(some)):
-            grams = [moments.gram(i * folds + g) for g in range(folds)]
-            yield _fit(grams, inputs.features, penalties, groups)
+            # No name is given to the matrices, so that they are gone when the next are made.
+            yield _fit(
+                [moments.gram(i * folds + g) for g in range(folds)],
+                inputs.features,
+                penalties,
+                groups,
+            )
 
 
 def _fit(
@@ -371,7 +401,9 @@ def _fit(
     penalties, groups
         As for `decoders.ridge.fit_ridge`.
     """
-    whole = np.sum(grams, axis=0)
+    whole = grams[0].copy()
+    for gram in grams[1:]:
+        whole += gram
     best = _best_penalties(_held_out(grams, whole, features, groups), penalties, groups)
     system = System.of(whole, features)
     weights = np.empty(system.right.shape)
@@ -379,7 +411,9 @@ def _fit(
     right = system.right.reshape(by_group.shape)
     for number in np.unique(best):
         own = best == number
-        solved_own = solve(system.ridge(penalties[number]), right[:, own].reshape(features, -1))
+        solved_own = solve(
+            system.ridge(penalties[number]), right[:, own].reshape(features, -1), overwrite=True
+        )
         by_group[:, own] = solved_own.reshape(features, int(own.sum()), -1)
     read = torch.from_numpy(system.raw(weights[:, None])[:, 0])
     return RidgeFit(
@@ -407,14 +441,14 @@ def _held_out(
     """
     # Where all do not fit beside the Gram matrices, each is made again at every penalty.
     held = len(grams) * features**2 <= HELD_VALUES // 2
-    systems = [System.of(whole - gram, features) for gram in grams] if held else []
+    systems = [System.of(whole - gram, features, overwrite=True) for gram in grams] if held else []
 
     def held_out(penalty: float) -> np.ndarray:
         """Squared errors of each group over the inner folds (group,)."""
         found = np.zeros(groups)
         for number, gram in enumerate(grams):
-            system = systems[number] if held else System.of(whole - gram, features)
-            vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+            system = systems[number] if held else System.of(whole - gram, features, overwrite=True)
+            vectors = system.raw(solve(system.ridge(penalty), system.right, True)[:, None])[:, 0]
             found += (vectors * (gram @ vectors)).sum(axis=0).reshape(groups, -1).sum(axis=1)
         return found
 
@@ -453,17 +487,3 @@ def _best_penalties(
             errors[high] = errors_at(penalties[order[high]])
         else:
             return np.asarray(order[best])
-
-
-def gram_of(inputs: WindowInputs, windows: np.ndarray) -> np.ndarray:
-    """Gram matrix of the columns (inputs, 1) of some windows (side, side).
-
-    Parameters
-    ----------
-    inputs
-        The windows.
-    windows
-        The windows to sum over (window,), ascending.
-    """
-    nothing = np.zeros((len(inputs.starts), 0))
-    return SetMoments(inputs, nothing, [windows]).gram(0)

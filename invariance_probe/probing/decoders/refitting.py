@@ -85,13 +85,12 @@ def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Ref
     at_once = max(1, COLUMNS_AT_ONCE // columns)
     parts = []
     for first in range(0, draws, at_once):
-        part = torch.from_numpy(courses[first : first + at_once]).to(bench.device)
-        flat = part.transpose(0, 1).flatten(1)
-        parts.append(
-            refit_large(bench, windows, flat.cpu().numpy(), len(part))
-            if large
-            else refit(bench, windows, x, flat, len(part))
-        )
+        part = courses[first : first + at_once]
+        if large:
+            parts.append(refit_large(bench, windows, part))
+        else:
+            flat = torch.from_numpy(part).to(bench.device).transpose(0, 1).flatten(1)
+            parts.append(refit(bench, windows, x, flat, len(part)))
     return Refitted(
         np.concatenate([part.errors for part in parts]),
         np.concatenate([part.floors for part in parts]),
@@ -137,7 +136,7 @@ def refit(
     return Refitted(errors, floors)
 
 
-def refit_large(bench: Workbench, windows: np.ndarray, courses: np.ndarray, draws: int) -> Refitted:
+def refit_large(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
     """Do the same as `refit` where windows are too many to be held as one table.
 
     Parameters
@@ -147,13 +146,13 @@ def refit_large(bench: Workbench, windows: np.ndarray, courses: np.ndarray, draw
     windows
         Numbers of the windows that are used (window,), ascending.
     courses
-        Values of each course (window, draw x column).
-    draws
-        Number of courses; the penalty is chosen for each.
+        Values of each course (draw, window, column); the penalty is chosen for each.
     """
     probe, inputs = RidgeProbe(), WindowInputs.of(bench, windows)
-    target = np.zeros((len(bench.windows.starts), courses.shape[1]))
-    target[windows] = courses
+    draws, _, columns = courses.shape
+    target = np.zeros((len(bench.windows.starts), draws * columns))
+    for draw, course in enumerate(courses):
+        target[windows, draw * columns : (draw + 1) * columns] = course
     used = [
         (train, test)
         for fold in bench.folds

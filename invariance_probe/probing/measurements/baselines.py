@@ -9,11 +9,12 @@ prediction. The ceiling is the loss of the best decoder without SSL, which is ch
 among several candidates: activity, its square roots and a supervised network.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 from torch import Tensor
 
 from invariance_probe.augmentations.standardisation import Scaling
@@ -26,7 +27,7 @@ from invariance_probe.plan.roles import ClosedFormModel, DecoderBaseline, FoldRu
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.size import groups, is_large
 from invariance_probe.probing.bench.workbench import Workbench, score_part
-from invariance_probe.probing.decoders.overlapping import WindowInputs, gram_of
+from invariance_probe.probing.decoders.overlapping import SetMoments, WindowInputs
 from invariance_probe.probing.decoders.readout import (
     Measurement,
     fit_large,
@@ -204,42 +205,43 @@ def measure_pca(
     on_progress
         Not called: nothing is trained by gradient.
     """
+    if is_large(bench):
+        return _pca_of_large(bench, runs)
     measured = []
     for group in groups(bench, runs):
         parts = [bench.train_windows(run) for run in group]
-        dimensions = [run.declared(PCA).dimensions for run in group]
-        if is_large(bench):
-            inputs = [WindowInputs.of(bench, part) for part in parts]
-            grams = [
-                torch.from_numpy(gram_of(own, part)[:-1, :-1])
-                for own, part in zip(inputs, parts, strict=True)
+        features = _clean(bench, group, parts)
+        rows = [features[i, 0, torch.from_numpy(part)] for i, part in enumerate(parts)]
+        # Eigenvalues ascend, so the last vectors are the leading components.
+        bases = [
+            (vectors := torch.linalg.eigh(own.T @ own)[1])[
+                :,
+                -min(run.declared(PCA).dimensions, vectors.shape[1]) :,
             ]
-            bases = _leading(grams, dimensions)
-            representation = _mapped(bench, inputs, bases)
-        else:
-            features = _clean(bench, group, parts)
-            rows = [features[i, 0, torch.from_numpy(part)] for i, part in enumerate(parts)]
-            bases = _leading([own.T @ own for own in rows], dimensions)
-            representation = torch.bmm(features.squeeze(1), torch.stack(bases))
+            for run, own in zip(group, rows, strict=True)
+        ]
+        representation = torch.bmm(features.squeeze(1), torch.stack(bases))
         measured += _linear(bench, group, parts, representation, bases)
     return measured
 
 
-def _leading(grams: Iterable[Tensor], dimensions: Sequence[int]) -> list[Tensor]:
-    """Leading principal directions of each run, each (feature, dim).
+def _pca_of_large(bench: Workbench, runs: Sequence[DecoderBaseline]) -> list[Measurement]:
+    """Do the same as `measure_pca` where windows are too many to be held as one table.
 
-    Parameters
-    ----------
-    grams
-        Gram matrix of each run's features (feature, feature).
-    dimensions
-        Number of directions of each run.
+    The windows are read once for the Gram matrices of all runs.
     """
-    # Eigenvalues ascend, so the last vectors are the leading components.
-    return [
-        (vectors := torch.linalg.eigh(gram)[1])[:, -min(most, vectors.shape[1]) :]
-        for gram, most in zip(grams, dimensions, strict=True)
-    ]
+    parts = [bench.train_windows(run) for run in runs]
+    inputs = WindowInputs.of(bench, np.arange(len(bench.windows.starts)))
+    moments = SetMoments(inputs, np.zeros((len(inputs.starts), 0)), parts)
+    measured = []
+    for number, (run, part) in enumerate(zip(runs, parts, strict=True)):
+        own = WindowInputs.of(bench, part)
+        gram = own.gram_from(inputs, moments.gram(number))
+        first = max(0, len(gram) - run.declared(PCA).dimensions)
+        _, vectors = eigh(gram, subset_by_index=[first, len(gram) - 1], overwrite_a=True)
+        bases = [torch.from_numpy(vectors).to(bench.device)]
+        measured += _linear(bench, [run], [part], _mapped(bench, [own], bases), bases)
+    return measured
 
 
 def _mapped(bench: Workbench, inputs: list[WindowInputs], bases: list[Tensor]) -> Tensor:

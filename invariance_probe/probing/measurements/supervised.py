@@ -43,8 +43,11 @@ from invariance_probe.training.ensemble import Training, train
 
 CHECKS = 10
 """How many times during training a network's validation loss is computed."""
-CHOOSING_WINDOWS = 8192
-"""Number of validation windows, evenly spaced, by which a large session's weights are chosen."""
+CHOOSING_WINDOWS = 4096
+"""Largest number of validation windows by which the weights of a large session are chosen.
+
+They are evenly spaced.
+"""
 
 
 def measure_supervised(
@@ -100,19 +103,42 @@ def measure_supervised(
     training = train(method, batch_at, settings, on_progress)
     validate()
     frozen = seen.frozen()
-    losses, mean = _final_losses(bench, views, frozen, centre, spread)
+    read = [_read_windows(bench, run, held) for run, (_, held) in zip(runs, cuts, strict=True)]
+    losses, mean = _final_losses(bench, views, frozen, centre, spread, read)
     return [
-        _supervised_result(bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1])
+        _supervised_result(
+            bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1], read[i]
+        )
         for i, run in enumerate(runs)
     ]
 
 
+def _read_windows(bench: Workbench, run: SupervisedBaseline, held: np.ndarray) -> np.ndarray:
+    """Windows that a trained network decodes (window,), ascending.
+
+    In a session of usual size these are all windows. In a large one they are those that
+    are scored: the test windows, and the second half of the validation windows.
+
+    Parameters
+    ----------
+    bench
+        The opened session: its windows, folds and target.
+    run
+        The run; its fold is used.
+    held
+        Its validation windows (window,).
+    """
+    if not is_large(bench):
+        return np.arange(len(bench.windows.starts))
+    return np.union1d(bench.folds[run.fold].test, score_part(held))
+
+
 def _supervised_result(
     bench: Workbench, run: SupervisedBaseline, i: int, training: Training, losses: Tensor,
-    mean: Tensor, frozen: Frozen, views: ViewMaker, held: np.ndarray,
+    mean: Tensor, frozen: Frozen, views: ViewMaker, held: np.ndarray, read: np.ndarray,
 ) -> Measurement:  # fmt: skip
     steps = run.steps
-    if training.failed_at[i] >= 0 or not losses.isfinite().all():
+    if training.failed_at[i] >= 0 or not losses[torch.from_numpy(read)].isfinite().all():
         step = int(training.failed_at[i])
         when = f"at step {step}" if step >= 0 else "on the windows that the network predicts"
         message = f"the loss was not finite {when}"
@@ -181,10 +207,11 @@ def _validation_losses(
         Standardised targets of each run (run, window, ...).
     choosing
         Windows of each run to average over, each (window,). In a large session,
-        `CHOOSING_WINDOWS` of them are used.
+        at most `CHOOSING_WINDOWS` of them are used.
     """
     if is_large(bench):
-        chosen = np.stack([spaced(windows, CHOOSING_WINDOWS) for windows in choosing])
+        count = min(CHOOSING_WINDOWS, max(len(windows) for windows in choosing))
+        chosen = np.stack([spaced(windows, count) for windows in choosing])
         windows = torch.from_numpy(chosen).to(bench.device)
         own = targets[torch.arange(len(targets), device=bench.device).unsqueeze(1), windows]
         read = encode_corrupted(views, frozen, FIRST_EVALUATION_DRAW, windows)
@@ -199,9 +226,14 @@ def _validation_losses(
 
 @torch.no_grad()
 def _final_losses(
-    bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor
+    bench: Workbench,
+    views: ViewMaker,
+    frozen: Frozen,
+    centre: Tensor,
+    spread: Tensor,
+    read: list[np.ndarray],
 ) -> tuple[Tensor, Tensor]:
-    """Decode every window with the trained networks.
+    """Decode windows with the trained networks.
 
     Parameters
     ----------
@@ -214,16 +246,25 @@ def _final_losses(
     centre, spread
         Mean and scale of each run's continuous targets, which undo their
         standardisation (run, 1, column).
+    read
+        Windows that each run decodes, each (window,).
 
     Returns
     -------
     Decoding losses (run, window); and predicted columns, or log-probabilities of the
-    classes, (run, window, column).
+    classes, (run, window, column). Both are NaN for windows that are not decoded.
     """
-    windows = bench.all_windows.expand(frozen.runs, -1)
+    most = max(len(own) for own in read)
+    padded = np.stack([np.pad(own, (0, most - len(own)), mode="edge") for own in read])
+    windows = torch.from_numpy(padded).to(bench.device)
     # Views are drawn differently from those on which the weights were chosen.
     outputs = encode_corrupted(views, frozen, FIRST_EVALUATION_DRAW + 1, windows).to(torch.float64)
-    predictions = (
+    decoded = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
     )
+    shape = (len(decoded), len(bench.windows.starts), decoded.shape[2])
+    predictions = decoded.new_full(shape, torch.nan)
+    # The windows that pad a run repeat its last one, whose own view comes first.
+    for i, own in enumerate(read):
+        predictions[i, windows[i, : len(own)]] = decoded[i, : len(own)]
     return bench.target.losses(predictions), predictions

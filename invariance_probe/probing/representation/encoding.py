@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.frozen import Frozen
-from invariance_probe.plan.memory import CHUNK_VALUES, TABLE_VALUES
+from invariance_probe.plan.memory import ENCODED_VALUES, TABLE_VALUES
 from invariance_probe.probing.bench.size import is_large
 from invariance_probe.probing.bench.workbench import Workbench
 
@@ -38,9 +38,7 @@ def encode_clean(views: ViewMaker, frozen: Frozen, windows: Tensor) -> Tensor:
     windows
         Indices of the windows (window,).
     """
-    return _joined(
-        lambda part, _: frozen(views.clean(part)), windows, views.shape[0] * views.shape[1]
-    )
+    return _joined(lambda part, _: frozen(views.clean(part)), windows, views)
 
 
 def encode_corrupted(views: ViewMaker, frozen: Frozen, step: int, windows: Tensor) -> Tensor:
@@ -60,32 +58,43 @@ def encode_corrupted(views: ViewMaker, frozen: Frozen, step: int, windows: Tenso
     return _joined(
         lambda part, chunk: frozen(views.single(step + chunk * CHUNK_STEP, part)),
         windows,
-        views.shape[0] * views.shape[1],
+        views,
     )
 
 
-def _joined(encode: Callable[[Tensor, int], Tensor], windows: Tensor, features: int) -> Tensor:
-    """Encode windows, all at once or in chunks, and put the chunks together."""
+def _joined(encode: Callable[[Tensor, int], Tensor], windows: Tensor, views: ViewMaker) -> Tensor:
+    """Encode windows, all at once or in chunks, and put the chunks together.
+
+    Parameters
+    ----------
+    encode
+        Function from windows and the number of their chunk to values (run, window, ...).
+    windows
+        Indices of the windows (..., window).
+    views
+        Makes the views of the encoders' runs.
+    """
     found, done = torch.zeros(0), 0
-    for number, part in enumerate(_chunks(windows, features)):
+    for number, part in enumerate(_chunks(windows, views)):
         encoded = encode(part, number)
         if encoded.shape[1] == windows.shape[-1]:
             return encoded
         if number == 0:
             # One large block: small ones between large ones would keep the heap from shrinking.
-            shape = (len(encoded), windows.shape[-1], encoded.shape[2])
+            shape = (len(encoded), windows.shape[-1], *encoded.shape[2:])
             found = encoded.new_empty(shape)
         found[:, done : done + encoded.shape[1]] = encoded
         done += encoded.shape[1]
     return found
 
 
-def _chunks(windows: Tensor, features: int) -> Iterator[Tensor]:
-    """Cut windows (..., window) into chunks; a table of usual size is one chunk."""
-    if windows.shape[-1] * features <= TABLE_VALUES:
+def _chunks(windows: Tensor, views: ViewMaker) -> Iterator[Tensor]:
+    """Cut windows (..., window) into chunks; those of usual sessions are one chunk."""
+    features = views.shape[0] * views.shape[1]
+    if max(windows.shape[-1], len(views.starts)) * features <= TABLE_VALUES:
         yield windows
     else:
-        yield from windows.split(max(1, CHUNK_VALUES // features), dim=-1)
+        yield from windows.split(max(1, ENCODED_VALUES // features), dim=-1)
 
 
 def normed_rows(
@@ -114,7 +123,11 @@ def normed_rows(
     windows = bench.all_windows if windows is None else windows
     if is_large(bench):
         chosen = np.stack([spaced(part, NORMED_WINDOWS) for part in parts])
-        rows = views.clean_of(windows[torch.from_numpy(chosen).to(bench.device)])
+        rows = _joined(
+            lambda some, _: views.clean_of(some),
+            windows[torch.from_numpy(chosen).to(bench.device)],
+            views,
+        )
         return rows, torch.full_like(rows[:, :, 0, 0], 1 / NORMED_WINDOWS)
     rows = views.clean(windows)
     weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
