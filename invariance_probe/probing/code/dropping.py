@@ -149,13 +149,15 @@ def drop(
         "gained": gained,
         "lost": _losses(decoder, lost[scored].first(length), tested, request),
     }
-    for name, sweep in lost.items() if request.every_order else ():
+    for name in lost if request.every_order else ():
         errors[name] = (
-            errors["lost"] if name == scored else _losses(decoder, sweep, tested, request)
+            errors["lost"] if name == scored else _losses(decoder, lost[name], tested, request)
         )
+    order_of_loss = lost[scored].order[:length]
+    del harm, others, lost
     if len(request.at_random):
         errors["random"] = _lost_at_random(decoder, bins, tested, request)
-    return Dropped(errors, scored, order_of_gain, lost[scored].order[:length])
+    return Dropped(errors, scored, order_of_gain, order_of_loss)
 
 
 def drop_further(
@@ -257,8 +259,13 @@ def _lost_at_random(
         if units <= WHOLE
         else min(units, max(request.steps.get("random", 0), round(0.9 * units)))
     )
-    swept = [
-        in_order(decoder.inverse, decoder.weights, order[:steps], bins)
+    losses = [
+        _losses(
+            decoder,
+            in_order(decoder.inverse, decoder.weights, order[:steps], bins),
+            tested,
+            request,
+        )
         for order in request.at_random
     ]
-    return list(np.mean([_losses(decoder, sweep, tested, request) for sweep in swept], axis=0))
+    return list(np.mean(losses, axis=0))

@@ -128,7 +128,8 @@ def greedy(
         own, rows = slice(unit * bins, (unit + 1) * bins), slice(step * bins, (step + 1) * bins)
         if panel is not None and step * bins - updated >= panel:
             since = columns[updated : step * bins]
-            rest, updated = rest - since.T @ since, step * bins
+            explained = since.T @ since
+            rest, updated = np.subtract(rest, explained, out=explained), step * bins
         known = columns[updated : step * bins]
         lower = factor(pivots[unit])
         columns[rows] = _forward(lower, rest[own] - known[:, own].T @ known)
