@@ -777,7 +777,7 @@ def test_without_mne_one_sentence_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "invariance_probe.data.readers.mne.through_mne", False)
     message = refusal(tmp_path / "a_raw.fif")
     assert message.endswith(
-        "needs MNE, which is not installed: pip install 'invariance_probe[eeg]'"
+        "needs MNE, which is not installed: pip install 'invariance-probe[eeg]'"
     )
 
 

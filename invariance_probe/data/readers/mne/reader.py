@@ -79,7 +79,7 @@ def _with_mne(name: str, what: str) -> ModuleType:
         absent = isinstance(error, ModuleNotFoundError) and error.name == "mne"
         why = "is not installed" if absent else f"cannot be imported here ({error})"
         raise DataError(
-            f"{what} needs MNE, which {why}: pip install 'invariance_probe[eeg]'"
+            f"{what} needs MNE, which {why}: pip install 'invariance-probe[eeg]'"
         ) from error
 
 
