@@ -1,6 +1,9 @@
 """`data inspect` says what a file holds, and its proposed study runs as it is."""
 
+import io
 import json
+import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -86,6 +89,70 @@ def test_what_cannot_be_read_is_said(tmp_path, name, said):
     (tmp_path / "notes.md").write_text("hello, this is text")
     found = invoke("data", "inspect", name, cwd=tmp_path, check=2)
     assert said in found.stderr
+
+
+def zipped(*names):
+    """Bytes of a zip archive with empty files of these names."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "said"),
+    [
+        (
+            "a.dat",
+            b"0       X",
+            "it is an EDF file, which `kind: mne` reads; state it with --kind mne",
+        ),
+        ("a.bin", b"MATLAB 5.0 MAT-file", "which `kind: mat` reads; state it with --kind mat"),
+        ("block.pkl", pickle.dumps([1]), "it is a Python pickle, which is never loaded; save"),
+        ("a.pt", zipped("a/data.pkl"), "an archive with a Python pickle (such as torch.save"),
+        (
+            "a.xlsx",
+            zipped("xl/workbook.xml"),
+            "it is a spreadsheet (.xlsx); save the sheet as .csv",
+        ),
+        ("a.zip", zipped("one.txt"), "it is a zip archive of one.txt; unpack it first"),
+        ("a.nc", b"CDF\x02\0\0", "it is a netCDF file; open it with xarray"),
+        ("a.feather", b"ARROW1\0\0", "it is a feather file; save the table as .parquet or .csv"),
+        ("a.fif.bak", b"\0\0\0d\0\0\0\x1f\0", "averages, transforms and models of the head"),
+        ("a.edf", b"t,x\n0,1\n", "no EDF or BDF file: it is text that begins with 't,x"),
+        ("a.txt", b"# one\n# two\n1\n", "begins with lines of comments ('# one')"),
+    ],
+)
+def test_files_of_other_tools_are_refused_with_what_they_are(tmp_path, name, first, said):
+    (tmp_path / name).write_bytes(first)
+    found = invoke("data", "inspect", name, cwd=tmp_path, check=2)
+    assert said in " ".join(found.stderr.split())
+    assert "np.savez; state it with" not in found.stderr  # there is no kind to state
+
+
+@pytest.mark.parametrize("name", ["spikeinterface_info.json", "si_folder.json"])
+def test_a_folder_of_spikeinterface_is_taken_in_python(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(DataError, match=r"load it with spikeinterface\.load in Python, and give"):
+        kind_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"type": "TsGroup", "t": [1.0], "index": [0]}, "the TsGroup of pynapple, and no bins"),
+        ({"type": "a note", "t": [1.0]}, "has no array that can be the activity"),
+        (
+            {"spike_indexes_seg0": [3], "spike_labels_seg0": ["a"]},
+            "read_npz_sorting in Python, and give the object to Recording.from_signals",
+        ),
+    ],
+)
+def test_an_object_that_another_package_saved_is_named(tmp_path, arrays, said):
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert said in invoke("data", "inspect", "a.npz", cwd=tmp_path, check=0).stdout
+    assert said in invoke("data", "inspect", "a.npz", "--study", cwd=tmp_path, check=2).stderr
 
 
 def test_a_format_needs_what_its_file_does_not_say(tmp_path):

@@ -22,6 +22,8 @@ from invariance_probe.study.counting import counted, some
 
 MOST_SHOWN = 12
 """Most values that are listed of labels."""
+PYNAPPLE = ("Ts", "Tsd", "TsGroup", "IntervalSet")
+"""Types of pynapple's objects that hold no bins, as its archives name them."""
 GAP_BINS = 1
 """Bins between two parts of a file whose bins are sorted by condition."""
 ROUNDS = 16
@@ -88,6 +90,8 @@ class Archive:
             When there is no activity, or none of that name.
         """
         if not self.activities:
+            if objects := self.objects():
+                raise DataError(f"{self.path} {objects}")
             raise DataError(
                 f"{self.path} has no array that can be the activity: none is (time, unit) with "
                 f"{roles.FEWEST_TIMES} rows or more, {roles.FEWEST_UNITS} columns or more, and "
@@ -132,6 +136,20 @@ class Archive:
         used = {self.role(activity, role) for role in ("trial", "segment", "unit_ids")}
         named = {name for name in (*used, activity.name, EPOCH if self.epochs else None) if name}
         return roles.targets(self.arrays, activity, named)
+
+    def objects(self) -> str:
+        """Say how to load an object that another package saved; empty if it is none."""
+        kind = self.arrays.get("type")
+        if kind is not None and kind.size == 1 and str(kind.reshape(-1)[0]) in PYNAPPLE:
+            saved, loaded = f"the {kind.reshape(-1)[0]} of pynapple", "pynapple.load_file"
+        elif "spike_indexes_seg0" in self.arrays:
+            saved, loaded = "a sorting of spikeinterface", "spikeinterface.core.read_npz_sorting"
+        else:
+            return ""
+        return (
+            f"holds {saved}, and no bins; load it with {loaded} in Python, and give the object "
+            "to Recording.from_signals"
+        )
 
     def spikes(self) -> Iterator[str]:
         """Say which arrays list spikes one by one."""

@@ -35,7 +35,16 @@ FAR_OFFSET = 1e3
 """Mean, in SDs, beyond which squares of values are too coarse to give a variance."""
 
 
-def check_complete(values: np.ndarray, where: str) -> None:
+UNKNOWN = (
+    ", remove these bins, or say in which bins the target is known (known= of "
+    "Recording.from_arrays)"
+)
+"""What to do about a target that is not known in all bins."""
+
+
+def check_complete(
+    values: np.ndarray, where: str, otherwise: str = ", or remove these bins"
+) -> None:
     """Refuse NaN, infinities and labels that stand for a missing value.
 
     Parameters
@@ -44,6 +53,8 @@ def check_complete(values: np.ndarray, where: str) -> None:
         Numbers or text (time, ...).
     where
         Which array of which session, for the message.
+    otherwise
+        What else can be done than to replace the values, for the message.
 
     Raises
     ------
@@ -62,11 +73,13 @@ def check_complete(values: np.ndarray, where: str) -> None:
     if len(bins):
         raise DataError(
             f"{where} has {what} in {len(bins)} of {len(values)} bins (first: bin {bins[0]}); "
-            f"{remedy}, or remove these bins"
+            f"{remedy}{otherwise}"
         )
 
 
-def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
+def as_numbers(
+    values: np.ndarray, where: str, otherwise: str = ", or remove these bins"
+) -> np.ndarray:
     """Convert an array to float64, refusing text and missing values.
 
     Parameters
@@ -75,6 +88,8 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
         Array of any shape, time first.
     where
         Which array of which session, for the message.
+    otherwise
+        What can be done about missing values than to replace them, for the message.
 
     Returns
     -------
@@ -91,8 +106,20 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
             f"{where} holds text, such as {str(values.flat[0])!r}, but must hold numbers; save "
             "numbers, or declare a target of kind 'categorical'"
         )
-    check_complete(values, where)
+    check_complete(values, where, otherwise)
     return values.astype(np.float64)
+
+
+def unknown_note(name: str, known: np.ndarray) -> str:
+    """Say in how many bins a target is unknown (bin,)."""
+    return f"the target {name!r} is unknown in {int((~known).sum())} of {len(known)} bins"
+
+
+def filled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The same values (bin, ...), with the first known one wherever a value is unknown."""
+    complete = values.copy()
+    complete[~known] = values[known][0]
+    return complete
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:

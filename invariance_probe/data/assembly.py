@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from invariance_probe.data.arrays import filled, unknown_note
 from invariance_probe.data.binning import (
     NO_TRIAL,
     Grid,
@@ -150,9 +151,7 @@ class _Assembly:
                     f"{self.where}: the target {name!r} is unknown in all bins. " + ". ".join(notes)
                 )
             if not known.all():
-                notes.append(
-                    f"the target {name!r} is unknown in {int((~known).sum())} of {len(known)} bins"
-                )
+                notes.append(unknown_note(name, known))
         kept = grid.kept(observed)
         segments, pieces = kept.stretches, None
         if self.declared.reach_s:
@@ -164,8 +163,7 @@ class _Assembly:
             activity_kind="counts" if activity.dtype.kind == "i" else "signal",
             unit_ids=signal.names if isinstance(signal, SpikeTrains) else signal.channels,
             targets={
-                name: _filled(values[observed], masks[name])
-                for name, (values, _) in targets.items()
+                name: filled(values[observed], masks[name]) for name, (values, _) in targets.items()
             },
             known={name: known for name, known in masks.items() if not known.all()},
             trials=None if trials is None else trials[observed],
@@ -445,13 +443,6 @@ class _Assembly:
         """Note how many bins are left out, and why."""
         if out.any():
             notes.append(f"{int(out.sum())} of {len(out)} bins are left out: {why}")
-
-
-def _filled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The same values (bin, ...), with the first known one wherever a value is unknown."""
-    filled = values.copy()
-    filled[~known] = values[known][0]
-    return filled
 
 
 def _intervals_of(table: Table) -> np.ndarray:

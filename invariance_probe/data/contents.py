@@ -278,10 +278,21 @@ def _repeated(names: tuple[str, ...]) -> str | None:
     return None
 
 
+def is_ascending(times: np.ndarray) -> bool:
+    """Whether all times are finite and none is before the one before it.
+
+    Times that ascend between two finite ones are finite, so they are looked at once.
+    """
+    return not times.size or bool(
+        np.isfinite(times[[0, -1]]).all() and (times[1:] >= times[:-1]).all()
+    )
+
+
 def _check_ascending(times: np.ndarray, what: str) -> None:
     """Raise DataError unless all times are finite and none is before the one before it."""
+    if is_ascending(times):
+        return
     if not np.isfinite(times).all():
         raise DataError(f"{what}: {int((~np.isfinite(times)).sum())} are not finite")
-    if (steps := np.flatnonzero(np.diff(times) < 0)).size:
-        at = int(steps[0])
-        raise DataError(f"{what} go back from {times[at]:g} s to {times[at + 1]:g} s")
+    at = int(np.flatnonzero(np.diff(times) < 0)[0])
+    raise DataError(f"{what} go back from {times[at]:g} s to {times[at + 1]:g} s")

@@ -140,6 +140,51 @@ def streams_given(
     return found
 
 
+def known_given(
+    known: Mapping[str, Any], targets: Mapping[str, np.ndarray], session: str
+) -> dict[str, np.ndarray]:
+    """Convert masks of the bins in which targets are known.
+
+    Parameters
+    ----------
+    known
+        Masks (time,) by the name of the target.
+    targets
+        The targets (time, ...) by name.
+    session
+        Name of the session, for messages.
+
+    Returns
+    -------
+    known
+        Masks as booleans, of the targets that are not known in all bins.
+
+    Raises
+    ------
+    DataError
+        When a mask does not fit its target, or leaves nothing of it.
+    """
+    found = {}
+    for name, given in known.items():
+        where = f"session {session!r}: known {name!r}"
+        if name not in targets:
+            raise DataError(
+                f"{where} is no target; the targets are {', '.join(map(repr, sorted(targets)))}"
+            )
+        mask = as_row(given, where)
+        bins = len(targets[name])
+        if mask.shape != (bins,) or mask.dtype.kind != "b":
+            raise DataError(
+                f"{where} has shape {mask.shape} and type {mask.dtype}, but must hold one boolean "
+                f"for each of the {bins} bins, such as ~np.isnan(values)"
+            )
+        if not mask.any():
+            raise DataError(f"{where} is False in all bins, so there is nothing to decode")
+        if not mask.all():
+            found[name] = mask
+    return found
+
+
 def alternatives_given(
     alternatives: Mapping[str, Any], activity: np.ndarray, session: str
 ) -> dict[str, np.ndarray]:

@@ -17,11 +17,14 @@ import pandas as pd
 from pydantic import ValidationError
 
 from invariance_probe.data.arrays import (
+    UNKNOWN,
     as_numbers,
     axes_advice,
     check_complete,
     check_radians,
     constant_columns,
+    filled,
+    unknown_note,
     varies,
 )
 from invariance_probe.data.assembly import assembled
@@ -33,6 +36,7 @@ from invariance_probe.data.from_python import (
     as_row,
     check_columns,
     columns_given,
+    known_given,
     labels_given,
     refusal,
     streams_given,
@@ -156,6 +160,7 @@ class Recording:
         *,
         bin_s: float,
         targets: Mapping[str, Any],
+        known: Mapping[str, Any] | None = None,
         trials: Any = None,
         segments: Any = None,
         session: str = "session",
@@ -176,6 +181,11 @@ class Recording:
             Length of a bin in seconds.
         targets : (time,) or (time, column)
             What can be decoded, by name: numbers or text labels.
+        known : (time,), optional
+            Bins in which a target is known, as booleans by the target's name. What the
+            target holds in other bins, such as NaN, is not read. Windows without a
+            target train and are not decoded. Targets that are not named are known in
+            all bins.
         trials : (time,), optional
             Trial of each bin, numbers or text labels. Windows never cross a trial
             border.
@@ -214,6 +224,15 @@ class Recording:
         >>> recording = Recording.from_arrays(counts, bin_s=0.05, targets={"speed": speed})
         >>> recording
         Recording(session='session': 500 bins of 0.05 s, 30 units, targets speed)
+
+        The camera lost the animal for a second:
+
+        >>> speed[100:120] = np.nan
+        >>> Recording.from_arrays(
+        ...     counts, bin_s=0.05, targets={"speed": speed}, known={"speed": ~np.isnan(speed)}
+        ... )
+        Recording(session='session': 500 bins of 0.05 s, 30 units, targets speed)
+            Note: the target 'speed' is unknown in 20 of 500 bins
         """
         where = f"session {session!r}"
         if not isinstance(bin_s, Real):
@@ -227,6 +246,7 @@ class Recording:
         units = counts.shape[1] if counts.ndim == 2 else 0
         names = np.arange(units) if unit_ids is None else as_row(unit_ids, f"{where}: unit_ids")
         found = targets_given(targets, counts, session)
+        masks = known_given(known or {}, found, session)
         return cls(
             session=session,
             subject=subject,
@@ -235,7 +255,12 @@ class Recording:
             activity_kind=activity_kind,
             bin_s=float(bin_s),
             unit_ids=tuple(str(name) for name in np.atleast_1d(names)),
-            targets=found,
+            targets={
+                name: filled(values, masks[name]) if name in masks else values
+                for name, values in found.items()
+            },
+            known=masks,
+            notes=tuple(unknown_note(name, mask) for name, mask in masks.items()),
             trials=None if trials is None else labels_given(trials, f"{where}: trials"),
             segments=np.zeros(bins, dtype=np.int64)
             if segments is None
@@ -731,7 +756,10 @@ class Recording:
         DataError
             As for `array`, and for text, NaN and infinities.
         """
-        values = as_numbers(self.array(name, asked), self._where(name, asked))
+        where, values = self._where(name, asked), self.array(name, asked)
+        values = (
+            as_numbers(values, where, UNKNOWN) if asked == "target" else as_numbers(values, where)
+        )
         return values.reshape(len(values), -1)
 
     def target(self, declared: Target, asked: str = "target") -> np.ndarray:
@@ -766,7 +794,7 @@ class Recording:
             )
         known = self.known_bins(declared.name)
         if declared.kind == "categorical":
-            check_complete(values[known], where)
+            check_complete(values[known], where, UNKNOWN)
             names, classes = np.unique(values[known], return_inverse=True)
             if len(names) < 2:
                 raise DataError(

@@ -17,6 +17,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile
+from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import AnySource, ArraysRecording, NpzRecording, Planted
 from invariance_probe.study.study import Study
 
@@ -26,6 +27,7 @@ COUNTS = GEN.poisson(2.0, (BINS, UNITS))
 VELOCITY = GEN.standard_normal((BINS, 2))
 STATE = np.where(np.arange(BINS) % 50 < 25, "run", "rest")
 TRIAL = np.repeat(np.arange(BINS // 20), 20)
+KNOWN = np.arange(BINS) % 100 < 90
 NAMES = np.array([f"unit {i}" for i in range(UNITS)])
 
 
@@ -118,6 +120,17 @@ REFUSED = {
     "bins in words": ({"bin_s": "50 ms"}, "bin_s is '50 ms'; it must be a number of seconds"),
     "no bins": ({"bin_s": 0}, "it must be a positive number of seconds"),
     "kind": ({"activity_kind": "rates"}, "activity_kind is 'rates'; allowed: 'counts', 'signal'"),
+    "a mask of nothing": (
+        {"known": {"speed": KNOWN}},
+        "known 'speed' is no target; the targets are",
+    ),
+    "a mask of numbers": (
+        {"known": {"state": KNOWN.astype(int)}},
+        "known 'state' has shape (640,) and type int64, but must hold one boolean for each",
+    ),
+    "a short mask": ({"known": {"state": KNOWN[1:]}}, "has shape (639,) and type bool"),
+    "a mask per column": ({"known": {"velocity": np.isfinite(VELOCITY)}}, "has shape (640, 2)"),
+    "nothing known": ({"known": {"state": KNOWN & False}}, "is False in all bins, so there is"),
     "alternatives": (
         {"alternatives": {"a": VELOCITY}},
         "alternative targets must have shape (draw, time)",
@@ -153,6 +166,54 @@ def test_a_data_frame_that_does_not_fit_is_refused(changes, said):
     twice = pd.concat([frame[["a", "speed"]], frame[["a"]]], axis=1)
     with pytest.raises(DataError, match="has 2 columns with the name 'a'; keep only one"):
         Recording.from_dataframe(twice, bin_s=0.1, targets=["speed"])
+
+
+def test_a_target_may_be_unknown_in_some_bins():
+    """What it holds there is not read, and a mask of all bins is none."""
+    gaps = np.where(KNOWN[:, None], VELOCITY, np.nan)
+    found = made(targets={"velocity": gaps, "state": STATE}, known={"velocity": KNOWN})
+    assert found.notes == ("the target 'velocity' is unknown in 60 of 640 bins",)
+    np.testing.assert_array_equal(found.known_bins("velocity"), KNOWN)
+    assert found.known_bins("state").all()
+    values = found.target(Target(name="velocity"))
+    np.testing.assert_array_equal(values[KNOWN], VELOCITY[KNOWN])
+    again = made(known={"velocity": KNOWN})
+    assert found.fingerprint == again.fingerprint != made().fingerprint
+    assert made(known={"velocity": KNOWN | True}).fingerprint == made().fingerprint
+
+
+def test_a_label_may_be_unknown_in_some_bins():
+    words = np.where(KNOWN, STATE, "")
+    found = made(targets={"state": words}, known={"state": KNOWN})
+    classes = found.target(Target(name="state", kind="categorical"))
+    assert set(classes[KNOWN & (STATE == "run")]) == {1}
+
+
+@pytest.mark.parametrize("kind", ["continuous", "categorical"])
+def test_a_gap_in_a_target_without_a_mask_is_refused_with_the_remedy(kind):
+    values = np.where(KNOWN, VELOCITY[:, 0], np.nan) if kind == "continuous" else STATE.copy()
+    values = np.where(KNOWN, values, "") if kind == "categorical" else values
+    recording = made(targets={"v": values})
+    with pytest.raises(
+        DataError, match=r"in 60 of 640 bins .* \(known= of Recording.from_arrays\)"
+    ):
+        recording.target(Target(name="v", kind=kind))
+
+
+def test_windows_without_a_target_are_told_and_workers_get_the_mask(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    again = made(known={"velocity": KNOWN})
+    study = study_of(again)
+    assert recording_problems(study, None) == []
+    notes = make_plan(StudyFile(study)).sessions[0].notes
+    assert [note for note in notes if "windows" in note and "60" in note]
+    with (tmp_path / f"{again.fingerprint}.npz").open("wb") as file:
+        write_arrays(again, file)
+    source = TypeAdapter(ArraysRecording).validate_python(
+        again.declared().model_dump(), context={"arrays": tmp_path}
+    )
+    read = read_arrays(source, tmp_path)
+    np.testing.assert_array_equal(read.known_bins("velocity"), KNOWN)
 
 
 def test_what_is_given_is_copied():

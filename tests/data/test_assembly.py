@@ -34,6 +34,22 @@ HELD = Contents(
 )
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([0.0, np.nan, 2.0], "1 are not finite"),
+        ([0.0, 1.0, np.inf], "1 are not finite"),
+        ([0.0, np.inf, 2.0], "1 are not finite"),
+        ([-np.inf, 0.0], "1 are not finite"),
+        ([0.0, 3.0, 2.5, 4.0], "go back from 3 s to 2.5 s"),
+    ],
+)
+def test_spike_times_are_finite_and_ascending(times, said):
+    with pytest.raises(DataError, match=f"unit 'a'.* {said}"):
+        SpikeTrains(("a",), (np.array(times),))
+    assert SpikeTrains(("a", "b"), (np.array([0.0, 1.0, 1.0]), np.zeros(0))).last_s == 1
+
+
 def made(contents=HELD, **declared):
     source = NwbRecording(path="f.nwb", session="s", **{"bin_s": 0.5, **declared})
     return Recording.from_contents(source, contents, "f.nwb")

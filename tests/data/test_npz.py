@@ -148,7 +148,7 @@ def files(folder):
     [
         ("empty", "it is empty"),
         ("half", "damaged or incomplete"),
-        ("words", "begins with b'hello'"),
+        ("words", "is text that begins with 'hello'"),
         ("flipped", "damaged or incomplete"),
         ("pickle", "never loaded"),
         ("mat", "MATLAB file (.mat), which `kind: mat` reads"),

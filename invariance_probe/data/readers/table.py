@@ -119,10 +119,9 @@ class _Reading:
             with parts.part(name):
                 self._spikes(name, spikes)
         for file, columns in self.known.items():
-            if others := [column for column in columns if column not in self.used[file]]:
-                parts.unread.append(
-                    f"{len(others)} other columns of {file.name} are not used: {some(others)}"
-                )
+            named = [column for column in columns if column]
+            if others := [column for column in named if column not in self.used[file]]:
+                parts.unread.append(f"columns of {file.name} that no signal uses: {some(others)}")
         return parts.contents()
 
     def _list_all(self) -> None:
@@ -167,6 +166,11 @@ class _Reading:
             header, first = next(rows, []), next(rows, None)
         if not any(header):
             raise DataError(f"{file} has an empty first line; names of columns are needed there")
+        if first and header[0].startswith("#") and first[0].startswith("#"):
+            raise DataError(
+                f"{file} begins with lines of comments ({header[0]!r}); its first line must give "
+                "the names of the columns, so delete the comments and name the columns"
+            )
         if all(_is_number(name) for name in header):
             raise DataError(
                 f"{file} begins with the numbers {', '.join(header[:3])}; its first line must give "
@@ -295,7 +299,7 @@ class _Reading:
                 self.parts.notes.append(f"column {column!r} of {name!r} holds {kind}, not used")
         if unnamed:
             self.parts.notes.append(
-                f"{len(unnamed)} columns of {sheet.path.name} have no name and are not used: their "
+                f"columns of {sheet.path.name} without a name ({len(unnamed)}) are not used: their "
                 "values may be row numbers"
             )
         return columns, labels

@@ -229,7 +229,7 @@ def wrong(folder, name):
         ("folder", "it is a folder"),
         ("nwb", "say kind: nwb"),
         ("plain", "its attribute 'object' is missing, and must be Data"),
-        ("words", "begins with b'hello'"),
+        ("words", "is text that begins with 'hello'"),
         ("empty", "it is empty"),
         ("half", "is damaged"),
     ],

@@ -777,7 +777,7 @@ def test_without_mne_one_sentence_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "invariance_probe.data.readers.mne.through_mne", False)
     message = refusal(tmp_path / "a_raw.fif")
     assert message.endswith(
-        "needs MNE, which is not installed: pip install 'invariance_probe[eeg]'"
+        "needs MNE, which is not installed: pip install 'invariance-probe[eeg]'"
     )
 
 
@@ -825,7 +825,7 @@ def damaged(path, at, text):
 
 
 WRONG = {
-    "text": ("a.edf", lambda p: p.write_text("hello"), "is no EDF or BDF file: it begins with"),
+    "text": ("a.edf", lambda p: p.write_text("hello"), "is no EDF or BDF file: it is text that"),
     "empty": ("a.edf", lambda p: p.write_text(""), "is no EDF or BDF file: it is empty"),
     "half a header": (
         "a.edf",
@@ -905,6 +905,13 @@ def test_a_filtered_study_needs_an_embargo_as_long_as_the_filter_reaches(tmp_pat
 def test_kinds_are_known_by_the_ends_of_names(tmp_path, end):
     (tmp_path / f"a.{end}").touch()
     assert kind_of(tmp_path / f"a.{end}") == "mne"
+
+
+def test_an_edf_file_of_another_name_is_read_all_the_same(tmp_path):
+    """Its records and pauses are those of the file, which MNE would not see."""
+    named = read(whole(tmp_path / "a.edf")).series["eeg"]
+    other = read((tmp_path / "a.edf").rename(tmp_path / "a.dat")).series["eeg"]
+    np.testing.assert_array_equal(named.values, other.values)
 
 
 def test_settings_are_given_without_a_study(tmp_path):

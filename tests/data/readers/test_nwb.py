@@ -643,7 +643,7 @@ def version_1(path):
 WRONG = {
     "missing": (lambda path: None, "there is no such file"),
     "empty": (lambda path: path.touch(), "it is empty"),
-    "text": (lambda path: path.write_text("version https://git-lfs"), "it begins with"),
+    "text": (lambda path: path.write_text("version https://git-lfs"), "a pointer of Git LFS"),
     "zipped": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "archive"),
     "folder": (lambda path: path.mkdir(), "is a folder"),
     "truncated": (truncated, "damaged or incomplete"),

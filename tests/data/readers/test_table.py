@@ -36,7 +36,7 @@ def test_one_row_per_spike_and_ids_keep_their_zeros(tmp_path):
     spikes = found.spikes["units"]
     assert spikes.names == ("007", "12") and spikes.observed is None
     np.testing.assert_array_equal(spikes.times[0], [0.25, 0.5])
-    assert "1 other columns of a.csv are not used: depth" in found.sentences()
+    assert "columns of a.csv that no signal uses: depth" in found.sentences()
     assert "not in order, by up to 0.25 s, and are sorted: 007" in found.sentences()[0]
 
 
@@ -98,7 +98,7 @@ def test_a_folder_of_tables_is_one_session(tmp_path):
         tables={"trials": {"file": "trials.csv.gz"}},
     )
     assert found.series["pos"].channels == ("y", "x") and len(found.tables["trials"].start) == 4
-    assert "1 other columns of pos.tsv are not used: state" in found.sentences()
+    assert "columns of pos.tsv that no signal uses: state" in found.sentences()
     listed = read(tmp_path, name="").sentences()
     assert len(listed) == 3 and "spk.csv has the columns unit, time, depth" in listed[1]
     said = refusal(tmp_path, name="", activity="units", spikes={"units": {"file": "spikes.csv"}})
@@ -113,7 +113,7 @@ def test_a_folder_of_tables_is_one_session(tmp_path):
         ("\ufeff" + SAMPLES, {}, ""),
         ("t,x,x\n0,1,2\n0.1,3,4\n", {}, "1 names of columns of a.csv occur twice"),
         ("t,x,\n0,1,\n0.1,2,\n", {}, ""),
-        (",t,x\n0,0,1\n1,0.1,2\n", {}, "1 columns of a.csv have no name and are not used"),
+        (",t,x\n0,0,1\n1,0.1,2\n", {}, "columns of a.csv without a name (1) are not used"),
         ("t,x\n0,1\nnan,2\n0.2,3\n", {}, "1 of 3 samples of 's' have no time and are left out: 1"),
         ("t,x\n0,1\n1,2\n2,3\n9,4\n", {}, "1 of 3 intervals differ from the median of 1 s"),
         ("t,x\n700000,1\n700001,2\n", {}, "if that is not in seconds, convert the times"),
@@ -123,6 +123,7 @@ def test_tables_as_programs_write_them(tmp_path, text, declared, said):
     found = read(tmp_path, text, series={"s": {"time": "t"}}, **declared)
     assert "x" in found.series["s"].channels and np.isfinite(found.series["s"].times).all()
     assert said in "\n".join(found.sentences())
+    assert "no signal uses" not in "\n".join(found.sentences())  # a column without a name has none
     assert set(found.series["s"].values[:, 0].tolist()) <= {1, 1.5, 2, 2.5, 3, 4}
 
 

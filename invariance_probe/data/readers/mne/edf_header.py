@@ -23,6 +23,8 @@ WIDTHS = {"label": 16, "transducer": 80, "unit": 8, "low": 8, "high": 8, "low_nu
 """Bytes of each field about a signal, in their order."""
 TEXTS = ("EDF Annotations", "BDF Annotations")
 """Labels of the signals that hold annotations."""
+EDF = b"0       "
+"""First bytes of an EDF file."""
 BIOSEMI = b"\xffBIOSEMI"
 """First bytes of a BDF file."""
 
@@ -72,7 +74,7 @@ class Header:
         with path.open("rb") as file:
             main = file.read(MAIN)
             bdf = main.startswith(BIOSEMI)
-            if not bdf and main[:8] != b"0       ":
+            if not bdf and not main.startswith(EDF):
                 raise DataError(f"{path} is no EDF or BDF file: {described(path)}")
             signals = int(number_in(main[252:256], path, "number of signals"))
             rest = file.read(signals * MAIN)
@@ -111,6 +113,14 @@ class Header:
     def is_text(self) -> tuple[bool, ...]:
         """Whether a signal holds annotations (signal,)."""
         return tuple(label in TEXTS for label in self.fields["label"])
+
+
+def is_edf(path: Path) -> bool:
+    """Whether a file begins like EDF or BDF, whatever its name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8).startswith((BIOSEMI, EDF))
 
 
 def _size_notes(declared: int, held: int, left: int) -> list[str]:

@@ -26,6 +26,7 @@ from invariance_probe.data.readers.mne.annotations import (
 from invariance_probe.data.readers.mne.bids import Bids, events_table
 from invariance_probe.data.readers.mne.channels import names_of_series
 from invariance_probe.data.readers.mne.edf import EdfFile
+from invariance_probe.data.readers.mne.edf_header import is_edf
 from invariance_probe.data.readers.mne.samples import Samples
 from invariance_probe.data.readers.mne.signal_file import SignalFile
 from invariance_probe.data.readers.mne.usable import usable_channels
@@ -64,7 +65,7 @@ def read_mne(path: Path, declared: MneRecording) -> Contents:
         When the file cannot be read, MNE is needed and not installed, or a signal that
         the study needs cannot be used.
     """
-    if path.suffix.lower() in OWN:
+    if path.suffix.lower() in OWN or is_edf(path):
         file: SignalFile = EdfFile(path)
     else:
         file = _with_mne("through_mne", str(path)).open_with_mne(path, declared)
@@ -79,7 +80,7 @@ def _with_mne(name: str, what: str) -> ModuleType:
         absent = isinstance(error, ModuleNotFoundError) and error.name == "mne"
         why = "is not installed" if absent else f"cannot be imported here ({error})"
         raise DataError(
-            f"{what} needs MNE, which {why}: pip install 'invariance_probe[eeg]'"
+            f"{what} needs MNE, which {why}: pip install 'invariance-probe[eeg]'"
         ) from error
 
 

@@ -123,7 +123,7 @@ def _checked(source: h5py.Dataset, name: str) -> list[str]:
             f"{name!r} has {counted(gaps, 'gap')} longer than {GAP:g} times its usual step of "
             f"{usual:.3g} s; the longest, {gap:.4g} s, ends at {gap_at:.8g} s"
         )
-    return notes + rounded(source, largest, name)
+    return notes + rounded(source, np.array([largest]), name)
 
 
 def _parts(source: h5py.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -111,10 +111,11 @@ def seconds(source: h5py.Dataset) -> h5py.Dataset:
     return source
 
 
-def rounded(source: h5py.Dataset, largest: float, name: str) -> list[str]:
-    """Note times that are stored as float32 and therefore rounded."""
+def rounded(source: h5py.Dataset, times: np.ndarray, name: str) -> list[str]:
+    """Note times that are stored as float32 and therefore rounded, the largest the most."""
     if source.dtype.kind != "f" or source.dtype.itemsize >= 8:
         return []
+    largest = float(np.nanmax(np.abs(times), initial=0))
     step = float(np.spacing(np.array(largest, dtype=source.dtype)))
     said = f"{_last(source)!r} of {name!r} is stored as {source.dtype}: rounded to {step:.1g} s"
     return [said] if step >= ROUNDED_S else []

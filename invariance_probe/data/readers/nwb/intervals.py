@@ -57,7 +57,7 @@ def read_table(group: h5py.Group, name: str) -> tuple[Table, list[str]]:
         except UnusableError as error:
             note = f"is not read: {error}"
         notes += [f"column {other!r} of {name!r} {note}"] if note else []
-    notes += rounded(start_in, float(np.nanmax(np.abs(start), initial=0)), name)
+    notes += rounded(start_in, start, name)
     ids = columns.get("id", np.arange(len(start)))
     return Table(start, stop, columns), notes + unusual_rows(start, stop, ids, repr(name))
 

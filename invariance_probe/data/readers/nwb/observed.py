@@ -126,6 +126,6 @@ def _intersection(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _inside(times: np.ndarray, union: np.ndarray) -> int:
-    """Number of times that lie in some intervals or on their ends."""
-    at = np.searchsorted(union[:, 0], times, side="right") - 1
-    return int(((at >= 0) & (times <= union[at.clip(0), 1])).sum())
+    """Number of ascending times that lie in intervals that are apart, or on their ends."""
+    first = np.searchsorted(times, union[:, 0], side="left")
+    return int((np.searchsorted(times, union[:, 1], side="right") - first).sum())

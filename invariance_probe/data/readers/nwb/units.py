@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from invariance_probe.data.checked import some
-from invariance_probe.data.contents import SpikeTrains
+from invariance_probe.data.contents import SpikeTrains, is_ascending
 from invariance_probe.data.readers.nwb.clocks import RESTART_S
 from invariance_probe.data.readers.nwb.columns import (
     column,
@@ -62,7 +62,7 @@ def read_units(
     stored = numbers(source)
     if len(stored) > (used_up := int(after[-1]) if len(after) else 0):
         notes.append(f"{len(stored) - used_up} spike times of {name!r} belong to no unit")
-    notes += rounded(source, float(np.nanmax(np.abs(stored), initial=0)), name)
+    notes += rounded(source, stored, name)
     parts = np.split(stored[:used_up], after[:-1])[: len(after)]
     times, more = _ordered(dict(zip(names, parts, strict=True)), name)
     if not times:
@@ -115,6 +115,9 @@ def _ordered(parts: dict[str, np.ndarray], table: str) -> tuple[dict[str, np.nda
     disordered: dict[str, float] = {}
     restarted: dict[str, float] = {}
     for name, part in parts.items():
+        if is_ascending(part):
+            times[name] = part
+            continue
         known = part[np.isfinite(part)]
         if len(known) < len(part):
             missing[name] = len(part) - len(known)
@@ -153,7 +156,7 @@ def _unusual(times: dict[str, np.ndarray], table: str) -> list[str]:
         notes.append(
             f"units of {table!r} without spikes: {len(silent)} of {len(times)}: {some(silent)}"
         )
-    if before := sum(int((part < 0).sum()) for part in times.values()):
+    if before := sum(int(np.searchsorted(part, 0.0)) for part in times.values()):
         notes.append(f"spikes of {table!r} before 0 s: {before} of {total}")
     if total >= FEW_SPIKES and all((part == np.round(part)).all() for part in times.values()):
         notes.append(
