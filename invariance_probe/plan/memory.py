@@ -243,8 +243,9 @@ def _training_bytes(run: Run, bins: int, units: int, length: int) -> float:
     width = 8 if optimisation.precision == "float64" else 4
     first = max(getattr(encoder, "widths", None) or (64,))
     features = units * length
-    # Weights, gradients, and the update rule's and the method's state; then views and layers.
-    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (4 * features + 8 * first)
+    # Weights, gradients, and the update rule's and the method's state; then views with their
+    # random bits, and layers.
+    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (8 * features + 8 * first)
     # Counts are packed for splitting: 2 bytes of ones for each 16 spikes, and the counts.
     packed = 0.0 if isinstance(method, Supervised) else 10.0 * bins * units
     after = encoding_bytes(bins, features, encoder.dimensions, width)
