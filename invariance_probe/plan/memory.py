@@ -251,8 +251,9 @@ def _training_bytes(run: GradientRun, bins: int, units: int, length: int) -> flo
     width = 8 if optimisation.precision == "float64" else 4
     first = max(encoder.widths) if isinstance(encoder, MLPEncoder) else 64
     features = units * length
-    # Weights, gradients, and the update rule's and the method's state; then views and layers.
-    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (4 * features + 8 * first)
+    # Weights, gradients, and the update rule's and the method's state; then views with their
+    # random bits, and layers.
+    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (8 * features + 8 * first)
     # Counts are packed for splitting: 2 bytes of ones for each 16 spikes, and the counts.
     packed = 0.0 if isinstance(run, SupervisedBaseline) else 10.0 * bins * units
     after = encoding_bytes(bins, features, encoder.dimensions, width)
