@@ -36,7 +36,7 @@ def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool
     """Say what a file of recordings holds."""
     from invariance_probe.data.archive_description import archive_sentences, archive_study
     from invariance_probe.data.description import sentences, study_of
-    from invariance_probe.data.readers import read_contents
+    from invariance_probe.data.readers import files_beside, read_contents
     from invariance_probe.data.readers.formats import kind_of
     from invariance_probe.study.load import set_values
 
@@ -50,10 +50,12 @@ def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool
         for sentence in archive_sentences(file):
             click.echo(f"  {sentence}")
         return
+    found, note = ({}, "") if "beside" in given else files_beside(kind, file)
+    given |= {"beside": found} if found else {}
     contents = read_contents(kind, file, given)
     if study:
         click.echo(study_of(contents, kind, str(file), given), nl=False)
         return
     click.echo(f"{file} ({kind}):")
-    for sentence in sentences(contents):
+    for sentence in (*sentences(contents), *([f"Note: {note}."] if note else [])):
         click.echo(f"  {sentence}")

@@ -36,6 +36,8 @@ GAPLESS = 0.95
 """Fraction of the time that the intervals of a table cover if none lies outside."""
 MOST_CLASSES = 20
 """Most values of a column that is shown as one of labels."""
+RARE = 0.05
+"""Fraction of rows whose value may occur once in a column that is shown as one of labels."""
 MOST_LISTED = 8
 """Most channels or values that a sentence lists."""
 
@@ -94,7 +96,10 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     activity = str(given.pop("activity", activities[0]))
     if activity not in activities:
         raise DataError(f"{path} has no activity {activity!r}; it has {', '.join(activities)}")
-    targets = list(_targets(contents, activity))
+    others = given.get("beside")
+    names = tuple(f"{name}/" for name in others) if isinstance(others, Mapping) else ()
+    # what lies in a file of its own was recorded to be decoded
+    targets = sorted(_targets(contents, activity), key=lambda one: not one.signal.startswith(names))
     if not targets:
         raise DataError(
             f"{path} holds activity ({activity!r}), but nothing that could be decoded from it: no "
@@ -124,8 +129,8 @@ def _draft(
     between = None
     ends = contents.spikes[activity].last_s if counts else contents.series[activity].times[-1]
     begins = 0.0 if counts else contents.series[activity].times[0]
-    if first.table is not None:
-        table = contents.tables[first.table]
+    if first.is_table:
+        table = contents.tables[first.signal]
         start, stop = table.start[table.complete], table.stop[table.complete]
         between = [float(np.floor(start.min())), float(np.ceil(stop.max()))]
         begins, ends = between
@@ -231,19 +236,23 @@ def _classes(values: np.ndarray) -> list[tuple[str, int]]:
     found, counts = np.unique(texts, return_counts=True)
     return (
         [(str(value), int(count)) for value, count in zip(found, counts, strict=True)]
-        if 2 <= len(found) <= MOST_CLASSES and counts.min() > 1
+        if len(found) <= MOST_CLASSES
+        and int((counts > 1).sum()) >= 2
+        and int((counts == 1).sum()) <= RARE * len(texts)
         else []
     )
 
 
 @dataclass(frozen=True)
 class _Target:
-    """Something that could be decoded: its name, source (YAML), kind, and table if any."""
+    """Something that could be decoded: its name, source (YAML), kind, and signal."""
 
     name: str
     source: str
     kind: str
-    table: str | None = None
+    signal: str
+    """Name of the series or table."""
+    is_table: bool = False
 
 
 def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
@@ -258,7 +267,7 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
         # a series of the same channels is the activity in another form (raw, corrected)
         if name != activity and series.channels != own and _is_sampled(series):
             yield _Target(
-                _unused(_name(name), used), f"{{series: {yaml_text(name)}}}", "continuous"
+                _unused(_name(name), used), f"{{series: {yaml_text(name)}}}", "continuous", name
             )
     tables = sorted(contents.tables.items(), key=lambda item: -int(item[1].complete.sum()))
     for name, table in tables:
@@ -266,11 +275,11 @@ def _targets(contents: Contents, activity: str) -> Iterator[_Target]:
             continue
         if not _is_gapless(table):
             source = f"{{inside: {yaml_text(name)}}}"
-            yield _Target(_unused(f"in_{_name(name)}", used), source, "categorical", name)
+            yield _Target(_unused(f"in_{_name(name)}", used), source, "categorical", name, True)
         for column, values in table.columns.items():
             if _classes(values):
                 source = f"{{table: {yaml_text(name)}, column: {yaml_text(column)}}}"
-                yield _Target(_unused(_name(column), used), source, "categorical", name)
+                yield _Target(_unused(_name(column), used), source, "categorical", name, True)
 
 
 def _is_sampled(series: Series) -> bool:

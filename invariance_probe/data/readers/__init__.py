@@ -16,6 +16,7 @@ from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.brainset import read_brainset
 from invariance_probe.data.readers.mat import read_mat
 from invariance_probe.data.readers.mne import read_mne
+from invariance_probe.data.readers.mne.hypnogram import hypnogram_of, start_of
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.readers.nwb import read_nwb
 from invariance_probe.data.readers.phy import read_phy
@@ -57,13 +58,7 @@ def read_signals(source: AnySignals, base: Path) -> Recording:
     DataError
         When the file cannot be read, or lacks a declared signal.
     """
-    path = base / source.path
-    others = {
-        name: on_clock(_contents(recording_of(source, name), base / file.path), file)
-        for name, file in source.beside.items()
-    }
-    held = beside(on_clock(_contents(source, path), source), others)
-    return Recording.from_contents(source, held, str(path))
+    return Recording.from_contents(source, _held(source, base), str(base / source.path))
 
 
 def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Contents:
@@ -99,7 +94,48 @@ def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Content
             f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']} (fields of kind {kind}: "
             f"{', '.join(declared.model_fields)}); give one with --set FIELD=VALUE"
         ) from None
-    return _contents(source, path)
+    return _held(source, Path())
+
+
+def files_beside(kind: str, path: Path) -> tuple[dict[str, dict[str, str]], str]:
+    """Find files that belong to a recording by their names, as `beside` declares them.
+
+    Parameters
+    ----------
+    kind
+        Format of the file.
+    path
+        The file.
+
+    Returns
+    -------
+    beside
+        Kind and path of each file, by the name that its signals get: the stages of a
+        night of sleep beside its recording.
+    sentence
+        What was found; empty if nothing was.
+    """
+    found = hypnogram_of(path) if kind == "mne" else None
+    if found is None:
+        return {}, ""
+    if start_of(found) != start_of(path):
+        return {}, (
+            f"{found.name} lies beside it, but begins at {start_of(found)} by its header, and not "
+            f"at {start_of(path)}; name it under beside, with offset_s, if it belongs to it"
+        )
+    return {"hypnogram": {"kind": "mne", "path": str(found)}}, (
+        f"{found.name} lies beside it and begins at the same time by its header; its signals are "
+        "called hypnogram/NAME"
+    )
+
+
+def _held(source: SignalsRecording, base: Path) -> Contents:
+    """What a declared file and the files beside it hold, on the clock of the recording."""
+    others = {
+        name: on_clock(_contents(recording_of(source, name), base / file.path), file)
+        for name, file in source.beside.items()
+    }
+    return beside(on_clock(_contents(source, base / source.path), source), others)
 
 
 def _contents(source: SignalsRecording, path: Path) -> Contents:
