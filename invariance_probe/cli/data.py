@@ -38,6 +38,7 @@ def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool
     from invariance_probe.data.description import sentences, study_of
     from invariance_probe.data.readers import files_beside, read_contents
     from invariance_probe.data.readers.formats import kind_of
+    from invariance_probe.data.table_roles import guessed_columns
     from invariance_probe.study.load import set_values
 
     kind = kind or kind_of(file)
@@ -50,8 +51,13 @@ def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool
         for sentence in archive_sentences(file):
             click.echo(f"  {sentence}")
         return
-    found, note = ({}, "") if "beside" in given else files_beside(kind, file)
-    given |= {"beside": found} if found else {}
+    guess: dict[str, object] = {}
+    note = ""
+    if kind == "table" and not given.keys() & {"series", "spikes", "tables"}:
+        guess, note = guessed_columns(file)
+    elif "beside" not in given:
+        guess, note = files_beside(kind, file)
+    given |= guess
     contents = read_contents(kind, file, given)
     if study:
         click.echo(study_of(contents, kind, str(file), given), nl=False)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, added
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -192,6 +192,12 @@ class SampleColumns(Declaration):
 
     Each is given as a table of intervals with one row per run of equal labels.
     """
+    markers: dict[str, tuple[float, float]] = added({})
+    """Columns that mark events in single samples, and the time around each event.
+
+    A value other than 0 is an event. Each column is given as a table of intervals with
+    one row per event, from the first to the last of these times after it (seconds).
+    """
     unit: str = ""
     """Unit of measure."""
 
@@ -199,6 +205,12 @@ class SampleColumns(Declaration):
     def _has_a_clock(self) -> Self:
         if self.time is None and self.rate_hz is None:
             raise ValueError("name the column of times (time), or give a rate (rate_hz)")
+        for column, (start, stop) in self.markers.items():
+            if not start < stop:
+                raise ValueError(
+                    f"markers: {column} has the times [{start:g}, {stop:g}]; the start of an "
+                    "interval must be before its stop"
+                )
         return self
 
 

@@ -97,7 +97,7 @@ def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Content
     return _held(source, Path())
 
 
-def files_beside(kind: str, path: Path) -> tuple[dict[str, dict[str, str]], str]:
+def files_beside(kind: str, path: Path) -> tuple[dict[str, object], str]:
     """Find files that belong to a recording by their names, as `beside` declares them.
 
     Parameters
@@ -109,9 +109,9 @@ def files_beside(kind: str, path: Path) -> tuple[dict[str, dict[str, str]], str]
 
     Returns
     -------
-    beside
-        Kind and path of each file, by the name that its signals get: the stages of a
-        night of sleep beside its recording.
+    fields
+        `beside` as a study declares it, for the stages of a night of sleep; empty if
+        nothing was found.
     sentence
         What was found; empty if nothing was.
     """
@@ -123,7 +123,7 @@ def files_beside(kind: str, path: Path) -> tuple[dict[str, dict[str, str]], str]
             f"{found.name} lies beside it, but begins at {start_of(found)} by its header, and not "
             f"at {start_of(path)}; name it under beside, with offset_s, if it belongs to it"
         )
-    return {"hypnogram": {"kind": "mne", "path": str(found)}}, (
+    return {"beside": {"hypnogram": {"kind": "mne", "path": str(found)}}}, (
         f"{found.name} lies beside it and begins at the same time by its header; its signals are "
         "called hypnogram/NAME"
     )

@@ -7,6 +7,7 @@ In: a file or a folder of files, and the columns that the declaration names. Out
 import csv
 import gzip
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -24,9 +25,16 @@ from invariance_probe.data.checked import (
     trains,
 )
 from invariance_probe.data.contents import Contents, Table
+from invariance_probe.data.events import trials_around
 from invariance_probe.data.readers.formats import described
 from invariance_probe.errors import DataError
-from invariance_probe.study.formats import IntervalColumns, SampleColumns, SpikeColumns
+from invariance_probe.study.counting import counted
+from invariance_probe.study.formats import (
+    EventTrials,
+    IntervalColumns,
+    SampleColumns,
+    SpikeColumns,
+)
 from invariance_probe.study.signals import TableRecording
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -64,6 +72,18 @@ def read_table(path: Path, declared: TableRecording) -> Contents:
         When a file cannot be read, or a signal that the study needs cannot be used.
     """
     return _Reading(path, declared).contents()
+
+
+def whole_table(path: Path) -> pd.DataFrame:
+    """Read all columns of a file, before a study names any.
+
+    Raises
+    ------
+    DataError
+        When the file is no readable table.
+    """
+    declared = TableRecording(path=str(path), session="session", bin_s=1.0)
+    return _Reading(path, declared).frame(path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +229,14 @@ class _Reading:
         self._once(f"columns of {file.name} are separated by {others[0]!r}, not by {usual!r}")
         return others[0]
 
+    def frame(
+        self, file: Path, used: Sequence[str] = (), as_text: Sequence[str] | None = ()
+    ) -> pd.DataFrame:
+        """Read some columns of a file, or all; some or all (None) of them as text."""
+        if _ending(file) in PARQUET:
+            return _parquet(file)
+        return self._read_text(file, list(used), None if as_text is None else list(as_text))
+
     def _sheet(self, file: Path, used: list[str], as_text: list[str] | None) -> _Sheet:
         """Read some columns of a file.
 
@@ -221,8 +249,7 @@ class _Reading:
         as_text
             Columns that are read as text, so that 007 stays 007; all if None.
         """
-        whole = _ending(file) in PARQUET
-        frame = _parquet(file) if whole else self._read_text(file, used, as_text)
+        frame = self.frame(file, used, as_text)
         self.known.setdefault(file, self._header(file))
         self.used.setdefault(file, set()).update(used or map(str, frame.columns))
         return _Sheet(file, frame)
@@ -259,7 +286,7 @@ class _Reading:
 
     def _samples(self, name: str, source: SampleColumns) -> None:
         """Read one row per sample."""
-        used = [*source.columns, *source.labels] if source.columns else []
+        used = [*source.columns, *source.labels, *source.markers] if source.columns else []
         if source.time is not None and used:
             used.append(source.time)
         sheet = self._sheet(self._file(source.file), used, [*source.labels])
@@ -273,6 +300,8 @@ class _Reading:
         )
         for column in labels:
             self._runs(name, column, sheet, times)
+        for column, around in source.markers.items():
+            self._events(name, column, around, sheet, times)
 
     def _sorted_columns(
         self, name: str, source: SampleColumns, sheet: _Sheet
@@ -284,7 +313,7 @@ class _Reading:
         columns: dict[str, np.ndarray] = {}
         unnamed = []
         for column in map(str, sheet.frame.columns):
-            if column == source.time or column in labels:
+            if column == source.time or column in labels or column in source.markers:
                 continue
             if column.startswith("Unnamed: ") or not column:
                 unnamed.append(column)
@@ -362,6 +391,39 @@ class _Reading:
                 "one per run of equal labels"
             )
             self.parts.tables[table] = Table(times[first], stop, {column: labels[first]})
+
+    def _events(
+        self,
+        name: str,
+        column: str,
+        around: tuple[float, float],
+        sheet: _Sheet,
+        times: np.ndarray,
+    ) -> None:
+        """Give a column of marks as a table: one row per sample that is marked."""
+        table = f"{name}.{column}"
+        with self.parts.part(table):
+            marks = labels_of(sheet.column(column))
+            unmarked = (
+                np.isin(marks, ("0", *NO_LABEL))
+                if marks.dtype.kind == "U"
+                else ~np.isfinite(marks) | (marks == 0)
+            )
+            marked = np.flatnonzero(~unmarked & np.isfinite(times))
+            if not len(marked):
+                raise DataError(f"column {column!r} of {sheet.path.name} marks no sample")
+            codes = marks[marked]
+            if codes.dtype.kind == "f" and (codes == np.round(codes)).all():
+                codes = codes.astype(np.int64)  # missing values made them decimals
+            events = Table(times[marked], times[marked], {column: codes})
+            self.parts.notes.append(
+                f"{counted(len(marked), 'sample')} marked in column {column!r} are the events of "
+                f"table {table!r}, from {around[0]:g} to {around[1]:g} s after each"
+            )
+            known = times[np.isfinite(times)]
+            self.parts.tables[table] = trials_around(
+                events, EventTrials(window_s=around), known, self.parts.notes, table
+            )
 
     def _labels(self, sheet: _Sheet, column: str, table: str) -> np.ndarray:
         """Labels or numbers of a column (row,); missing labels are empty text."""

@@ -102,7 +102,7 @@ def test_what_is_stated_beside_a_recording_is_inspected_in_its_place(tmp_path):
 )
 def test_names_tell_which_stages_belong_to_a_recording(tmp_path, recording, stages, is_found):
     found, _ = files_beside("mne", night(tmp_path, recording, stages))
-    expected = {"hypnogram": {"kind": "mne", "path": str(tmp_path / stages)}}
+    expected = {"beside": {"hypnogram": {"kind": "mne", "path": str(tmp_path / stages)}}}
     assert found == (expected if is_found else {})
 
 

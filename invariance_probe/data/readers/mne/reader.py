@@ -16,11 +16,11 @@ import numpy as np
 
 from invariance_probe.data.checked import Parts, intervals, some
 from invariance_probe.data.contents import Contents, OnDemand, Series
+from invariance_probe.data.events import trials_around
 from invariance_probe.data.readers.mne.annotations import (
     breaks_of,
     events_of,
     table_of,
-    trials_around,
     unbroken,
 )
 from invariance_probe.data.readers.mne.bids import Bids, events_table
