@@ -89,11 +89,12 @@ def make_plan(
         tuple(one for i, (found, _) in enumerate(inspected) for one in found.sessions_at(i)),
         tuple(one for found, _ in inspected for one in found.planted()),
     )
+    plan = _computed(plan, file, store, device)
     counts = {hypothesis.id: len(plan.covered(hypothesis)) for hypothesis in study.hypotheses}
-    problems = list(panel_problems(study, plan.settings[0], counts))
+    problems = list(panel_problems(plan.study, plan.settings[0], counts))
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    return _computed(plan, file, store, device)
+    return plan
 
 
 def _inspected(
@@ -242,10 +243,11 @@ def _computed(plan: Plan, file: StudyFile, store: Store | None, device: str) -> 
         for native kernels that this machine cannot run, unless the store has models trained
         by them.
     """
-    said = plan.study.training.kernels
-    wanted = _registered_kernels(file) if said == "auto" else said
+    wanted = plan.study.training.kernels
+    if wanted == "auto":
+        wanted = _registered_kernels(file)
     by_torch = plan.computed_by("torch")
-    licensed = licensed_natively(plan.study.method, plan.settings[0].optimisation)
+    licensed = all(licensed_natively(one.method, one.optimisation) for one in plan.settings)
     if wanted == "torch" or (wanted == "auto" and not licensed):
         return by_torch
     native = plan.computed_by("native")
@@ -254,7 +256,7 @@ def _computed(plan: Plan, file: StudyFile, store: Store | None, device: str) -> 
     if wanted == "auto" and store is not None and _begun(by_torch, store):
         return by_torch
     if device != "cpu":
-        why = "" if said == "auto" else f"are for the CPU, and the device is {device!r}"
+        why = "" if wanted == "auto" else f"are for the CPU, and the device is {device!r}"
     elif unbuilt := why_unavailable():
         why = f"cannot be built here ({unbuilt})"
     else:
@@ -306,11 +308,15 @@ def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -
 
 
 def _begun(plan: Plan, store: Store) -> bool:
-    """Whether the store has a trained SSL run of a plan.
+    """Whether the store has a trained model of a plan, in the study's own setting.
 
-    Methods with a closed form do not count: kernels do not change their results.
+    Models of other settings do not count: torch may train them whichever kernels train the
+    rest.
     """
-    return any(isinstance(run, TrainedModel) and store.has(run.key()) for run in plan.grid)
+    return any(
+        isinstance(run, TrainedModel) and not run.setting and store.has(run.key())
+        for run in plan.grid
+    )
 
 
 def changed_code(plan: Plan, results: Mapping[str, RunResult], base: Path) -> list[str]:

@@ -440,7 +440,7 @@ def judge(
     return _judged(file, plan, results, left_out, settings, damaged | wrong | torn)
 
 
-def register(study: Study | str | Path) -> tuple[Path, str]:
+def register(study: Study | str | Path, runs: str | Path = "runs") -> tuple[Path, str]:
     """Write a registration: the study's claims and its data's fingerprints.
 
     `run` and `judge` find it there, and list every departure from it.
@@ -449,6 +449,9 @@ def register(study: Study | str | Path) -> tuple[Path, str]:
     ----------
     study
         The study, or its YAML file.
+    runs
+        Root of the run store. A study that leaves the choice of kernels, and has trained
+        models in it, is registered with theirs.
 
     Returns
     -------
@@ -463,8 +466,9 @@ def register(study: Study | str | Path) -> tuple[Path, str]:
     StudyError
         When the study is invalid, or already registered.
     """
-    file = _opened(study)
-    registration = new_registration(make_plan(file), versions())
+    file, root = _opened(study), Path(runs)
+    plan = make_plan(file, Store(root) if root.exists() else None)
+    registration = new_registration(plan, versions())
     path = registration_of(file)
     write_registration(path, registration)
     return path, registration["sha256"]

@@ -11,8 +11,10 @@ import pytest
 from conftest import small_study, tiny_study
 from helpers.program import call, invoke, write
 
+from invariance_probe.errors import StudyError
 from invariance_probe.kernels.build import library, why_unavailable
 from invariance_probe.plan.registration import deviations, registered_kernels
+from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile, open_study
@@ -197,6 +199,78 @@ def test_a_registered_study_goes_on_with_the_kernels_it_was_registered_with(tmp_
     assert [said for _, said in deviations(earlier, plan)] == [
         "the registration was changed after it was written: its hash does not fit its content"
     ]
+
+
+@needs_kernels
+def test_models_that_torch_trains_either_way_do_not_say_by_what_a_study_began(tmp_path):
+    """MoCo is trained by torch in the panel of native kernels too, with the same keys."""
+    study = {
+        "recordings": [{**tiny_study()["recordings"][0], "sessions": 6}],
+        "training": {"steps": 400, "batch_size": 128, "seeds": 2, "kernels": "torch"},
+        "method": {"kind": "simclr"},
+    }
+    file = open_study(write(tmp_path, tiny_study(**study)), ())
+    store = Store(tmp_path / "runs")
+    by_torch = make_plan(file, store)
+    moco, simclr = (
+        next(run for run in by_torch.grid if run.method.kind == kind) for kind in ("moco", "simclr")
+    )
+    study["training"].pop("kernels")
+    left_open = open_study(write(tmp_path, tiny_study(**study)), ())
+    store.commit_result(moco, RunResult(moco.key(), "done"))
+    assert moco.key() in {run.key() for run in make_plan(left_open).grid}
+    assert kernels_of(make_plan(left_open, store)) == ("native", "")
+    store.commit_result(simclr, RunResult(simclr.key(), "done"))
+    assert kernels_of(make_plan(left_open, store)) == ("torch", "")
+
+
+@needs_kernels
+def test_a_declared_panel_keeps_its_second_method_whatever_the_kernels(tmp_path):
+    panel = {
+        "recipes": [
+            {"name": "long", "training": {"steps": 800}},
+            {"name": "queue", "method": {"kind": "moco"}},
+        ],
+        "because": "a method that keeps a queue of negatives",
+    }
+    for kernels in ("auto", "native", "torch"):
+        study = Study.model_validate(
+            tiny_study(
+                recordings=[{**tiny_study()["recordings"][0], "sessions": 6}],
+                training={"steps": 400, "batch_size": 128, "seeds": 2, "kernels": kernels},
+                method={"kind": "simclr"},
+                panel=panel,
+            )
+        )
+        used = {one.name: one.setting for one in make_plan(StudyFile(study)).panels["H1"].computed}
+        assert used["queue"].optimisation.kernels == "torch"
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("path", "value"), [("training.precision", "float64"), ("method", {"kind": "byol"})]
+)
+def test_one_setting_that_native_kernels_are_not_licensed_for_leaves_the_study_to_torch(
+    tmp_path, path, value
+):
+    plan = auto(tmp_path, sweeps=[{"path": path, "values": [value]}])
+    assert kernels_of(plan) == ("torch", "")
+
+
+def test_a_sweep_cannot_leave_the_choice_of_kernels(tmp_path):
+    with pytest.raises(StudyError, match=r"training\.kernels"):
+        auto(tmp_path, sweeps=[{"path": "training.kernels", "values": ["auto"]}])
+
+
+@needs_kernels
+def test_a_study_is_registered_with_the_kernels_it_began_with(by_torch, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(by_torch[0], own)
+    auto(own)
+    invoke("register", own / "study.yaml", cwd=own, check=0)
+    registration = json.loads((own / "study.registration.json").read_text())
+    assert registered_kernels(registration) == "torch"
+    assert "0 missing" in invoke("status", own / "study.yaml", cwd=own, check=0).stdout
 
 
 @needs_kernels

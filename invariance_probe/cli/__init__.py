@@ -244,11 +244,12 @@ def plan(
 
 @main.command()
 @STUDY
-def register(study: Path) -> None:
+@RUNS
+def register(study: Path, runs: Path) -> None:
     """Freeze hypotheses and data fingerprints, before any target is read."""
     from invariance_probe.runner import register as register_study
 
-    path, sha256 = register_study(study)
+    path, sha256 = register_study(study, runs)
     click.echo(f"registered: {path}")
     click.echo(f"sha256: {sha256}")
     click.echo(

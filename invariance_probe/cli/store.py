@@ -77,14 +77,14 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
 
     What can go is what dead processes left and, with --keep, what no named study needs.
     """
-    from invariance_probe.planning import make_plan
+    from invariance_probe.planning import stored_plan
     from invariance_probe.results.store import Store
     from invariance_probe.results.upkeep import delete, find_rubbish
     from invariance_probe.study.load import open_study
 
     opened = Store(runs)
     rubbish = find_rubbish(
-        opened, [make_plan(open_study(study, ()), opened, warn) for study in keep], grace * 3600
+        opened, [stored_plan(open_study(study, ()), opened, warn) for study in keep], grace * 3600
     )
     size = rubbish.size
     for path in rubbish.paths:

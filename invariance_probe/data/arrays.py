@@ -31,6 +31,8 @@ TURN_TOLERANCE = 0.01
 
 Angles from rounded degrees, or made with 3.14 for pi, need this tolerance.
 """
+MOST_LOST = 1e-3
+"""Largest rounding error of a signal in single precision (RMS, in SDs of its unit)."""
 FAR_OFFSET = 1e3
 """Mean, in SDs, beyond which squares of values are too coarse to give a variance."""
 
@@ -264,3 +266,51 @@ def axes_advice(shape: tuple[int, ...], activity: tuple[int, ...]) -> str:
     if len(shape) > 1 and activity and activity[0] in shape[1:]:
         return "; time must be its first axis: save its transpose"
     return ""
+
+
+def as_single(signals: np.ndarray, where: str, column: str = "unit") -> np.ndarray:
+    """Convert signals to single precision, unless rounding would distort them.
+
+    They would be distorted if, for any unit, the root mean square of the rounding
+    errors exceeded `MOST_LOST` times the unit's SD.
+
+    Parameters
+    ----------
+    signals
+        Finite signals (time, unit) or (time, channel).
+    where
+        Which array of which session, for the message.
+    column
+        What a column is, `unit` or `channel`, for the message.
+
+    Returns
+    -------
+    signals
+        (time, unit) float32.
+
+    Raises
+    ------
+    DataError
+        When values are too large for single precision, or rounding would distort them.
+    """
+    with np.errstate(over="ignore"):
+        kept = signals.astype(np.float32)
+    if not np.isfinite(kept).all():
+        raise DataError(
+            f"{where} has values up to {np.abs(signals).max():g}, which single precision cannot "
+            "hold; save it in a larger unit of measurement"
+        )
+    if signals.dtype.itemsize <= kept.dtype.itemsize and signals.dtype.kind == "f":
+        return kept
+    mean, sd = signals.mean(axis=0, dtype=np.float64), signals.std(axis=0, dtype=np.float64)
+    lost = np.sqrt(np.mean((signals - kept.astype(np.float64)) ** 2, axis=0))
+    part = np.divide(lost, sd, out=np.zeros_like(sd), where=varies(mean, sd))
+    unit = int(part.argmax())
+    if part[unit] > MOST_LOST:
+        raise DataError(
+            f"{where} of {column} {unit} has mean {mean[unit]:g} and SD {sd[unit]:g}. Models are "
+            "trained in single precision, in which rounding would destroy so small a variation "
+            f"around so large a mean. Subtract each {column}'s mean, or choose a unit of "
+            "measurement in which SDs are near 1"
+        )
+    return kept

@@ -243,13 +243,25 @@ class _Assembly:
         signal = self._signal(source.signal, source.channels, f"signal of the {where}", where)
         try:
             if isinstance(signal, SpikeTrains):
-                stream, observed = counted_on(signal, grid)
+                times = self._observed_of_stream(source.signal, notes)
+                stream, observed = counted_on(signal, grid, times)
             else:
                 stream, observed = stream_on(signal, grid)
         except DataError as error:
             raise DataError(f"{self.where}: {where} ({source.signal!r}): {error}") from None
         self._tell(~observed, f"the {where} was not observed in the whole of them", notes)
         return stream, observed
+
+    def _observed_of_stream(self, name: str, notes: list[str]) -> np.ndarray:
+        """Intervals in which the units of a stream were observed (interval, 2), in seconds."""
+        trains = self.contents.spikes[name]
+        if trains.observed is not None:
+            return trains.observed
+        notes.append(
+            f"nothing says when the units of {name!r} were observed: taken from "
+            f"{self.declared.origin_s:g} s to the last of their spikes, {trains.last_s:g} s"
+        )
+        return np.array([[self.declared.origin_s, trains.last_s]])
 
     def _whole(self, signal: SpikeTrains | Series, notes: list[str]) -> Grid:
         """All bins in which the activity was observed, and which no break touches."""

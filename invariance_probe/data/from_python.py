@@ -130,6 +130,11 @@ def streams_given(
     DataError
         When samples are not numbers, or bins would differ in their number of samples.
     """
+    if not isinstance(streams, Mapping):
+        raise DataError(
+            f"session {session!r}: streams must be a dict from names to arrays, but it is of type "
+            f"{type(streams).__name__}"
+        )
     found = {}
     for name, values in streams.items():
         where = f"session {session!r}: stream {name!r}"

@@ -19,13 +19,13 @@ from pydantic import ValidationError
 from invariance_probe.data.arrays import (
     UNKNOWN,
     as_numbers,
+    as_single,
     axes_advice,
     check_complete,
     check_radians,
     constant_columns,
     filled,
     unknown_note,
-    varies,
 )
 from invariance_probe.data.assembly import assembled
 from invariance_probe.data.checked import text_of
@@ -52,8 +52,6 @@ from invariance_probe.study.signals import SignalsRecording
 
 MOST_SPIKES = 32767
 """Largest count allowed in one bin, because count splitting stores halves as int16."""
-MOST_LOST = 1e-3
-"""Largest rounding error of a signal in single precision (RMS, in SDs of its unit)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +150,17 @@ class Recording:
                     f"{where}: the {name} array has shape {values.shape}, but must have shape "
                     f"({shape[0]},){axes_advice(values.shape, shape)}"
                 )
+
+        for name, stream in self.streams.items():
+            for what, values in (("activity", self.activity), *self.targets.items()):
+                own = np.asarray(values).reshape(shape[0], -1)
+                if own.dtype.kind in "biuf" and np.array_equal(
+                    stream.values[stream.first], own.astype(np.float32)
+                ):
+                    raise DataError(
+                        f"{where}: the stream {name!r} holds the same numbers as {what!r}; give "
+                        "another signal"
+                    )
 
     @classmethod
     def from_arrays(
@@ -266,7 +275,7 @@ class Recording:
             if segments is None
             else labels_given(segments, f"{where}: segments"),
             alternatives=alternatives_given(alternatives or {}, counts, session),
-            streams=streams_given(streams or {}, bins, float(bin_s), session),
+            streams=streams_given({} if streams is None else streams, bins, float(bin_s), session),
         )
 
     @classmethod
@@ -572,7 +581,7 @@ class Recording:
                 "remove or interpolate it"
             )
         if self.activity_kind == "signal":
-            return _single(activity, where)
+            return as_single(activity, where)
         if (activity < 0).any() or (activity != np.round(activity)).any():
             raise DataError(
                 f"{where}_kind is 'counts', but not all values are whole numbers >= 0; use "
@@ -828,52 +837,6 @@ class Recording:
     def _where(self, name: str, asked: str) -> str:
         """Beginning of a message: the session, the array, and what it is used for."""
         return f"session {self.session!r}: {asked} {name!r}"
-
-
-def _single(activity: np.ndarray, where: str) -> np.ndarray:
-    """Convert signals to single precision, unless rounding would distort them.
-
-    They would be distorted if, for any unit, the root mean square of the rounding
-    errors exceeded `MOST_LOST` times the unit's SD.
-
-    Parameters
-    ----------
-    activity
-        Finite signals (time, unit).
-    where
-        Which array of which session, for the message.
-
-    Returns
-    -------
-    signals
-        (time, unit) float32.
-
-    Raises
-    ------
-    DataError
-        When values are too large for single precision, or rounding would distort them.
-    """
-    with np.errstate(over="ignore"):
-        kept = activity.astype(np.float32)
-    if not np.isfinite(kept).all():
-        raise DataError(
-            f"{where} has values up to {np.abs(activity).max():g}, which single precision cannot "
-            "hold; save it in a larger unit of measurement"
-        )
-    if activity.dtype.itemsize <= kept.dtype.itemsize and activity.dtype.kind == "f":
-        return kept
-    mean, sd = activity.mean(axis=0, dtype=np.float64), activity.std(axis=0, dtype=np.float64)
-    lost = np.sqrt(np.mean((activity - kept.astype(np.float64)) ** 2, axis=0))
-    part = np.divide(lost, sd, out=np.zeros_like(sd), where=varies(mean, sd))
-    unit = int(part.argmax())
-    if part[unit] > MOST_LOST:
-        raise DataError(
-            f"{where} of unit {unit} has mean {mean[unit]:g} and SD {sd[unit]:g}. Models are "
-            "trained in single precision, in which rounding would destroy so small a variation "
-            "around so large a mean. Subtract each unit's mean, or choose a unit of measurement "
-            "in which SDs are near 1"
-        )
-    return kept
 
 
 def _hash_of(values: np.ndarray) -> str:

@@ -13,14 +13,17 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from invariance_probe.data.arrays import constant_columns
+from invariance_probe.data.arrays import as_single, constant_columns
 from invariance_probe.data.binning import Grid, counts
 from invariance_probe.data.contents import Series, SpikeTrains
 from invariance_probe.data.intervals import union
 from invariance_probe.errors import DataError
+from invariance_probe.study.counting import counted
 
 ROUNDING = 1e-6
 """Part of a sample by which a length may miss a whole number of samples."""
+MOST_NAMED = 5
+"""Most channels that a message names one by one."""
 JITTERED = 0.5
 """Part of a sampling interval by which a sample may miss its place in an even series."""
 
@@ -72,7 +75,7 @@ class Stream:
             )
         if constant_columns(values).all():
             raise DataError("no channel ever varies, so nothing can be learned from it")
-        object.__setattr__(self, "values", values.astype(np.float32, copy=False))
+        object.__setattr__(self, "values", as_single(values, "the signal", "channel"))
 
     @classmethod
     def per_bin(cls, values: np.ndarray, bins: int, bin_s: float) -> Self:
@@ -159,18 +162,31 @@ def stream_on(series: Series, grid: Grid) -> tuple[Stream, np.ndarray]:
     DataError
         When samples are missing everywhere, or are not evenly spaced between gaps.
     """
-    present = np.isfinite(np.asarray(series.values, dtype=np.float64)).all(axis=1)
+    finite = np.isfinite(np.asarray(series.values, dtype=np.float64))
+    if (empty := ~finite.any(axis=0)).any():
+        names = ", ".join(series.channels[i] for i in np.flatnonzero(empty)[:MOST_NAMED])
+        raise DataError(
+            f"{counted(int(empty.sum()), 'channel')} never hold a number ({names}); list the "
+            "others in `channels`"
+        )
+    present = finite.all(axis=1)
     times, values = series.times[present], series.values[present]
     if len(times) < 2:
         raise DataError("fewer than two samples hold a number in every channel")
-    interval = series.interval_s
-    if not interval > 0:
+    if not series.interval_s > 0:
         raise DataError("its samples are at the same times")
-    borders = np.flatnonzero(np.diff(times) > 1.5 * interval) + 1
+    borders = np.flatnonzero(np.diff(times) > 1.5 * series.interval_s) + 1
     starts = np.concatenate([[0], borders])
     lengths = np.diff(np.concatenate([starts, [len(times)]]))
+    if not (lengths > 1).any():
+        raise DataError("no two of its samples are one sampling interval apart")
+    # One rate for all unbroken runs; rounded time stamps average out over a run.
+    spans = times[starts + lengths - 1] - times[starts]
+    interval = float(spans.sum() / (lengths - 1).sum())
     place = np.arange(len(times)) - np.repeat(starts, lengths)
-    even = np.repeat(times[starts], lengths) + place * interval
+    ideal = place * interval
+    offsets = np.add.reduceat(times - ideal, starts) / lengths
+    even = np.repeat(offsets, lengths) + ideal
     if (off := np.abs(times - even).max()) > JITTERED * interval:
         raise DataError(
             f"its samples are not evenly spaced: one is {off:.3g} s from where a rate of "
@@ -186,7 +202,9 @@ def stream_on(series: Series, grid: Grid) -> tuple[Stream, np.ndarray]:
     return Stream(values, 1 / interval, series.channels, first.astype(np.int64)), observed
 
 
-def counted_on(spikes: SpikeTrains, grid: Grid) -> tuple[Stream, np.ndarray]:
+def counted_on(
+    spikes: SpikeTrains, grid: Grid, observed_s: np.ndarray
+) -> tuple[Stream, np.ndarray]:
     """Count the spikes of further units, such as those of another area, in each bin.
 
     Parameters
@@ -195,6 +213,9 @@ def counted_on(spikes: SpikeTrains, grid: Grid) -> tuple[Stream, np.ndarray]:
         The units and their spike times.
     grid
         The bins.
+    observed_s
+        Start and stop of the intervals in which the units were observed (interval, 2), in
+        seconds.
 
     Returns
     -------
@@ -204,9 +225,7 @@ def counted_on(spikes: SpikeTrains, grid: Grid) -> tuple[Stream, np.ndarray]:
         Whether the units were observed in the whole of a bin (time,), boolean.
     """
     table, _ = counts(spikes, grid)
-    observed = np.ones(len(grid.bins), dtype=bool)
-    if spikes.observed is not None:
-        within = Grid.within(grid.origin_s, grid.bin_s, union(spikes.observed))
-        observed = np.isin(grid.bins, within.bins)
+    within = Grid.within(grid.origin_s, grid.bin_s, union(observed_s))
+    observed = np.isin(grid.bins, within.bins)
     places = np.arange(len(grid.bins), dtype=np.int64)
     return Stream(table, 1 / grid.bin_s, spikes.names, places), observed

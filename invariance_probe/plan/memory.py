@@ -150,7 +150,8 @@ def _working_bytes(run: Run, session: Session) -> float:
     features = units * length
     model = run.model() if isinstance(run, EncoderExamination) else run
     if isinstance(model, GradientRun):
-        return _training_bytes(model, bins, units, length)
+        stream = session.streams.get(model.condition.views.stream, 0) / session.bins
+        return _training_bytes(model, bins, units, length, stream * length)
     if isinstance(run, EncoderExamination):
         return encoding_bytes(bins, features, 32, 8)
     method = run.method
@@ -245,15 +246,21 @@ def code_bytes(asked: Code, bins: int, units: int, length: int) -> float:
     return activity + 8.0 * (held + max(CODE_GRAMS * side**2, drawn))
 
 
-def _training_bytes(run: GradientRun, bins: int, units: int, length: int) -> float:
-    """Estimate what a stack of models and its evaluation hold, in bytes."""
+def _training_bytes(
+    run: GradientRun, bins: int, units: int, length: int, stream: float = 0.0
+) -> float:
+    """Estimate what a stack of models and its evaluation hold, in bytes.
+
+    `stream` is the number of values of another stream in a window; 0 without one.
+    """
     optimisation, encoder = run.optimisation, run.trained_method.encoder
     width = 8 if optimisation.precision == "float64" else 4
     first = max(encoder.widths) if isinstance(encoder, MLPEncoder) else 64
     features = units * length
+    inputs = features + stream
     # Weights, gradients, and the update rule's and the method's state; then views with their
     # random bits, and layers.
-    models = 6.0 * features * first + 2.0 * optimisation.batch_size * (8 * features + 8 * first)
+    models = 6.0 * inputs * first + 2.0 * optimisation.batch_size * (8 * inputs + 8 * first)
     # Counts are packed for splitting: 2 bytes of ones for each 16 spikes, and the counts.
     packed = 0.0 if isinstance(run, SupervisedBaseline) else 10.0 * bins * units
     after = encoding_bytes(bins, features, encoder.dimensions, width)

@@ -167,7 +167,11 @@ def trained_seconds(run: Run, session: Session) -> float:
     """
     if not isinstance(run, GradientRun):
         return 0.0
-    return updates(run, session.units) * step_seconds(run, session.units)
+    name = run.condition.views.stream
+    # Half of the rows show the stream, if there is one.
+    beside = session.streams.get(name, 0) / max(session.bins, 1) if name else session.units
+    inputs = round((session.units + beside) / 2)
+    return updates(run, session.units) * step_seconds(run, inputs)
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:

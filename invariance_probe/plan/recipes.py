@@ -15,7 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from invariance_probe.plan.licences import LICENCES, Use, licensed_for, other_methods, unlicensed
+from invariance_probe.plan.licences import (
+    LICENCES,
+    Use,
+    licensed_for,
+    licensed_natively,
+    other_methods,
+    unlicensed,
+)
 from invariance_probe.plan.settings import Setting
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.hypotheses import Hypothesis
@@ -266,11 +273,15 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     if method.kind == own.method.kind:
         start = method.optimisation(common) if recipe.method else own.optimisation
     else:
-        # Another method starts from its own licensed optimisation, if it has one.
+        # Another method starts from its own licensed optimisation, if it has one. Torch trains
+        # it, if it is not licensed for the study's kernels.
         licence = LICENCES.get(method.kind)
-        arithmetic = {"kernels": common.kernels, "precision": common.precision}
+        natively = licence is not None and licensed_natively(method, common)
+        kernels = "native" if common.kernels == "native" and natively else "torch"
         start = (
-            licence.optimisation.model_copy(update=arithmetic)
+            licence.optimisation.model_copy(
+                update={"kernels": kernels, "precision": common.precision}
+            )
             if licence
             else method.optimisation(common)
         )

@@ -177,6 +177,32 @@ class SignalsRecording(SignalsFile):
             )
         return self
 
+    @model_validator(mode="after")
+    def _streams_are_other_signals(self) -> Self:
+        for name, stream in self.streams.items():
+            if stream.signal == self.activity and _overlap(stream.channels, self.units):
+                raise ValueError(
+                    f"the stream {name!r} is the activity itself ({self.activity!r}); name another "
+                    "signal, or other units than those of the activity in `units` and `channels`"
+                )
+            for target, source in self.targets.items():
+                if (
+                    isinstance(source, FromSeries)
+                    and source.series == stream.signal
+                    and _overlap(stream.channels, source.channels)
+                ):
+                    raise ValueError(
+                        f"the stream {name!r} is the target {target!r} ({stream.signal!r}), so "
+                        "that models would be trained on what is decoded; name another signal, or "
+                        "other channels"
+                    )
+        return self
+
+
+def _overlap(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether two choices of channels share one; an empty choice is all channels."""
+    return not names or not others or not set(names).isdisjoint(others)
+
 
 class NwbRecording(NwbFile, SignalsRecording):
     """One session in an NWB file (Neurodata Without Borders 2)."""

@@ -40,7 +40,7 @@ class Optimisation(Declaration):
     `bfloat16` rounds the factors of the layers' matrix products, and of SimCLR's
     similarities; sums, weights and everything else stay in single precision.
     """
-    kernels: Kernels = added("torch")
+    kernels: Literal["torch", "native"] = added("torch")
     """What computes the layers, SimCLR's loss and the views.
 
     `native`: kernels that are compiled on the machine. They need a C++ compiler and run
@@ -129,7 +129,7 @@ class AdaptiveSeeds(Declaration):
 class Training(Optimisation):
     """The optimisation, and how often it is repeated."""
 
-    kernels: Kernels = added("auto")
+    kernels: Kernels = added("auto")  # type: ignore[assignment]
     """What computes the layers, SimCLR's loss and the views.
 
     `native`: kernels that are compiled on the machine, which need a C++ compiler and run

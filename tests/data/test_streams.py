@@ -60,11 +60,44 @@ def test_a_missing_sample_of_one_channel_is_a_gap():
     assert len(stream.values) == 3000 - 5
 
 
+STAMPS = {
+    "Unix clock": (1000.0, lambda t: t + 1.7e9),
+    "microseconds": (1017.25, lambda t: np.round(t, 6)),
+    "milliseconds of a camera": (30.0, lambda t: np.round(t, 3)),
+    "float32": (500.0, lambda t: t.astype(np.float32).astype(np.float64)),
+    "jitter": (1000.0, lambda t: t + np.random.default_rng(0).uniform(-2e-4, 2e-4, len(t))),
+}
+
+
+@pytest.mark.parametrize("name", STAMPS)
+def test_rounded_time_stamps_of_an_even_signal_are_even(name):
+    rate_hz, stamped = STAMPS[name]
+    ideal = np.arange(round(1800 * rate_hz)) / rate_hz
+    ideal = ideal[(ideal < 700.3) | (ideal > 901.2)]
+    times = stamped(ideal)
+    values = np.random.default_rng(1).standard_normal((len(times), 1))
+    origin = round(float(times[0] - ideal[0]))
+    grid = Grid(float(origin), BIN_S, np.arange(36000))
+    stream, observed = stream_on(Series(values, times, ("c",)), grid)
+    assert stream.rate_hz == pytest.approx(rate_hz, rel=1e-5)
+    assert 31970 < observed.sum() < 31990
+    first = ideal[stream.first[observed]]
+    begin = (grid.starts - origin)[observed]
+    assert (np.abs(first - begin - 0.5 / rate_hz) <= 0.5 / rate_hz + 1e-3).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda t, v: (t, np.where([True, False], np.nan, v)), r"1 channel never hold.*\(c0\)"),
+        (lambda t, v: (t, v + 1e9), "the signal of channel 0 has mean 1e"),
+        (lambda t, v: (t, v * 1e39), "which single precision cannot hold"),
         (lambda t, v: (np.sort(t + 0.02 * np.sin(t * 40)), v), "not evenly spaced"),
-        (lambda t, v: (t, v * np.nan), "fewer than two samples"),
+        (lambda t, v: (t, v * np.nan), "2 channels never hold a number"),
+        (
+            lambda t, v: (t, np.where(np.arange(len(v))[:, None] % 2 == [0, 1], v, np.nan)),
+            "fewer than two samples",
+        ),
         (lambda t, v: (t, v * 0 + 3.0), "no channel ever varies"),
     ],
 )
@@ -118,6 +151,52 @@ def test_spikes_of_another_area_are_counted_in_the_same_bins():
     assert stream.samples(3 * BIN_S) == 3
     np.testing.assert_array_equal(stream.values[stream.first, 0], made.activity[:, 0])
     assert len(made.activity) < len(assembled().activity)
+
+
+def test_units_of_a_stream_are_observed_up_to_their_last_spike_where_nothing_says_until_when():
+    held = Contents(
+        {"units": SpikeTrains(("a",), (np.arange(0, 30, 0.1),), np.array([[0.0, 30.0]])),
+         "probe": SpikeTrains(("b",), (np.arange(1, 20, 0.2),))},
+        {"x": series(30.0, (40, 41), 0, channels=1)},
+    )  # fmt: skip
+    declared = NwbRecording(
+        path="f.nwb", session="s", bin_s=BIN_S, streams={"probe": {"signal": "probe"}},
+        targets={"x": {"series": "x"}},
+    )  # fmt: skip
+    made = Recording.from_contents(declared, held, "f.nwb")
+    assert len(made.activity) == round(19.8 / BIN_S)
+    assert any("nothing says when the units of 'probe' were observed" in one for one in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("streams", "units", "message"),
+    [
+        ({"a": {"signal": "units"}}, (), "the stream 'a' is the activity itself"),
+        ({"a": {"signal": "units", "channels": ("a",)}}, ("a", "b"), "is the activity itself"),
+        ({"a": {"signal": "position"}}, (), "the stream 'a' is the target 'position'"),
+    ],
+)
+def test_the_activity_and_the_target_are_no_streams(streams, units, message):
+    declared = {
+        "path": "f.nwb", "session": "s", "bin_s": BIN_S, "units": units,
+        "targets": {"position": {"series": "position"}},
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        NwbRecording(**declared, streams=streams)
+    if units:  # two areas in one table of units
+        apart = {"a": {"signal": "units", "channels": ("c", "d")}}
+        assert NwbRecording(**declared, streams=apart).streams["a"].channels == ("c", "d")
+
+
+def test_arrays_of_the_activity_and_the_target_are_no_streams():
+    counts = np.random.default_rng(0).poisson(1.0, (60, 3))
+    with pytest.raises(DataError, match="stream 'lfp' holds the same numbers as 'activity'"):
+        given(activity=counts, streams={"lfp": counts})
+    speed = np.random.default_rng(1).standard_normal(60)
+    with pytest.raises(DataError, match="stream 'lfp' holds the same numbers as 'x'"):
+        given(targets={"x": speed}, streams={"lfp": speed})
+    with pytest.raises(DataError, match="streams must be a dict from names to arrays"):
+        given(streams=[speed])
 
 
 def test_a_stream_that_the_file_lacks_is_named_with_those_that_it_has():

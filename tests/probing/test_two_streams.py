@@ -282,6 +282,7 @@ def test_keys_depend_on_the_stream_that_is_shown_and_on_no_other():
     ("changes", "message"),
     [
         ({"views": {**FAR, "base": {"kind": "count_splitting"}}}, "differ without a base"),
+        ({"arms": ["independent", "paired"]}, "the second view shows the stream 'lfp', which no"),
         ({"method": {"kind": "byol"}}, "byol cannot pair the activity with the stream 'lfp'"),
         ({"method": {"kind": "linear_ssl"}}, "linear_ssl cannot pair"),
         ({"views": {**FAR, "pool": "subject"}}, "none for their streams"),

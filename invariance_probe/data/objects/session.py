@@ -80,13 +80,19 @@ class GivenSession:
                 f"{where}: targets must be a dict from names to objects, but it is of type "
                 f"{type(targets).__name__}"
             )
+        if streams is not None and not isinstance(streams, Mapping):
+            raise DataError(
+                f"{where}: streams must be a dict from names to objects, but it is of type "
+                f"{type(streams).__name__}"
+            )
         self.trials = None if trials is None else self._tables.name(trials, "trials")
         self.during = None if during is None else self._tables.name(during, "during")
         self.targets = {
             str(name): self._source(str(name), given) for name, given in targets.items()
         }
         self.streams = {
-            str(name): self._stream(str(name), given) for name, given in (streams or {}).items()
+            str(name): self._stream(str(name), given)
+            for name, given in ({} if streams is None else streams).items()
         }
 
     def _stream(self, name: str, given: object) -> dict[str, object]:

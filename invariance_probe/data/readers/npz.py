@@ -133,8 +133,9 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 
 def _stream(archive: _Archive, name: str, bins: int, bin_s: float) -> Stream:
     """Make a stream of an array with the same number of samples in each bin."""
+    values = archive.named(name)
     try:
-        return Stream.per_bin(archive.named(name), bins, bin_s)
+        return Stream.per_bin(values, bins, bin_s)
     except DataError as error:
         raise DataError(f"{archive.path}: array {name!r}: {error}") from None
 

@@ -77,6 +77,13 @@ def stream_problems(study: Design) -> Iterator[Problem]:
             f"the second view of a pair shows the stream {stream!r}, so the two views differ "
             "without a base; use {kind: none}",
         )
+    if "paired" in study.arms:
+        yield (
+            ("arms",),
+            list(study.arms),
+            f"with the arm 'paired' both views share their draws, but the second view shows the "
+            f"stream {stream!r}, which no transform changes; remove 'paired'",
+        )
     if study.views.adversary is not None:
         yield (
             ("views", "adversary", "kind"),
