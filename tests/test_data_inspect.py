@@ -159,9 +159,14 @@ def test_a_format_needs_what_its_file_does_not_say(tmp_path):
     np.save(tmp_path / "F.npy", np.ones((3, 40), np.float32))
     assert kind_of(tmp_path) == "suite2p"
     with pytest.raises(
-        DataError, match=r"rate_hz: Field required .fields of kind suite2p: .*give one with --set"
+        DataError,
+        match=r"rate_hz is not known \(Frames per second, .*give it with --set rate_hz=VALUE",
     ):
         read_contents("suite2p", tmp_path, {})
+    with pytest.raises(
+        DataError, match=r"rate_hz: Input should be .*fields of kind suite2p: .*give one with --set"
+    ):
+        read_contents("suite2p", tmp_path, {"rate_hz": -1})
     with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):
         read_contents("npz", tmp_path, {})
 

@@ -90,6 +90,11 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     if not activities:
         raise DataError(
             f"{path} holds no spike trains and no series, so there is no activity to study"
+            + (
+                ". Its tables can be named under `beside` of the recording that they belong to"
+                if contents.tables
+                else ""
+            )
             + "".join(f". {sentence}" for sentence in contents.sentences())
         )
     given = dict(settings)

@@ -89,6 +89,12 @@ def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Content
         )
     except ValidationError as error:
         item = error.errors()[0]
+        field = str(item["loc"][0])
+        if item["type"] == "missing" and len(item["loc"]) == 1:
+            meaning = (declared.model_fields[field].description or "").split(". ")[0].rstrip(".")
+            raise DataError(
+                f"{path}: {field} is not known ({meaning}); give it with --set {field}=VALUE"
+            ) from None
         raise DataError(
             f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']} (fields of kind {kind}: "
             f"{', '.join(declared.model_fields)}); give one with --set FIELD=VALUE"
