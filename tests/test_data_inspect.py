@@ -7,6 +7,7 @@ import zipfile
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.program import invoke
 from ruamel.yaml import YAML
@@ -159,9 +160,14 @@ def test_a_format_needs_what_its_file_does_not_say(tmp_path):
     np.save(tmp_path / "F.npy", np.ones((3, 40), np.float32))
     assert kind_of(tmp_path) == "suite2p"
     with pytest.raises(
-        DataError, match=r"rate_hz: Field required .fields of kind suite2p: .*give one with --set"
+        DataError,
+        match=r"rate_hz is not known \(Frames per second, .*give it with --set rate_hz=VALUE",
     ):
         read_contents("suite2p", tmp_path, {})
+    with pytest.raises(
+        DataError, match=r"rate_hz: Input should be .*fields of kind suite2p: .*give one with --set"
+    ):
+        read_contents("suite2p", tmp_path, {"rate_hz": -1})
     with pytest.raises(DataError, match="files of kind 'npz' hold no signals; known: nwb"):
         read_contents("npz", tmp_path, {})
 
@@ -244,3 +250,26 @@ def test_a_proposed_study_of_a_signal_has_noise_and_no_splitting(tmp_path):
         series["timestamps"] = times
     recording, study = proposed(tmp_path, "f.nwb")
     assert recording["activity"] == "acquisition/lfp" and study.views.base.kind == "none"
+
+
+def test_samples_of_trials_are_a_target_and_stated_counts_are_split(tmp_path):
+    """One step in sixty is a pause, as between trials; events at random times are no target."""
+    rng = np.random.default_rng(0)
+    times = np.concatenate([9.0 * trial + np.arange(60) * 0.1 for trial in range(20)])
+    speed = np.convolve(rng.standard_normal(len(times) + 9), np.ones(10), "valid")
+    counts = rng.poisson(np.exp(0.5 + 0.2 * speed[:, None]), (len(times), 6))
+    pd.DataFrame(counts, columns=list("abcdef")).assign(t=times).to_csv(tmp_path / "c.csv")
+    pd.DataFrame({"t": times, "speed": speed}).to_csv(tmp_path / "s.csv", index=False)
+    licks = np.sort(rng.uniform(0, times[-1], 300))
+    pd.DataFrame({"t": licks, "lick": 1.0}).to_csv(tmp_path / "licks.csv", index=False)
+    beside = ", ".join(
+        f"{name}: {{kind: table, path: {name}.csv, series: {{{name}: {{time: t}}}}}}"
+        for name in ("licks", "s")
+    )
+    stated = (
+        "series={c: {time: t}}", "activity=c", "activity_kind=counts", f"beside={{{beside}}}"
+    )  # fmt: skip
+    settings = [part for one in stated for part in ("--set", one)]
+    recording, study = proposed(tmp_path, "c.csv", *settings)
+    assert recording["targets"] == {"s": {"series": "s/s"}}
+    assert recording["activity_kind"] == "counts" and study.views.base.kind == "count_splitting"

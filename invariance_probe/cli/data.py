@@ -35,8 +35,9 @@ data.add_command(fetch)
 def inspect(file: Path, kind: str | None, settings: tuple[str, ...], study: bool) -> None:
     """Say what a file of recordings holds."""
     from invariance_probe.data.archive_description import archive_sentences, archive_study
+    from invariance_probe.data.companions import files_beside
     from invariance_probe.data.description import sentences, study_of
-    from invariance_probe.data.readers import files_beside, read_contents
+    from invariance_probe.data.readers import read_contents
     from invariance_probe.data.readers.formats import kind_of
     from invariance_probe.data.table_roles import guessed_columns
     from invariance_probe.study.load import set_values

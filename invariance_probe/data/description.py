@@ -30,8 +30,11 @@ PLAIN_BINS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Lengths of bins that are proposed where intervals are decoded, in seconds."""
 FASTEST_HZ = 1000.0
 """Rate beyond which a series is raw data rather than a target, in samples per second."""
-MOSTLY = 0.99
-"""Fraction of the steps of a sampled series that are no gap."""
+MOSTLY = 0.9
+"""Fraction of the steps of a sampled series that are no gap, such as between trials.
+
+Of events at random times, two thirds are no farther apart than 1.5 medians.
+"""
 GAPLESS = 0.95
 """Fraction of the time that the intervals of a table cover if none lies outside."""
 MOST_CLASSES = 20
@@ -90,6 +93,11 @@ def study_of(contents: Contents, kind: str, path: str, settings: Mapping[str, ob
     if not activities:
         raise DataError(
             f"{path} holds no spike trains and no series, so there is no activity to study"
+            + (
+                ". Its tables can be named under `beside` of the recording that they belong to"
+                if contents.tables
+                else ""
+            )
             + "".join(f". {sentence}" for sentence in contents.sentences())
         )
     given = dict(settings)
@@ -124,11 +132,11 @@ def _draft(
 ) -> Draft:
     """Fill in the recording of a study for one of its targets, with bins that suit it."""
     given = dict(settings)
-    counts = activity in contents.spikes
-    bin_s = SPIKES_BIN_S if counts else _rounded(contents.series[activity].interval_s)
+    spikes = activity in contents.spikes
+    bin_s = SPIKES_BIN_S if spikes else _rounded(contents.series[activity].interval_s)
     between = None
-    ends = contents.spikes[activity].last_s if counts else contents.series[activity].times[-1]
-    begins = 0.0 if counts else contents.series[activity].times[0]
+    ends = contents.spikes[activity].last_s if spikes else contents.series[activity].times[-1]
+    begins = 0.0 if spikes else contents.series[activity].times[0]
     if first.is_table:
         table = contents.tables[first.signal]
         start, stop = table.start[table.complete], table.stop[table.complete]
@@ -153,7 +161,7 @@ def _draft(
             "subject": yaml_text(str(given.pop("subject", contents.subject or "subject-1"))),
             "activity": yaml_text(activity),
             "activities": [*contents.spikes, *contents.series],
-            "counts": counts,
+            "counts": given.get("activity_kind", "counts" if spikes else "signal") == "counts",
             "between": given.pop("between_s", between),
             "targets": [
                 f"{'' if one is first else '# '}{yaml_text(one.name)}: {one.source}"

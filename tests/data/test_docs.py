@@ -1,5 +1,6 @@
 """The pages about data say what is true: their studies are read, planned and run."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -89,3 +90,23 @@ def test_recordings_of_the_pages_are_valid(page, text):
     found = YAML(typ="safe").load(text)
     for source in found.get("recordings", ()):
         TypeAdapter(RecordingSource).validate_python(source)
+
+
+def rows_of_ordinary_files():
+    """Number and cell of tests of each row of the table."""
+    lines = (PAGES / "ordinary_files.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    return {int(row[0]): row[-1] for row in cells if row[0].isdigit()}
+
+
+def test_every_kind_of_ordinary_file_has_a_row():
+    assert sorted(rows_of_ordinary_files()) == list(range(1, 29))
+
+
+@pytest.mark.parametrize(("number", "named"), rows_of_ordinary_files().items())
+def test_the_tests_of_ordinary_files_exist(number, named):
+    tests = re.findall(r"`([\w/]+\.py)::(\w+)`", named)
+    assert tests, number
+    for file, name in tests:
+        tree = ast.parse((Path(__file__).parent / file).read_text())
+        assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}

@@ -16,7 +16,6 @@ from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.brainset import read_brainset
 from invariance_probe.data.readers.mat import read_mat
 from invariance_probe.data.readers.mne import read_mne
-from invariance_probe.data.readers.mne.hypnogram import hypnogram_of, start_of
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.readers.nwb import read_nwb
 from invariance_probe.data.readers.phy import read_phy
@@ -90,43 +89,17 @@ def read_contents(kind: str, path: Path, settings: Mapping[str, Any]) -> Content
         )
     except ValidationError as error:
         item = error.errors()[0]
+        field = str(item["loc"][0])
+        if item["type"] == "missing" and len(item["loc"]) == 1:
+            meaning = (declared.model_fields[field].description or "").split(". ")[0].rstrip(".")
+            raise DataError(
+                f"{path}: {field} is not known ({meaning}); give it with --set {field}=VALUE"
+            ) from None
         raise DataError(
             f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']} (fields of kind {kind}: "
             f"{', '.join(declared.model_fields)}); give one with --set FIELD=VALUE"
         ) from None
     return _held(source, Path())
-
-
-def files_beside(kind: str, path: Path) -> tuple[dict[str, object], str]:
-    """Find files that belong to a recording by their names, as `beside` declares them.
-
-    Parameters
-    ----------
-    kind
-        Format of the file.
-    path
-        The file.
-
-    Returns
-    -------
-    fields
-        `beside` as a study declares it, for the stages of a night of sleep; empty if
-        nothing was found.
-    sentence
-        What was found; empty if nothing was.
-    """
-    found = hypnogram_of(path) if kind == "mne" else None
-    if found is None:
-        return {}, ""
-    if start_of(found) != start_of(path):
-        return {}, (
-            f"{found.name} lies beside it, but begins at {start_of(found)} by its header, and not "
-            f"at {start_of(path)}; name it under beside, with offset_s, if it belongs to it"
-        )
-    return {"beside": {"hypnogram": {"kind": "mne", "path": str(found)}}}, (
-        f"{found.name} lies beside it and begins at the same time by its header; its signals are "
-        "called hypnogram/NAME"
-    )
 
 
 def _held(source: SignalsRecording, base: Path) -> Contents:

@@ -8,7 +8,8 @@ import pytest
 from helpers.program import invoke
 from ruamel.yaml import YAML
 
-from invariance_probe.data.readers import files_beside, read_signals
+from invariance_probe.data.companions import files_beside
+from invariance_probe.data.readers import read_signals
 from invariance_probe.study.signals import MneRecording
 
 edfio = pytest.importorskip("edfio", reason="edfio writes the files")
