@@ -66,7 +66,7 @@ def test_the_study_of_the_page_about_streams_is_planned_on_such_a_file():
     lfp = Series(rng.normal(size=(len(times), 8)), times, tuple(map(str, range(8))))
     trains = SpikeTrains(("a", "b"), (times[::20] + 0.001, times[::33]), np.array([[0.0, 100.0]]))
     held = Contents(
-        {"units": trains, "units_2": trains},
+        {"units": trains, "units_2": SpikeTrains(("c",), (times[::50],), trains.observed)},
         {"lfp": lfp, "speed": Series(lfp.values[::10, :1], times[::10], ("0",))},
     )
     recording = Recording.from_contents(source, held, source.path)

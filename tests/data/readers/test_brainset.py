@@ -184,7 +184,9 @@ def test_samples_that_fill_gaps_of_the_domain_are_left_out(made):
         "10 of 20 samples of 'lfp' fill gaps of its domain, and are left out" in found.sentences()
     )
     other = made(lambda file: regular(file, values[:15], (1.0, 1.5), (2.5, 3.0)))
-    assert "ends after 20 samples at 10 Hz, but it holds 15" in refusal(other, activity="lfp")
+    assert "spans 20 samples at 10 Hz, gaps included, but it holds 15" in refusal(
+        other, activity="lfp"
+    )
 
 
 def test_intervals_keep_rows_and_text(made):
