@@ -48,6 +48,10 @@ class Declaration(BaseModel):
     # Not fields, so they are not dumped, compared or copied.
     __slots__ = ("_arrays", "_canonical")
 
+    def __hash__(self) -> int:
+        """Hash the canonical JSON, as fields may hold dictionaries, which have no hash."""
+        return hash(self.canonical())
+
     def canonical(self) -> str:
         """Return the canonical JSON of this declaration.
 
