@@ -1,9 +1,10 @@
 """Events that a table marks in single samples, and what `data inspect` guesses of a table."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.program import invoke
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -12,6 +13,9 @@ from invariance_probe.data.table_roles import guessed_columns
 from invariance_probe.errors import DataError
 from invariance_probe.study.formats import SampleColumns
 from invariance_probe.study.signals import TableRecording
+
+pytest.importorskip("torch", reason="proposed studies are run")
+invoke = importlib.import_module("helpers.program").invoke
 
 RATE, ROWS = 50, 6000
 MARKED = np.arange(100, 5900, 70)

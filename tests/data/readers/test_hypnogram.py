@@ -1,18 +1,20 @@
 """The stages of a night lie beside its recording, and become its target."""
 
 import datetime
+import importlib
 import itertools
 
 import numpy as np
 import pytest
-from helpers.program import invoke
 from ruamel.yaml import YAML
 
 from invariance_probe.data.companions import files_beside
 from invariance_probe.data.readers import read_signals
 from invariance_probe.study.signals import MneRecording
 
+pytest.importorskip("torch", reason="proposed studies are run")
 edfio = pytest.importorskip("edfio", reason="edfio writes the files")
+invoke = importlib.import_module("helpers.program").invoke
 
 STAGES = [f"Sleep stage {one}" for one in "WW12233W2R"] * 6
 EPOCH_S, RATE = 30, 20
